@@ -1,0 +1,148 @@
+/**
+ * The whole machine's contract: what a host (a worker, Node) gives it and what it gives back. The machine knows no DOM,
+ * no worker, no real time: all of that is in MachineHost.
+ */
+import type { Problem, Result } from '../base/problem.ts'
+import type { ProfileName } from './layout.ts'
+
+/** What the machine needs of the world outside. */
+export interface MachineHost {
+  /** A shared WebAssembly.Memory of exactly `pages` 64 KiB pages, zeroed. */
+  createMemory(pages: number): HostMemory
+  /** Compiles and instantiates a wasm module synchronously (Node, or a worker). */
+  instantiate(module: Uint8Array, imports: Record<string, Record<string, unknown>>): Record<string, unknown>
+  /** Monotonic nanoseconds, any epoch. */
+  monotonicNs(): number
+  /** Milliseconds since 1970-01-01 UTC, for the RTC under the wall clock. */
+  unixMs(): number
+  /** Fills with entropy, for RDRAND and virtio-rng under the wall clock. */
+  entropy(into: Uint8Array): void
+}
+
+export interface HostMemory {
+  readonly buffer: ArrayBufferLike
+}
+
+export type ClockName = 'icount' | 'wall'
+export type EngineName = 'interp' | 'auto'
+
+/** One virtio-blk disk's storage. Synchronous: a disk is bytes in memory, or a copy-on-write overlay over them. */
+export interface BlockBackend {
+  /** Bytes, a multiple of 512. */
+  readonly size: number
+  readonly readOnly: boolean
+  /** At most 20 ASCII bytes, virtio-blk GET_ID. */
+  readonly id: string
+  read(offset: number, into: Uint8Array): void
+  write(offset: number, bytes: Uint8Array): void
+  /** Makes earlier writes durable. */
+  flush(): void
+  /** Discard and write-zeroes; the range then reads as zeroes. */
+  zero(offset: number, length: number): void
+}
+
+/** A CPU feature by its SDM or NetBSD name in lower case: 'smap', 'xsave', 'rdrand', 'tsc-leaf', ... */
+export type CpuSwitches = Readonly<Record<string, boolean>>
+
+export interface MachineConfig {
+  readonly profile: ProfileName
+  readonly memoryMiB: number
+  /** ELF64 or ELF32 with a PVH note, may be gzip'd. */
+  readonly kernel: Uint8Array
+  readonly initrd?: Uint8Array
+  readonly cmdline: string
+  readonly disks: readonly BlockBackend[]
+  readonly net: 'user' | 'none'
+  readonly rng: boolean
+  readonly virtioConsole: boolean
+  readonly clock: ClockName
+  readonly engine: EngineName
+  readonly cpu: CpuSwitches
+  /** Record call events for the timeline. */
+  readonly trace: boolean
+  /** Seeds RDRAND, RDSEED and virtio-rng under icount. */
+  readonly seed: number
+  /** RTC start under icount, seconds since 1970 UTC. */
+  readonly epoch: number
+}
+
+/** Why the machine stopped for good. */
+export type MachineExit =
+  /** isa-debug-exit: code is (value << 1) | 1 as QEMU exits. */
+  | { readonly reason: 'guest-exit'; readonly code: number }
+  /** HLT with interrupts off: nothing can wake it. */
+  | { readonly reason: 'halt' }
+  /** The guest asked for a reset by one of the reset paths. */
+  | { readonly reason: 'reset' }
+  | { readonly reason: 'triple-fault'; readonly crash: CrashReport }
+
+export interface CrashReport {
+  /** "#GP(0x10) while delivering #PF(0x2)", the SDM's words. */
+  readonly cause: string
+  /** Name -> 16 hex digits. rip, rsp, rax, ..., cr0, cr2, cr3, cr4, efer, rflags, cs, ss. */
+  readonly registers: Readonly<Record<string, string>>
+  /** Innermost first: symbol+offset or address, from rbp chains and the stack, at most 32. */
+  readonly stack: readonly string[]
+}
+
+export interface Slice {
+  /** 'running': call again at once. 'idle': the guest waits in HLT; sleep `sleepNs` of host time or until input. */
+  readonly state: 'running' | 'idle' | 'stopped'
+  readonly sleepNs: number
+  readonly exit?: MachineExit
+}
+
+export interface Figures {
+  /** Instructions retired since power-on. */
+  readonly instructions: number
+  /** Guest time since power-on. */
+  readonly guestNs: number
+  /** Engine counters by name, for developers. */
+  readonly engine: Readonly<Record<string, number>>
+}
+
+export interface KernelSymbol {
+  readonly name: string
+  readonly address: bigint
+  readonly size: number
+}
+
+/** What the loader learnt of the kernel. */
+export interface KernelInfo {
+  /** Physical entry from XEN_ELFNOTE_PHYS32_ENTRY. */
+  readonly entry: number
+  readonly elfClass: 32 | 64
+  readonly bytes: number
+  /** Command line as the guest sees it, virtio_mmio.device= included. */
+  readonly cmdline: string
+  /** Functions and objects of .symtab, sorted by address; empty when stripped. */
+  readonly symbols: readonly KernelSymbol[]
+}
+
+export interface Machine {
+  readonly kernel: KernelInfo
+  /** Runs for at most about `maxMs` of host time. */
+  run(maxMs: number): Slice
+  /** Bytes typed at the console (16550A, and the virtio console if the guest opened it). */
+  send(bytes: Uint8Array): void
+  /** Power-cycles: same configuration, RAM cleared, disks keep their bytes. */
+  reset(): void
+  figures(): Figures
+  /** Registers now, as in CrashReport. */
+  registers(): Readonly<Record<string, string>>
+  /** Virtio console window size in characters. */
+  resizeConsole(columns: number, rows: number): void
+  /** Call events since the last call, CALL_EVENT_BYTES each (trace only). Lost events are counted in figures. */
+  takeCallEvents(): Uint8Array
+}
+
+export interface MachineEvents {
+  /** Console bytes as the guest writes them. */
+  console(bytes: Uint8Array): void
+  /** Once each: undefined opcodes, unhandled MSRs, misbehaving drivers, for the developer. */
+  log(line: string): void
+}
+
+/** microvm.ts provides this. */
+export type CreateMachine = (config: MachineConfig, host: MachineHost, events: MachineEvents) => Result<Machine>
+export type { Problem }
