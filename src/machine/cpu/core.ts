@@ -1,0 +1,90 @@
+/**
+ * What system instructions, exceptions and interrupts (TypeScript, `system/`) see of the CPU around them.
+ *
+ * Order of events in one instruction: the engine sets state.rip to the instruction, calls the function, and if it
+ * returns continues at `nextRip`. A function that faults throws a GuestFault with the state as it was before: check
+ * everything first, then commit.
+ */
+import type { Bus } from '../bus.ts'
+import type { InterruptController } from '../devices/legacy/interrupt-controller.ts'
+import type { CpuState } from './state.ts'
+
+/** Vectors, SDM 3A table 6-1. */
+export const DE = 0
+export const DB = 1
+export const NMI = 2
+export const BP = 3
+export const OF = 4
+export const BR = 5
+export const UD = 6
+export const NM = 7
+export const DF = 8
+export const TS = 10
+export const NP = 11
+export const SSF = 12
+export const GP = 13
+export const PF = 14
+export const MF = 16
+export const AC = 17
+export const MC = 18
+export const XM = 19
+
+/** A guest exception on its way to delivery. Not an Error: no stack is captured, throwing is cheap. */
+export class GuestFault {
+  readonly vector: number
+  /** Pushed when the vector has one. */
+  readonly errorCode: number
+  constructor(vector: number, errorCode = 0) {
+    this.vector = vector
+    this.errorCode = errorCode
+  }
+}
+
+/** Memory as system code reaches it: linear addresses, unsigned 64-bit. Throws GuestFault (#PF with CR2 set, #GP, #SS). */
+export interface LinearMemory {
+  /** With the current CPL's rights (data accesses an instruction makes itself). */
+  read(linear: bigint, size: 1 | 2 | 4 | 8): bigint
+  write(linear: bigint, size: 1 | 2 | 4 | 8, value: bigint): void
+  /** Implicit supervisor accesses: GDT, LDT, IDT, TSS, and stacks of a more privileged level. */
+  readSystem(linear: bigint, size: 1 | 2 | 4 | 8): bigint
+  writeSystem(linear: bigint, size: 1 | 2 | 4 | 8, value: bigint): void
+  /** Faults now if a write of `size` bytes would, with rights of `cpl`; for multi-part pushes that must not half happen. */
+  probeWrite(linear: bigint, size: number, cpl: number): void
+  /** With rights of an explicit CPL (pushing to the stack of another level). */
+  readAs(linear: bigint, size: 1 | 2 | 4 | 8, cpl: number): bigint
+  writeAs(linear: bigint, size: 1 | 2 | 4 | 8, value: bigint, cpl: number): void
+}
+
+export interface CpuCore {
+  readonly state: CpuState
+  readonly memory: LinearMemory
+  readonly ports: Bus
+  readonly interrupts: InterruptController
+
+  /** Where execution continues. Set to the following instruction before the function runs; a branch overwrites it. */
+  nextRip: bigint
+
+  /** After CS, EFER, CR0.PE/PG, segment bases or limits, or CPL changed: decoding and access rights are found again. */
+  modeChanged(): void
+  /** After CR3, CR4 paging bits, CR0.WP/PG, EFER.NXE changed. `global` keeps no global page either. */
+  flushTlb(global: boolean): void
+  invalidatePage(linear: bigint): void
+  /** After IF, TF, TPR/CR8 changed: pending interrupts are looked at before the next instruction. */
+  interruptsChanged(): void
+  /** STI and MOV SS / POP SS: no interrupt before the end of the next instruction. */
+  inhibitInterrupts(): void
+  /** HLT and MWAIT: stop until an interrupt. */
+  halt(): void
+  /** Triple fault. `cause` in the SDM's words, for the crash report. */
+  shutdown(cause: string): void
+
+  /** The TSC now. */
+  readTsc(): bigint
+  writeTsc(value: bigint): void
+  /** 64 random bits for RDRAND/RDSEED. */
+  random(): bigint
+  /** One line for the developer, once per distinct text. */
+  log(line: string): void
+  /** Call-event hook for the traced engine: syscalls, interrupts, CR3; no-op otherwise. */
+  trace(kind: number, argument: number, address: bigint): void
+}
