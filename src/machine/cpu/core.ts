@@ -8,6 +8,7 @@
 import type { Bus } from '../bus.ts'
 import type { InterruptController } from '../devices/legacy/interrupt-controller.ts'
 import type { CpuState } from './state.ts'
+import type { SystemState } from './system/system-state.ts'
 
 /** Vectors, SDM 3A table 6-1. */
 export const DE = 0
@@ -53,10 +54,15 @@ export interface LinearMemory {
   /** With rights of an explicit CPL (pushing to the stack of another level). */
   readAs(linear: bigint, size: 1 | 2 | 4 | 8, cpl: number): bigint
   writeAs(linear: bigint, size: 1 | 2 | 4 | 8, value: bigint, cpl: number): void
+  /** `into.length` bytes (at most 4096) with the current CPL's rights; a fault comes before the first byte is copied. */
+  readBlock(linear: bigint, into: Uint8Array): void
+  writeBlock(linear: bigint, from: Uint8Array): void
 }
 
 export interface CpuCore {
   readonly state: CpuState
+  /** System registers that only TypeScript reads: the CPU model, MSRs, NMI blocking. */
+  readonly system: SystemState
   readonly memory: LinearMemory
   readonly ports: Bus
   readonly interrupts: InterruptController
@@ -81,6 +87,14 @@ export interface CpuCore {
   /** The TSC now. */
   readTsc(): bigint
   writeTsc(value: bigint): void
+  /** CR8, which is bits 7:4 of the local APIC's TPR: 0..15. */
+  readTaskPriority(): number
+  writeTaskPriority(priority: number): void
+  /** IA32_APIC_BASE has been written (system.apicBase holds it): the local APIC moves, or is switched on or off. */
+  apicBaseChanged(): void
+  /** IA32_TSC_DEADLINE: the TSC at which the local APIC's timer fires, 0 when disarmed. */
+  readTscDeadline(): bigint
+  writeTscDeadline(value: bigint): void
   /** 64 random bits for RDRAND/RDSEED. */
   random(): bigint
   /** One line for the developer, once per distinct text. */
