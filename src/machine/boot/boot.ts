@@ -1,0 +1,51 @@
+/** Everything between power-on and the kernel's first instruction: image, MP table, start info. */
+import { ok, type Result } from '../../base/problem.ts'
+import type { KernelInfo } from '../machine.ts'
+import type { GuestRam } from '../ram.ts'
+import { loadKernel } from './elf.ts'
+import { type MpCpu, writeMpTable } from './mptable.ts'
+import { guestCmdline, type VirtioSlot, writeStartInfo } from './pvh.ts'
+
+export interface BootConfig {
+  /** ELF with a PVH note, or gzip of it. */
+  readonly kernel: Uint8Array
+  readonly initrd?: Uint8Array | undefined
+  /** The person's command line; one virtio_mmio.device= per slot is appended. */
+  readonly cmdline: string
+  /** Slots with a device plugged, in plug order (`virtioSlots` of pvh.ts places them). */
+  readonly virtio: readonly VirtioSlot[]
+  /** CPUID leaf 1, for the MP table. */
+  readonly cpu?: MpCpu
+}
+
+export interface Booted {
+  readonly kernel: KernelInfo
+  /** EIP. */
+  readonly entry: number
+  /** EBX. */
+  readonly startInfo: number
+}
+
+/** Fills `ram`, which is zero. The CPU then starts in 32-bit flat protected mode, paging off. */
+export const boot = (config: BootConfig, ram: GuestRam): Result<Booted> => {
+  const loaded = loadKernel(config.kernel, ram)
+  if (!loaded.ok) return loaded
+  const image = loaded.value
+  const cmdline = guestCmdline(config.cmdline, config.virtio)
+  const startInfo = writeStartInfo(ram, { cmdline, initrd: config.initrd, imageEnd: image.end })
+  if (!startInfo.ok) return startInfo
+  writeMpTable(ram, config.cpu)
+  return ok({
+    kernel: {
+      entry: image.entry,
+      elfClass: image.elfClass,
+      bytes: image.bytes,
+      cmdline,
+      get symbols() {
+        return image.symbols
+      },
+    },
+    entry: image.entry,
+    startInfo: startInfo.value,
+  })
+}

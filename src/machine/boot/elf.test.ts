@@ -1,0 +1,301 @@
+import { gzipSync } from 'fflate'
+import { describe, expect, test } from 'vitest'
+import { sentence } from '../../base/problem.ts'
+import { MiB } from '../layout.ts'
+import { GuestRam } from '../ram.ts'
+import { boot } from './boot.ts'
+import { type LoadedKernel, loadKernel } from './elf.ts'
+import { buildElf, concat, le } from './testing/elf-builder.ts'
+
+const ram = (mib = 32): GuestRam => new GuestRam(new SharedArrayBuffer(mib * MiB), 0, mib * MiB)
+
+const loaded = (file: Uint8Array, into = ram()): LoadedKernel => {
+  const result = loadKernel(file, into)
+  if (!result.ok) throw new Error(sentence(result.problem))
+  return result.value
+}
+
+const refusal = (file: Uint8Array, into = ram()): { kind: string; text: string } => {
+  const result = loadKernel(file, into)
+  if (result.ok) throw new Error('loaded')
+  return { kind: result.problem.kind, text: sentence(result.problem) }
+}
+
+const page = (fill: number): Uint8Array => new Uint8Array(4096).fill(fill)
+
+describe('loading', () => {
+  test('segments land at p_paddr and the rest of p_memsz is zeroed', () => {
+    const guest = ram()
+    guest.fill(0x200000, 0x4000, 0xff)
+    const kernel = loaded(buildElf({ segments: [{ paddr: 0x200000, bytes: page(0x90), memsz: 0x3000 }] }), guest)
+    expect(kernel).toMatchObject({ entry: 0x200000, elfClass: 64, start: 0x200000, end: 0x203000 })
+    expect(guest.readU8(0x200fff)).toBe(0x90)
+    expect(guest.readU8(0x201000)).toBe(0)
+    expect(guest.readU8(0x202fff)).toBe(0)
+    expect(guest.readU8(0x203000)).toBe(0xff)
+  })
+
+  test('bss of more than one zeroing step is zero to its end', () => {
+    const guest = ram()
+    guest.fill(0x200000, 0x100000, 0xff)
+    loaded(buildElf({ segments: [{ paddr: 0x200000, bytes: page(0x90), memsz: 0x54321 }] }), guest)
+    expect(guest.bytes.subarray(0x201000, 0x254321).every((byte) => byte === 0)).toBe(true)
+    expect(guest.readU8(0x254321)).toBe(0xff)
+  })
+
+  test('an i386 kernel is ELF32', () => {
+    expect(loaded(buildElf({ bits: 32 }))).toMatchObject({ entry: 0x200000, elfClass: 32 })
+  })
+
+  test('the note descriptor may have 4 or 8 bytes in either class', () => {
+    for (const bits of [32, 64] as const)
+      for (const bytes of [4, 8] as const)
+        expect(loaded(buildElf({ bits, note: le(0x200010, bytes) })).entry).toBe(0x200010)
+  })
+
+  test('the note is found by its section when no segment has it', () => {
+    expect(loaded(buildElf({ notePlace: 'section', note: le(0x200020, 4) })).entry).toBe(0x200020)
+  })
+
+  test('a gzip of a kernel loads as the kernel', () => {
+    const elf = buildElf()
+    expect(loaded(gzipSync(elf)).bytes).toBe(elf.length)
+  })
+
+  test('a gzip of several members loads', () => {
+    const elf = buildElf()
+    expect(loaded(concat(gzipSync(elf.subarray(0, 1000)), gzipSync(elf.subarray(1000)))).bytes).toBe(elf.length)
+  })
+
+  test('nothing is written when the kernel is refused', () => {
+    const guest = ram()
+    let writes = 0
+    guest.onWrite = () => writes++
+    refusal(buildElf({ note: 'none' }), guest)
+    expect(writes).toBe(0)
+  })
+})
+
+describe('refusals, each a sentence', () => {
+  const elf = buildElf()
+  const patched = (at: number, bytes: readonly number[] | Uint8Array): Uint8Array => {
+    const copy = elf.slice()
+    copy.set(bytes, at)
+    return copy
+  }
+  const cases: [name: string, file: Uint8Array, kind: string, words: RegExp][] = [
+    ['empty file', new Uint8Array(0), 'empty-file', /empty/],
+    ['text', concat([0x23, 0x21, 0x2f, 0x62, 0x69]), 'not-elf', /23 21 2f 62/],
+    ['MZ', concat([0x4d, 0x5a], new Uint8Array(600)), 'bzimage', /vmlinux/],
+    [
+      'bzImage',
+      concat(new Uint8Array(0x1fe), [0x55, 0xaa, 0, 0], [0x48, 0x64, 0x72, 0x53], new Uint8Array(64)),
+      'bzimage',
+      /is a Linux bzImage.*extract-vmlinux/,
+    ],
+    ['xz', concat([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]), 'xz-kernel', /xz -d/],
+    ['zstd', concat([0x28, 0xb5, 0x2f, 0xfd]), 'zstd-kernel', /zstd -d/],
+    ['bzip2', concat([0x42, 0x5a, 0x68, 0x39]), 'bzip2-kernel', /bunzip2/],
+    ['lz4', concat([0x04, 0x22, 0x4d, 0x18]), 'lz4-kernel', /lz4 -d/],
+    ['web page', concat([0x3c, 0x68, 0x74, 0x6d, 0x6c]), 'markup', /web page/],
+    ['gzip of text', gzipSync(concat([1, 2, 3, 4, 5])), 'not-elf', /inside the gzip starts with 01 02 03 04/],
+    ['gzip of nothing', gzipSync(new Uint8Array(0)), 'empty-file', /inside the gzip/],
+    ['gzip cut short', gzipSync(elf).subarray(0, 100), 'gzip-damaged', /damaged/],
+    ['gzip of two bytes', concat([0x1f, 0x8b]), 'gzip-damaged', /2 bytes/],
+    ['gzip without its trailer', gzipSync(elf).subarray(0, -8), 'gzip-damaged', /damaged/],
+    ['header cut short', elf.subarray(0, 10), 'truncated', /10 bytes/],
+    ['header half there', elf.subarray(0, 40), 'truncated', /header of 64/],
+    ['wrong class', patched(4, [3]), 'wrong-class', /class 3/],
+    ['big endian', patched(5, [2]), 'wrong-endianness', /big-endian/],
+    ['AArch64', buildElf({ machine: 183 }), 'wrong-machine', /AArch64/],
+    ['64-bit 386', buildElf({ machine: 3 }), 'wrong-machine', /386/],
+    ['object file', buildElf({ type: 1 }), 'not-executable', /relocatable/],
+    ['small program headers', patched(0x36, [8, 0]), 'bad-headers', /8 bytes each/],
+    ['program headers past the end', patched(0x38, [0xff, 0xff]), 'truncated', /65535 program headers/],
+    ['no segments', buildElf({ segments: [], note: le(0, 4) }), 'no-segments', /nothing to load/],
+    ['segment past the end', elf.subarray(0, 1000), 'truncated', /segment at 0x200000/],
+    [
+      'more in the file than in memory',
+      buildElf({ segments: [{ paddr: 0x200000, bytes: page(1), memsz: 100 }] }),
+      'bad-segment',
+      /4096 bytes in the file but 100/,
+    ],
+    [
+      'segment over RAM',
+      buildElf({ segments: [{ paddr: 40 * MiB, bytes: page(1) }] }),
+      'image-over-ram',
+      /give the guest at least 41 MiB/,
+    ],
+    [
+      'segment at a virtual address',
+      buildElf({ segments: [{ paddr: 0xffffffff80200000n, bytes: page(1) }], note: le(0x200000, 4) }),
+      'image-over-ram',
+      /below 3 GiB/,
+    ],
+    [
+      'overlapping segments',
+      buildElf({
+        segments: [
+          { paddr: 0x200000, bytes: page(1) },
+          { paddr: 0x200800, bytes: page(2) },
+        ],
+      }),
+      'segments-overlap',
+      /0x200000 and 0x200800 overlap/,
+    ],
+    [
+      'image over the start info',
+      buildElf({ segments: [{ paddr: 0x5800, bytes: page(1) }] }),
+      'image-over-boot-data',
+      /start info at 0x6000/,
+    ],
+    [
+      'image in the hole',
+      buildElf({ segments: [{ paddr: 0xff000, bytes: concat(page(1), page(1)) }] }),
+      'image-over-boot-data',
+      /0x9fc00/,
+    ],
+    ['no note', buildElf({ note: 'none' }), 'no-pvh-note', /no PVH entry note.*MICROVM/],
+    ['another Xen note', buildElf({ noteType: 1 }), 'no-pvh-note', /has Xen notes/],
+    ['odd descriptor', buildElf({ note: concat([1, 2, 3]) }), 'note-odd', /holds 3 bytes/],
+    ['entry outside', buildElf({ note: le(0x300000, 4) }), 'entry-outside-image', /0x300000/],
+    ['entry above 4 GiB', buildElf({ note: le(0x100200000, 8) }), 'entry-outside-image', /0x100200000/],
+  ]
+  test.each(cases)('%s', (_, file, kind, words) => {
+    const { kind: saw, text } = refusal(file)
+    expect(saw).toBe(kind)
+    expect(text).toMatch(words)
+    expect(text).toMatch(/^[A-Z].*; expected: .*\. Try: .*\.$/)
+  })
+
+  test('a flipped bit in the gzip is noticed', () => {
+    const gz = gzipSync(elf)
+    gz[gz.length - 20] ^= 0x10
+    expect(refusal(gz).kind).toBe('gzip-damaged')
+  })
+
+  test('a gzip bomb is refused before it is large', () => {
+    const bomb = gzipSync(new Uint8Array(64 * MiB))
+    const started = performance.now()
+    expect(refusal(bomb).kind).toBe('kernel-over-ram')
+    expect(performance.now() - started).toBeLessThan(5000)
+  })
+})
+
+describe('symbols', () => {
+  test('functions, labels in code and objects come sorted; the best of several names last', () => {
+    const { symbols } = loaded(
+      buildElf({
+        symbols: [
+          { name: 'main', address: 0xffffffff80300000n, size: 100 },
+          { name: 'start_pvh', address: 0xffffffff80200000n, type: 0, binding: 0 },
+          { name: '.Lskip', address: 0xffffffff80200010n, type: 0 },
+          { name: 'data', address: 0xffffffff80300000n, type: 1 },
+          { name: '_alias', address: 0xffffffff80300000n, type: 2, binding: 0 },
+          { name: 'file.c', address: 0n, type: 4 },
+        ],
+      }),
+    )
+    expect(symbols.map((s) => s.name)).toEqual(['start_pvh', 'data', '_alias', 'main'])
+    expect(symbols[3]).toEqual({ name: 'main', address: 0xffffffff80300000n, size: 100 })
+  })
+
+  test('ELF32 symbols too', () => {
+    const { symbols } = loaded(buildElf({ bits: 32, symbols: [{ name: 'main', address: 0xc0100000n, size: 5 }] }))
+    expect(symbols).toEqual([{ name: 'main', address: 0xc0100000n, size: 5 }])
+  })
+
+  test('60,000 symbols take well under half a second, once', () => {
+    const specs = Array.from({ length: 60_000 }, (_, i) => ({
+      name: `some_function_name_${i}`,
+      address: 0xffffffff80000000n + BigInt((i * 7919) % 60_000) * 64n,
+      size: 64,
+    }))
+    const kernel = loaded(buildElf({ symbols: specs }))
+    const started = performance.now()
+    expect(kernel.symbols.length).toBe(60_000)
+    expect(performance.now() - started).toBeLessThan(1000)
+    expect(kernel.symbols).toBe(kernel.symbols)
+  })
+
+  test('a stripped kernel has none', () => {
+    const elf = buildElf()
+    elf.set(new Uint8Array(8), 0x28)
+    expect(loaded(elf).symbols).toEqual([])
+  })
+})
+
+describe('hostile files', () => {
+  /** xorshift32: the same files every run. */
+  const random = (seed: number) => () => {
+    seed ^= seed << 13
+    seed ^= seed >>> 17
+    seed ^= seed << 5
+    return seed >>> 0
+  }
+
+  const survives = (file: Uint8Array, guest: GuestRam): void => {
+    const result = boot({ kernel: file, cmdline: 'console=com', virtio: [] }, guest)
+    if (result.ok) expect(Array.isArray(result.value.kernel.symbols)).toBe(true)
+    else expect(result.problem.kind).toMatch(/^[a-z0-9-]+$/)
+  }
+
+  test('random bytes behind each magic give a Problem', () => {
+    const next = random(1)
+    const guest = ram()
+    const magics = [[], [0x7f, 0x45, 0x4c, 0x46, 2, 1, 1], [0x7f, 0x45, 0x4c, 0x46, 1, 1, 1], [0x1f, 0x8b, 8, 0]]
+    for (let i = 0; i < 2000; i++) {
+      const file = Uint8Array.from({ length: next() % 700 }, () => next())
+      file.set(magics[i % magics.length].slice(0, file.length))
+      survives(file, guest)
+    }
+  })
+
+  test('kernels with a few fields changed load or give a Problem', () => {
+    const next = random(2)
+    const guest = ram()
+    const symbols = Array.from({ length: 20 }, (_, i) => ({ name: `f${i}`, address: BigInt(0x200000 + i) }))
+    const bases = [buildElf({ symbols }), buildElf({ bits: 32, symbols }), buildElf({ symbols, notePlace: 'section' })]
+    const values = [0, 1, 0x7f, 0x80, 0xff]
+    for (let i = 0; i < 6000; i++) {
+      const base = bases[i % bases.length]
+      const file = base.slice(0, next() % 8 === 0 ? next() % base.length : base.length)
+      for (let n = 1 + (next() % 6); n > 0; n--) {
+        // Headers at both ends are where the meaning is.
+        const near = next() % 300
+        const at = next() % 2 ? near : file.length - 1 - near
+        if (at >= 0 && at < file.length) file[at] = next() % 2 ? values[next() % values.length] : next()
+      }
+      survives(file, guest)
+    }
+  })
+
+  test('flipped gzip bits give a Problem or the kernel', () => {
+    const next = random(3)
+    const guest = ram()
+    const gz = gzipSync(buildElf())
+    for (let i = 0; i < 1000; i++) {
+      const file = gz.slice()
+      file[next() % file.length] ^= 1 << (next() % 8)
+      survives(file, guest)
+    }
+  })
+
+  test('many headers that point everywhere stay quick', () => {
+    const elf = buildElf()
+    const file = new Uint8Array(64 + 65535 * 56)
+    file.set(elf.subarray(0, 64))
+    file.set(le(65535, 2), 0x38)
+    for (let i = 0; i < 65535; i++) {
+      const at = 64 + i * 56
+      file.set(le(i % 2 ? 4 : 1, 4), at)
+      file.set(le(0, 8), at + 8)
+      file.set(le(i % 2 ? 0 : 0x200000, 8), at + 24)
+      file.set(le(file.length, 8), at + 32)
+      file.set(le(16 * MiB, 8), at + 40)
+    }
+    const started = performance.now()
+    survives(file, ram())
+    expect(performance.now() - started).toBeLessThan(3000)
+  })
+})
