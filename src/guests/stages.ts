@@ -1,0 +1,103 @@
+/**
+ * The stages of a boot in the kernel's own words, in order. A stage lasts until the next one that was seen begins; one
+ * that is never seen is left out. Symbols are NetBSD/amd64's (sys/arch/amd64/amd64/locore.S, machdep.c; sys/kern).
+ */
+import type { Stage } from './guest.ts'
+
+export const NETBSD_STAGES: readonly Stage[] = [
+  {
+    name: 'start_pvh',
+    about: '32-bit entry: clears bss, saves the start info, builds the first page tables, enters long mode',
+    marks: [{ kind: 'entry' }],
+  },
+  {
+    name: 'init_x86_64',
+    about: 'Machine-dependent start: CPU probe, physical memory, pmap, interrupt tables, console',
+    marks: [{ kind: 'call', symbol: 'init_x86_64' }],
+  },
+  {
+    name: 'main',
+    about: 'Machine-independent start: memory allocators, lwp0, file system tables, self-tests',
+    marks: [
+      { kind: 'call', symbol: 'main' },
+      { kind: 'console', pattern: '^\\[[ 0-9.]+\\] Copyright \\(c\\)' },
+    ],
+  },
+  {
+    name: 'configure',
+    about: 'autoconf(9) begins: the root of the device tree is looked for',
+    marks: [
+      { kind: 'call', symbol: 'configure' },
+      { kind: 'call', symbol: 'cpu_configure' },
+      { kind: 'console', pattern: 'mainbus0 \\(root\\)' },
+    ],
+  },
+  {
+    name: 'mainbus0',
+    about: 'CPUs, IOAPIC and the buses attach',
+    marks: [
+      { kind: 'call', symbol: 'mainbus_attach' },
+      { kind: 'console', pattern: 'cpu0 at mainbus0' },
+    ],
+  },
+  {
+    name: 'isa0',
+    about: 'Serial port, clock and timers attach',
+    marks: [
+      { kind: 'call', symbol: 'isaattach' },
+      { kind: 'console', pattern: 'isa0 at mainbus0' },
+    ],
+  },
+  {
+    name: 'pv0',
+    about: 'virtio-mmio devices named on the command line attach',
+    marks: [
+      { kind: 'call', symbol: 'pv_attach' },
+      { kind: 'console', pattern: 'pv0 at mainbus0' },
+    ],
+  },
+  {
+    name: 'configure2',
+    about: 'Interrupts are on; secondary CPUs, clocks and deferred device work',
+    marks: [{ kind: 'call', symbol: 'configure2' }],
+  },
+  {
+    name: 'vfs_mountroot',
+    about: 'The root file system is found and mounted',
+    marks: [
+      { kind: 'call', symbol: 'vfs_mountroot' },
+      { kind: 'console', pattern: 'root on \\w+' },
+    ],
+  },
+  {
+    name: 'start_init',
+    about: 'Process 1 looks for init(8) and executes it',
+    marks: [
+      { kind: 'call', symbol: 'start_init' },
+      { kind: 'console', pattern: 'root file system type' },
+    ],
+  },
+  {
+    name: 'init',
+    about: 'The first instruction in user mode',
+    marks: [{ kind: 'user' }, { kind: 'console', pattern: '^INIT: ' }],
+  },
+  {
+    name: 'prompt',
+    about: 'The shell waits for input',
+    marks: [{ kind: 'console', pattern: '# $' }],
+  },
+]
+
+export const PLAYGROUND_STAGES: readonly Stage[] = [
+  { name: 'start', about: '32-bit entry, page tables, long mode', marks: [{ kind: 'entry' }] },
+  {
+    name: 'main',
+    about: 'C begins',
+    marks: [
+      { kind: 'call', symbol: 'kernel_main' },
+      { kind: 'call', symbol: 'main' },
+    ],
+  },
+  { name: 'prompt', about: 'The prompt waits for input', marks: [{ kind: 'console', pattern: '> $' }] },
+]
