@@ -1,0 +1,570 @@
+/**
+ * The language in which an instruction's meaning is written. A meaning is a function of a Builder and its operands; it
+ * is run once per handler, when the engine is generated, and emits WebAssembly.
+ *
+ * Integers are i64 throughout, zero-extended from the operand size; a result may carry garbage above the operand size,
+ * which `write` drops. Host processors do 64-bit arithmetic as fast as 32-bit, and one type keeps meanings short.
+ *
+ * Order in a meaning: read operands (loads may fault), compute, store to memory (may fault), then change registers and
+ * flags. A fault leaves the handler at once, so nothing before it may have changed state.
+ */
+import { i32, i64, v128 } from '../../wasm/instructions.ts'
+import { call, type FunctionBuilder, type FunctionRef } from '../../wasm/module.ts'
+import type { Code, I32, I64, V128, Value, ValueType } from '../../wasm/value.ts'
+import { FLAGS_DF } from '../cpu/flags.ts'
+import {
+  FPU_BLOCKED,
+  REC_BASE,
+  REC_DISP,
+  REC_IMM,
+  REC_INDEX,
+  REC_NEXT,
+  REC_R1,
+  REC_R2,
+  REC_R3,
+  REC_SCALE,
+  RECORD_SHIFT,
+  STACK_MASK,
+  TLB_BASE,
+  TLB_WRITE,
+} from '../cpu/record.ts'
+import {
+  CS,
+  FAULT,
+  FAULT_ERROR,
+  FLAGS_AUX,
+  FLAGS_CC,
+  FLAGS_RES,
+  FPR,
+  RECORD_PAGE,
+  RFLAGS_SYSTEM,
+  RSP,
+  SCRATCH,
+  SLOT_PAGE,
+  SLOT_SEGMENT_BASE,
+  SS,
+  STATE,
+  XMM,
+} from '../cpu/state.ts'
+
+export type Bits = 8 | 16 | 32 | 64
+
+/** Functions of the generated module and its imports that handlers call. */
+export interface EngineFunctions {
+  /** (ea, size) -> machine address to read from, 0 when a fault is pending. */
+  readonly slowRead: FunctionRef
+  /** (ea, size) -> machine address to write to, 0 when a fault is pending; then `commit`. */
+  readonly slowWrite: FunctionRef
+  /** As slowWrite, and the bytes there now are the memory's (read-modify-write). */
+  readonly slowModify: FunctionRef
+  /** (address): finishes a write that slowWrite or slowModify prepared. */
+  readonly commit: FunctionRef
+  /** (linear target) -> record, 0 when a fault is pending. */
+  readonly enter: FunctionRef
+  /** TypeScript functions by name: (record) -> 0 fault, 1 go on at the next instruction, else the record to go on at. */
+  readonly host: (name: string) => FunctionRef
+}
+
+/** How a handler is embedded: inline in the dispatch loop, or a function of its own. */
+export interface Embedding {
+  readonly f: FunctionBuilder
+  readonly record: I32
+  /** Leaves with a fault pending. */
+  fault(): void
+  /** Saves what TypeScript must see (record, budget) before a call out, and takes it back after. */
+  beforeCall(): void
+  afterCall(): void
+  /** Continues at the record in `record`. */
+  goto(record: I32): void
+  /** Continues with the following instruction. */
+  next(): void
+  /** Instructions left in this slice: REP uses it up by iterations. */
+  budget(): I32
+  spend(instructions: I32): void
+}
+
+export const k = (value: number | bigint): I64 => i64.const(BigInt(value))
+/** All ones of an operand size. */
+export const maskOf = (bits: Bits): bigint => (1n << BigInt(bits)) - 1n
+
+/** Reads and writes CpuState at a constant offset. */
+export const state = {
+  load32: (offset: number): I32 => i32.load(i32.const(0), STATE + offset),
+  store32: (offset: number, value: I32): Code => i32.store(i32.const(0), value, STATE + offset),
+  load64: (offset: number): I64 => i64.load(i32.const(0), STATE + offset),
+  store64: (offset: number, value: I64): Code => i64.store(i32.const(0), value, STATE + offset),
+}
+
+export type Condition =
+  | 'O'
+  | 'NO'
+  | 'B'
+  | 'AE'
+  | 'E'
+  | 'NE'
+  | 'BE'
+  | 'A'
+  | 'S'
+  | 'NS'
+  | 'P'
+  | 'NP'
+  | 'L'
+  | 'GE'
+  | 'LE'
+  | 'G'
+/** In the encoding's order (SDM 1 appendix B). */
+export const CONDITIONS: readonly Condition[] = [
+  'O', 'NO', 'B', 'AE', 'E', 'NE', 'BE', 'A', 'S', 'NS', 'P', 'NP', 'L', 'GE', 'LE', 'G',
+] // biome-ignore format: one line shows the encoding
+
+export class Builder {
+  readonly f: FunctionBuilder
+  readonly at: Embedding
+  readonly functions: EngineFunctions
+  /** Operand size of the instruction. */
+  readonly bits: Bits
+  /** Whether this handler runs in 64-bit mode. Only meanings marked modal may ask. */
+  readonly long: boolean
+  /** Set when the meaning has said where execution continues. */
+  branched = false
+
+  constructor(at: Embedding, functions: EngineFunctions, bits: Bits, long: boolean) {
+    this.at = at
+    this.f = at.f
+    this.functions = functions
+    this.bits = bits
+    this.long = long
+  }
+
+  let<T extends ValueType>(value: Value<T>) {
+    return this.f.let(value)
+  }
+
+  // ── record fields ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  field8(offset: number): I32 {
+    return i32.load8_u(this.at.record, offset)
+  }
+  /** The immediate, sign-extended to 64 bits. */
+  imm(): I64 {
+    return i64.load32_s(this.at.record, REC_IMM)
+  }
+  /** The 64-bit immediate or absolute address. */
+  imm64(): I64 {
+    return i64.load(this.at.record, REC_DISP)
+  }
+
+  // ── integers ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Sign-extends from the operand size. */
+  sext(value: I64, bits: Bits = this.bits): I64 {
+    switch (bits) {
+      case 8:
+        return i64.extend8_s(value)
+      case 16:
+        return i64.extend16_s(value)
+      case 32:
+        return i64.extend32_s(value)
+      case 64:
+        return value
+    }
+  }
+  /** Drops what is above the operand size. */
+  trunc(value: I64, bits: Bits = this.bits): I64 {
+    return bits === 64 ? value : i64.and(value, k(maskOf(bits)))
+  }
+
+  // ── registers ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A general register by its constant slot (RAX...). */
+  gpr(slot: number, bits: Bits = this.bits): I64 {
+    const zero = i32.const(0)
+    switch (bits) {
+      case 8:
+        return i64.load8_u(zero, STATE + slot)
+      case 16:
+        return i64.load16_u(zero, STATE + slot)
+      case 32:
+        return i64.load32_u(zero, STATE + slot)
+      case 64:
+        return i64.load(zero, STATE + slot)
+    }
+  }
+  setGpr(slot: number, value: I64, bits: Bits = this.bits): void {
+    this.f.emit(storeGpr(i32.const(0), slot, value, bits))
+  }
+
+  // ── flags (cpu/flags.ts explains the three words) ──────────────────────────────────────────────────────────────────
+
+  #setFlags(res: I64, cc: I64, aux: I64): void {
+    this.f.emit([state.store64(FLAGS_RES, res), state.store64(FLAGS_CC, cc), state.store64(FLAGS_AUX, aux)])
+  }
+  /** Flags of sum = x + y (+ carry). */
+  flagsAdd(x: I64, y: I64, sum: I64): void {
+    const carries =
+      this.bits === 64
+        ? i64.or(i64.and(x, y), i64.and(i64.or(x, y), i64.xor(sum, k(-1))))
+        : i64.shl(i64.xor(i64.xor(x, y), sum), k(63 - this.bits))
+    this.#setFlags(this.sext(sum), carries, i64.and(i64.xor(i64.xor(x, y), sum), k(0x10)))
+  }
+  /** Flags of difference = x - y (- borrow). */
+  flagsSub(x: I64, y: I64, difference: I64): void {
+    const notX = i64.xor(x, k(-1))
+    const borrows =
+      this.bits === 64
+        ? i64.or(i64.and(notX, y), i64.and(i64.or(notX, y), difference))
+        : i64.shl(i64.xor(i64.xor(x, y), difference), k(63 - this.bits))
+    this.#setFlags(this.sext(difference), borrows, i64.and(i64.xor(i64.xor(x, y), difference), k(0x10)))
+  }
+  /** Flags of a logical operation: CF = OF = AF = 0. */
+  flagsLogic(result: I64): void {
+    this.f.emit([
+      state.store64(FLAGS_RES, this.sext(result)),
+      v128.store(i32.const(0), v128.const(new Array(16).fill(0)), STATE + FLAGS_CC),
+    ])
+  }
+  /** As add or sub of 1, CF kept. */
+  flagsKeepCarry(set: () => void): void {
+    const old = this.let(state.load64(FLAGS_CC))
+    set()
+    const now = this.let(state.load64(FLAGS_CC))
+    const flip = i64.and(i64.shr_s(i64.xor(now, old), k(63)), k(0xc000000000000000n))
+    this.f.emit(state.store64(FLAGS_CC, i64.xor(now, flip)))
+  }
+  /** Result flags from `result`; CF and OF given as i64 0 or 1; AF = 0 unless given. */
+  flagsResult(result: I64, cf: I64, of: I64, af?: I64): void {
+    this.#setFlags(this.sext(result), this.#cc(cf, of), af === undefined ? k(0) : i64.shl(af, k(4)))
+  }
+  /** Result flags, and the CC word itself. */
+  flagsResultCc(result: I64, cc: I64): void {
+    this.#setFlags(this.sext(result), cc, k(0))
+  }
+  #cc(cf: I64, of: I64): I64 {
+    return i64.or(i64.shl(cf, k(63)), i64.shl(i64.and(i64.xor(cf, of), k(1)), k(62)))
+  }
+  /** CF alone. OF is kept. */
+  setCarry(cf: I64): void {
+    const old = this.let(state.load64(FLAGS_CC))
+    // Flip both top bits when CF changes: OF is their difference.
+    const flip = i64.and(i64.sub(k(0), i64.xor(i64.shr_u(old, k(63)), cf)), k(0xc000000000000000n))
+    this.f.emit(state.store64(FLAGS_CC, i64.xor(old, flip)))
+  }
+  /** CF and OF, the others kept. */
+  setCarryOverflow(cf: I64, of: I64): void {
+    this.f.emit(state.store64(FLAGS_CC, this.#cc(cf, of)))
+  }
+  /** ZF alone, as `zf` (i64 0 or 1); SF and PF, AF, CF, OF keep their values. */
+  setZero(zf: I64): void {
+    const sf = this.let(i64.extend_i32_u(this.condition('S')))
+    const pf = this.let(i64.extend_i32_u(this.condition('P')))
+    const z = this.let(zf)
+    const af = i64.and(state.load64(FLAGS_AUX), k(0x10))
+    // As CpuState.rflags does it: RES is 0 or 1, the inversion bits say the rest.
+    const aux = this.let(i64.or(i64.or(af, i64.shl(sf, k(7))), i64.shl(i64.xor(pf, z), k(2))))
+    this.f.emit([state.store64(FLAGS_RES, i64.xor(z, k(1))), state.store64(FLAGS_AUX, aux)])
+  }
+  /** All six, each i64 0 or 1 (COMISS, PTEST, PCMPxSTRx). */
+  setFlags(of: I64, sf: I64, zf: I64, af: I64, pf: I64, cf: I64): void {
+    const z = this.let(zf)
+    const aux = i64.or(i64.or(i64.shl(af, k(4)), i64.shl(sf, k(7))), i64.shl(i64.xor(pf, z), k(2)))
+    this.#setFlags(i64.xor(z, k(1)), this.#cc(cf, of), aux)
+  }
+  /** CF as i64 0 or 1. */
+  carry(): I64 {
+    return i64.shr_u(state.load64(FLAGS_CC), k(63))
+  }
+  directionFlag(): I32 {
+    return i32.and(state.load32(RFLAGS_SYSTEM), i32.const(FLAGS_DF))
+  }
+
+  /** A condition code as i32 0 or 1. */
+  condition(code: Condition): I32 {
+    const res = state.load64(FLAGS_RES)
+    const cc = state.load64(FLAGS_CC)
+    const aux = state.load64(FLAGS_AUX)
+    const zero = k(0)
+    const signBit = i64.xor(res, i64.shl(aux, k(56)))
+    const overflowBit = i64.xor(cc, i64.shl(cc, k(1)))
+    const lessBit = i64.xor(signBit, overflowBit)
+    switch (code) {
+      case 'O':
+        return i64.lt_s(overflowBit, zero)
+      case 'NO':
+        return i64.ge_s(overflowBit, zero)
+      case 'B':
+        return i64.lt_s(cc, zero)
+      case 'AE':
+        return i64.ge_s(cc, zero)
+      case 'E':
+        return i64.eqz(res)
+      case 'NE':
+        return i64.ne(res, zero)
+      case 'BE':
+        return i32.or(i64.lt_s(cc, zero), i64.eqz(res))
+      case 'A':
+        return i32.and(i64.ge_s(cc, zero), i64.ne(res, zero))
+      case 'S':
+        return i64.lt_s(signBit, zero)
+      case 'NS':
+        return i64.ge_s(signBit, zero)
+      case 'P':
+        return i32.xor(this.#parityOdd(res, aux), i32.const(1))
+      case 'NP':
+        return this.#parityOdd(res, aux)
+      case 'L':
+        return i64.lt_s(lessBit, zero)
+      case 'GE':
+        return i64.ge_s(lessBit, zero)
+      case 'LE':
+        return i32.or(i64.lt_s(lessBit, zero), i64.eqz(res))
+      case 'G':
+        return i32.and(i64.ge_s(lessBit, zero), i64.ne(res, zero))
+    }
+  }
+  #parityOdd(res: I64, aux: I64): I32 {
+    const ones = i64.popcnt(i64.and(res, k(0xff)))
+    return i32.and(i32.wrap_i64(i64.xor(ones, i64.shr_u(aux, k(2)))), i32.const(1))
+  }
+
+  // ── memory ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Linear address of the record's memory operand. */
+  effectiveAddress(): I64 {
+    const base = i64.load(this.field8(REC_BASE), STATE)
+    const index = i64.shl(i64.load(this.field8(REC_INDEX), STATE), i64.load8_u(this.at.record, REC_SCALE))
+    return i64.add(i64.add(base, index), i64.load32_s(this.at.record, REC_DISP))
+  }
+
+  /**
+   * Machine address of `bytes` bytes at linear address `ea` for reading, or a fault. The address is good for the rest of
+   * this instruction unless another slow access follows.
+   */
+  readAddress(ea: I64, bytes: number): I32 {
+    return this.#translate(ea, bytes, 0, this.functions.slowRead)
+  }
+  #translate(ea: I64, bytes: number, array: number, slow: FunctionRef): I32 {
+    const address = this.f.local('i32')
+    const linear = this.let(ea)
+    const low = this.let(i32.wrap_i64(linear))
+    const entry = this.let(i32.add(state.load32(TLB_BASE), i32.and(i32.shr_u(low, i32.const(8)), i32.const(0x3ff0))))
+    const last = bytes === 1 ? linear : i64.add(linear, k(bytes - 1))
+    this.f.if(
+      i64.eq(i64.load(entry, array), i64.and(last, k(-4096))),
+      () => this.f.set(address, i32.add(low, i32.load(entry, array + 8))),
+      () => {
+        this.at.beforeCall()
+        this.f.set(address, call(slow, linear, i32.const(bytes)))
+        this.at.afterCall()
+        this.f.if(i32.eqz(address), () => this.at.fault())
+      },
+    )
+    return address
+  }
+  load(ea: I64, bits: Bits = this.bits): I64 {
+    const address = this.readAddress(ea, bits / 8)
+    return this.let(loadInt(address, bits))
+  }
+  load128(ea: I64): V128 {
+    return this.let(v128.load(this.readAddress(ea, 16)))
+  }
+  /** Stores through `put(address)`, which writes `bytes` bytes. */
+  storeWith(ea: I64, bytes: number, put: (address: I32) => Code): void {
+    const linear = this.let(ea)
+    const low = this.let(i32.wrap_i64(linear))
+    const entry = this.let(i32.add(state.load32(TLB_BASE), i32.and(i32.shr_u(low, i32.const(8)), i32.const(0x3ff0))))
+    const last = bytes === 1 ? linear : i64.add(linear, k(bytes - 1))
+    const address = this.f.local('i32')
+    this.f.if(
+      i64.eq(i64.load(entry, TLB_WRITE), i64.and(last, k(-4096))),
+      () => this.f.emit(put(i32.add(low, i32.load(entry, TLB_WRITE + 8)))),
+      () => {
+        this.at.beforeCall()
+        this.f.set(address, call(this.functions.slowWrite, linear, i32.const(bytes)))
+        this.f.if(i32.eqz(address), () => this.at.fault())
+        this.f.emit(put(address))
+        this.f.emit(call(this.functions.commit, address).code)
+        this.at.afterCall()
+      },
+    )
+  }
+  store(ea: I64, value: I64, bits: Bits = this.bits): void {
+    const v = this.let(value)
+    this.storeWith(ea, bits / 8, (address) => storeInt(address, v, bits))
+  }
+  store128(ea: I64, value: V128): void {
+    const v = this.let(value)
+    this.storeWith(ea, 16, (address) => v128.store(address, v))
+  }
+  /**
+   * Read-modify-write of `bytes` bytes at `ea`: write permission is had before anything changes. `modify` may read and
+   * write at the address, and must not fault after writing.
+   */
+  modify(ea: I64, bytes: number, modify: (address: I32) => void): void {
+    const address = this.#translate(ea, bytes, TLB_WRITE, this.functions.slowModify)
+    modify(address)
+    this.finishModify(address)
+  }
+  modifyAddress(ea: I64, bytes: number): I32 {
+    return this.#translate(ea, bytes, TLB_WRITE, this.functions.slowModify)
+  }
+  finishModify(address: I32): void {
+    this.f.if(i32.lt_u(address, i32.const(STATE + SCRATCH + 64)), () => {
+      this.at.beforeCall()
+      this.f.emit(call(this.functions.commit, address).code)
+      this.at.afterCall()
+    })
+  }
+
+  // ── stack ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Linear address of the stack byte at stack pointer `sp` (already masked in legacy modes). */
+  stackLinear(sp: I64): I64 {
+    return this.long ? sp : i64.and(i64.add(state.load64(SLOT_SEGMENT_BASE + SS * 8), sp), k(0xffffffff))
+  }
+  /** RSP, ESP or SP as the stack segment has it. */
+  stackPointer(): I64 {
+    return this.long ? this.gpr(RSP, 64) : i64.and(this.gpr(RSP, 64), state.load64(STACK_MASK))
+  }
+  /** `sp` moved by `by` bytes, wrapped at the stack's width. */
+  stackMoved(sp: I64, by: I64): I64 {
+    return this.long ? i64.add(sp, by) : i64.and(i64.add(sp, by), state.load64(STACK_MASK))
+  }
+  setStackPointer(sp: I64): void {
+    if (this.long) this.setGpr(RSP, sp, 64)
+    else {
+      const mask = this.let(state.load64(STACK_MASK))
+      this.setGpr(RSP, i64.or(i64.and(this.gpr(RSP, 64), i64.xor(mask, k(-1))), i64.and(sp, mask)), 64)
+    }
+  }
+  push(value: I64, bits: Bits = this.bits): void {
+    const v = this.let(value)
+    const sp = this.let(this.stackMoved(this.stackPointer(), k(-bits / 8)))
+    this.store(this.stackLinear(sp), v, bits)
+    this.setStackPointer(sp)
+  }
+  /** The value at the top of the stack; RSP moves when `popped` is called, so that a fault in between changes nothing. */
+  top(bits: Bits = this.bits): I64 {
+    return this.load(this.stackLinear(this.stackPointer()), bits)
+  }
+  popped(bytes: number | I64): void {
+    this.setStackPointer(this.stackMoved(this.stackPointer(), typeof bytes === 'number' ? k(bytes) : bytes))
+  }
+
+  // ── control transfer ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Linear address of the following instruction. */
+  #nextLinear(): I64 {
+    const record = i32.add(this.at.record, i32.load16_u(this.at.record, REC_NEXT))
+    const offset = i32.shr_u(i32.sub(record, state.load32(RECORD_PAGE)), i32.const(RECORD_SHIFT))
+    return i64.add(state.load64(SLOT_PAGE), i64.extend_i32_u(offset))
+  }
+  #csBase(): I64 {
+    return state.load64(SLOT_SEGMENT_BASE + CS * 8)
+  }
+  /** RIP (EIP, IP) of the following instruction. */
+  nextIp(): I64 {
+    return this.long ? this.#nextLinear() : i64.and(i64.sub(this.#nextLinear(), this.#csBase()), k(0xffffffff))
+  }
+  /** Continues at instruction pointer `ip`, cut to the operand size. */
+  branchTo(ip: I64, bits: Bits = this.bits): void {
+    const target = this.long
+      ? this.trunc(ip, bits)
+      : i64.and(i64.add(this.#csBase(), this.trunc(ip, bits)), k(0xffffffff))
+    this.enterLinear(target)
+  }
+  enterLinear(target: I64): void {
+    const record = this.f.local('i32')
+    this.at.beforeCall()
+    this.f.set(record, call(this.functions.enter, target))
+    this.at.afterCall()
+    this.f.if(i32.eqz(record), () => this.at.fault())
+    this.at.goto(record)
+    this.branched = true
+  }
+  /** Continues `REC_IMM` record bytes from here: a branch that stays in its page. */
+  branchInPage(): void {
+    this.at.goto(i32.add(this.at.record, i32.load(this.at.record, REC_IMM)))
+    this.branched = true
+  }
+
+  // ── faults and TypeScript ──────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Raises a fault and leaves. */
+  fault(vector: number, errorCode = 0): void {
+    this.f.emit([state.store32(FAULT, i32.const(vector + 1)), state.store32(FAULT_ERROR, i32.const(errorCode))])
+    this.at.fault()
+  }
+  faultIf(condition: I32, vector: number, errorCode = 0): void {
+    this.f.if(condition, () => this.fault(vector, errorCode))
+  }
+  /** Faults as CR0.TS, CR0.EM and CR4.OSFXSR demand before a vector or x87 instruction. */
+  checkFpu(kind: 'sse' | 'mmx' | 'x87'): void {
+    const bit = { sse: 1, mmx: 2, x87: 4 }[kind]
+    this.f.if(i32.and(state.load32(FPU_BLOCKED), i32.const(bit)), () => {
+      this.host(`fpuFault.${kind}`)
+      this.at.fault()
+    })
+  }
+  /**
+   * Runs a TypeScript function, registered under `name` (cpu/host-functions.ts), which sees the whole state and the
+   * record. True (i32 1) when it went well; on a fault the handler leaves.
+   */
+  host(name: string): void {
+    this.at.beforeCall()
+    const result = this.let(call<'i32'>(this.functions.host(name), this.at.record))
+    this.at.afterCall()
+    this.f.if(i32.eqz(result), () => this.at.fault())
+  }
+  /** As `host`, for functions that decide where execution continues. */
+  hostBranch(name: string): void {
+    this.at.beforeCall()
+    const result = this.let(call<'i32'>(this.functions.host(name), this.at.record))
+    this.at.afterCall()
+    this.f.if(i32.eqz(result), () => this.at.fault())
+    this.at.goto(result)
+    this.branched = true
+  }
+
+  // ── vector registers ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Address in machine memory of the XMM register whose number*16 is the record's field. */
+  xmmAddress(field: number): I32 {
+    return i32.add(this.field8(field), i32.const(STATE + XMM))
+  }
+  /** Likewise of an MMX register: the significand of a physical x87 register. */
+  mmAddress(field: number): I32 {
+    return i32.add(this.field8(field), i32.const(STATE + FPR))
+  }
+}
+
+export const loadInt = (address: I32, bits: Bits, offset = 0): I64 => {
+  switch (bits) {
+    case 8:
+      return i64.load8_u(address, offset)
+    case 16:
+      return i64.load16_u(address, offset)
+    case 32:
+      return i64.load32_u(address, offset)
+    case 64:
+      return i64.load(address, offset)
+  }
+}
+export const storeInt = (address: I32, value: I64, bits: Bits, offset = 0): Code => {
+  switch (bits) {
+    case 8:
+      return i64.store8(address, value, offset)
+    case 16:
+      return i64.store16(address, value, offset)
+    case 32:
+      return i64.store32(address, value, offset)
+    case 64:
+      return i64.store(address, value, offset)
+  }
+}
+/** Writes a general register: 32-bit writes clear the upper half, narrower ones keep it (SDM 1 §3.4.1.1). */
+export const storeGpr = (base: I32, slot: number, value: I64, bits: Bits): Code =>
+  bits === 32
+    ? i64.store(base, i64.and(value, k(0xffffffffn)), STATE + slot)
+    : storeInt(base, value, bits, STATE + slot)
+
+export const REGISTER_FIELDS = [REC_R1, REC_R2, REC_R3] as const

@@ -1,0 +1,79 @@
+/**
+ * WebAssembly values as expressions under construction (WebAssembly Core 2.0, §5 "Binary Format").
+ *
+ * An expression is a typed rope of instruction bytes: composing two costs nothing, and the bytes are flattened once,
+ * when the module is written. An expression is evaluated wherever it is placed, as often as it is placed: to use a
+ * result twice, put it in a local (`FunctionBuilder.let`).
+ */
+export type ValueType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128'
+
+export type Code = readonly (number | Code)[]
+
+export interface Value<T extends ValueType = ValueType> {
+  readonly type: T
+  readonly code: Code
+}
+
+export type I32 = Value<'i32'>
+export type I64 = Value<'i64'>
+export type F32 = Value<'f32'>
+export type F64 = Value<'f64'>
+export type V128 = Value<'v128'>
+
+export const VALUE_TYPE_BYTE: Readonly<Record<ValueType, number>> = {
+  i32: 0x7f,
+  i64: 0x7e,
+  f32: 0x7d,
+  f64: 0x7c,
+  v128: 0x7b,
+}
+
+/** Unsigned LEB128. */
+export const u32leb = (value: number): number[] => {
+  const out: number[] = []
+  let v = value >>> 0
+  do {
+    const byte = v & 0x7f
+    v >>>= 7
+    out.push(v === 0 ? byte : byte | 0x80)
+  } while (v !== 0)
+  return out
+}
+
+/** Signed LEB128 of a 32-bit number. */
+export const s32leb = (value: number): number[] => {
+  const out: number[] = []
+  let v = value | 0
+  for (;;) {
+    const byte = v & 0x7f
+    v >>= 7
+    if ((v === 0 && (byte & 0x40) === 0) || (v === -1 && (byte & 0x40) !== 0)) {
+      out.push(byte)
+      return out
+    }
+    out.push(byte | 0x80)
+  }
+}
+
+/** Signed LEB128 of a 64-bit bigint. */
+export const s64leb = (value: bigint): number[] => {
+  const out: number[] = []
+  let v = BigInt.asIntN(64, value)
+  for (;;) {
+    const byte = Number(v & 0x7fn)
+    v >>= 7n
+    if ((v === 0n && (byte & 0x40) === 0) || (v === -1n && (byte & 0x40) !== 0)) {
+      out.push(byte)
+      return out
+    }
+    out.push(byte | 0x80)
+  }
+}
+
+/** Flattens a rope. */
+export const flatten = (code: Code, into: number[] = []): number[] => {
+  for (const part of code)
+    if (typeof part === 'number') into.push(part)
+    else flatten(part, into)
+  return into
+}
