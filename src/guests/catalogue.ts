@@ -8,7 +8,6 @@ export const PLAYGROUND: Guest = {
   name: 'Playground',
   about: 'A small PVH kernel of our own, there without network',
   publisher: 'NetBSD microVM playground',
-  homepage: 'https://smolbsd.org/',
   licence: 'BSD-2-Clause',
   kernel: { kind: 'bundled', path: '/guests/embedded/playground.elf' },
   cmdline: 'console=com',

@@ -52,7 +52,7 @@ export interface Guest {
   /** One line under the name. */
   readonly about: string
   readonly publisher: string
-  readonly homepage: string
+  readonly homepage?: string
   /** SPDX expression. */
   readonly licence: string
   readonly kernel: KernelSource
