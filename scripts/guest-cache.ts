@@ -276,7 +276,7 @@ const transfer = async (
         stall()
         received += chunk.length
         if (received > BYTES_MAX) throw new Error('more than any kernel has')
-        if (!out.write(chunk)) await new Promise((resolve) => out.once('drain', resolve))
+        if (!out.write(chunk)) await new Promise<void>((resolve) => out.once('drain', () => resolve()))
         options.progress?.({ id, received, total, rate: ((received - start) * 1000) / Math.max(1, Date.now() - began) })
       }
     } catch (e) {

@@ -1,0 +1,199 @@
+/** `npm run -s boot` from its arguments to its exit status. Everything outside comes through BootIo. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { ok, type Problem, problem, type Result, refuse, sentence } from '../base/problem.ts'
+import { PLAYGROUND } from '../guests/catalogue.ts'
+import type { CrashReport, CreateMachine, MachineConfig, MachineHost } from '../machine/machine.ts'
+import { type FileDisk, fileProblem, openDisk } from './file-disk.ts'
+import { type Options, parseOptions, USAGE } from './options.ts'
+import { ConsoleTap, exitStatus, type RunIo, report, runMachine } from './run.ts'
+import { type ExportTrace, loadTraceExport } from './trace.ts'
+
+export interface BootIo {
+  readonly createMachine: CreateMachine
+  readonly host: MachineHost
+  readonly now: () => number
+  readonly stdout: (bytes: Uint8Array) => void
+  readonly stderr: (text: string) => void
+  readonly input: RunIo['input']
+  readonly atTerminal: boolean
+  /** The embedded guest's ELF. */
+  readonly embedded: string
+  readonly loadTrace?: () => Promise<Result<ExportTrace>>
+}
+
+export const EMBEDDED = fileURLToPath(
+  new URL(`../../public${PLAYGROUND.kernel.kind === 'bundled' ? PLAYGROUND.kernel.path : ''}`, import.meta.url),
+)
+
+/** What is random under the wall clock is this under icount. */
+const SEED = 1
+/** 2026-01-01 00:00:00 UTC, the RTC's start under icount. */
+const EPOCH = 1_767_225_600
+
+export const bootMain = async (argv: readonly string[], io: BootIo): Promise<number> => {
+  const refused = (p: Problem): number => {
+    io.stderr(`${sentence(p)}\n`)
+    return 2
+  }
+  const parsed = parseOptions(argv)
+  if (!parsed.ok) return refused(parsed.problem)
+  if (parsed.value.help) {
+    io.stdout(Buffer.from(USAGE))
+    return 0
+  }
+  const { options } = parsed.value
+
+  // Found out before a long run, not after it.
+  for (const file of [options.json, options.trace]) {
+    if (file === undefined) continue
+    const fault = checkWritable(file)
+    if (fault !== undefined) return refused(fault)
+  }
+  let exportTrace: ExportTrace | undefined
+  if (options.trace !== undefined) {
+    const loaded = await (io.loadTrace ?? loadTraceExport)()
+    if (!loaded.ok) return refused(loaded.problem)
+    exportTrace = loaded.value
+  }
+
+  const disks: FileDisk[] = []
+  try {
+    const config = readConfig(options, io, disks)
+    if (!config.ok) return refused(config.problem)
+
+    const callEvents: Uint8Array[] = []
+    const runIo: RunIo = {
+      now: io.now,
+      stdout: io.stdout,
+      input: io.input,
+      ...(exportTrace === undefined
+        ? {}
+        : { callEvents: (bytes: Uint8Array) => bytes.length > 0 && callEvents.push(bytes.slice()) }),
+    }
+    const tap = new ConsoleTap(runIo, options.until)
+    const logged = new Set<string>()
+    const created = io.createMachine(config.value, io.host, {
+      console: (bytes) => tap.take(bytes),
+      log: (line) => {
+        if (logged.has(line)) return
+        logged.add(line)
+        io.stderr(`[playground] ${line}\n`)
+      },
+    })
+    if (!created.ok) return refused(created.problem)
+    const machine = created.value
+    const result = await runMachine(
+      machine,
+      tap,
+      {
+        send: options.send,
+        until: options.until,
+        timeoutMs: options.timeoutSeconds === undefined ? undefined : options.timeoutSeconds * 1000,
+      },
+      runIo,
+    )
+    for (const disk of disks) disk.flush()
+
+    if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report(result), null, 2)}\n`)
+    if (options.trace !== undefined && exportTrace !== undefined)
+      writeFileSync(
+        options.trace,
+        exportTrace(
+          {
+            callEvents: new Uint8Array(Buffer.concat(callEvents)),
+            kernel: machine.kernel,
+            guestNs: result.figures.guestNs,
+            instructions: result.figures.instructions,
+            wallMs: result.wallMs,
+          },
+          options.traceFormat,
+        ),
+      )
+    if (result.guestExit?.reason === 'triple-fault') io.stderr(crashText(result.guestExit.crash))
+    if (result.exit === 'timeout')
+      io.stderr(
+        options.until === undefined
+          ? `The guest was still running after ${options.timeoutSeconds} s.\n`
+          : `The pattern of --until was not seen within ${options.timeoutSeconds} s.\n`,
+      )
+    else if (options.until !== undefined && result.exit !== 'until')
+      io.stderr(`The guest ended (${result.exit}) before the pattern of --until was seen.\n`)
+    return exitStatus(result, options.until !== undefined)
+  } finally {
+    for (const disk of disks) disk.close()
+  }
+}
+
+const readConfig = (options: Options, io: BootIo, disks: FileDisk[]): Result<MachineConfig> => {
+  const kernel = readAll('kernel', options.kernel ?? io.embedded)
+  if (!kernel.ok)
+    return options.kernel === undefined
+      ? refuse(
+          problem(
+            'no-embedded-guest',
+            `the embedded guest is not built (${io.embedded} is missing)`,
+            'a kernel to boot',
+            'build it, or name one with --kernel FILE',
+          ),
+        )
+      : kernel
+  const initrd = options.initrd === undefined ? undefined : readAll('initrd', options.initrd)
+  if (initrd !== undefined && !initrd.ok) return initrd
+  for (const { file, readOnly } of options.disks) {
+    const disk = openDisk(file, readOnly)
+    if (!disk.ok) return disk
+    disks.push(disk.value)
+  }
+  const defaultCmdline =
+    options.kernel === undefined ? PLAYGROUND.cmdline : disks.length > 0 ? 'console=com root=ld0a -z' : 'console=com -z'
+  return ok({
+    profile: options.profile,
+    memoryMiB: options.memoryMiB,
+    kernel: kernel.value,
+    ...(initrd === undefined ? {} : { initrd: initrd.value }),
+    cmdline: options.cmdline ?? defaultCmdline,
+    disks,
+    net: options.net,
+    rng: true,
+    virtioConsole: false,
+    clock: options.clock ?? (io.atTerminal ? 'wall' : 'icount'),
+    engine: options.engine,
+    cpu: options.cpu,
+    trace: options.trace !== undefined,
+    seed: SEED,
+    epoch: EPOCH,
+  })
+}
+
+const readAll = (what: string, file: string): Result<Uint8Array> => {
+  try {
+    const bytes = readFileSync(file)
+    return ok(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+  } catch (e) {
+    return refuse(fileProblem(what, file, e))
+  }
+}
+
+const checkWritable = (file: string): Problem | undefined => {
+  try {
+    writeFileSync(file, '', { flag: 'a' })
+    return undefined
+  } catch (e) {
+    return problem(
+      'file',
+      `${file} cannot be written (${(e as NodeJS.ErrnoException).code ?? String(e)})`,
+      'a file in a directory that exists',
+      'another name',
+    )
+  }
+}
+
+/** Three registers a line, then the stack, innermost first. */
+export const crashText = (crash: CrashReport): string => {
+  const registers = Object.entries(crash.registers).map(([name, value]) => `${name.padStart(6)} ${value}`)
+  const lines = ['', `The guest crashed (triple fault): ${crash.cause}`]
+  for (let i = 0; i < registers.length; i += 3) lines.push(registers.slice(i, i + 3).join('  '))
+  if (crash.stack.length > 0) lines.push('stack, innermost first:', ...crash.stack.map((frame) => `  ${frame}`))
+  return `${lines.join('\n')}\n`
+}

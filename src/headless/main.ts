@@ -1,0 +1,39 @@
+/** The door of `npm run -s boot`: Node's streams and clocks, then boot.ts. */
+import { writeSync } from 'node:fs'
+import type { CreateMachine } from '../machine/machine.ts'
+import { bootMain, EMBEDDED } from './boot.ts'
+import { nodeHost } from './node-host.ts'
+import { readInput } from './terminal.ts'
+
+const PAUSE = new Int32Array(new SharedArrayBuffer(4))
+
+const writeAll = (fd: number, bytes: Uint8Array): void => {
+  for (let at = 0; at < bytes.length; )
+    try {
+      at += writeSync(fd, bytes, at)
+    } catch (e) {
+      const code = (e as NodeJS.ErrnoException).code
+      // The reader has gone (head, less): nothing is left to say to it.
+      if (code === 'EPIPE') process.exit(0)
+      if (code !== 'EAGAIN') throw e
+      // Somebody made the stream non-blocking and it is full.
+      Atomics.wait(PAUSE, 0, 0, 1)
+    }
+}
+
+// Not a literal: the machine need not be there when this file is compiled.
+const microvm = (await import(new URL('../machine/microvm.ts', import.meta.url).href)) as {
+  readonly createMachine: CreateMachine
+}
+
+const status = await bootMain(process.argv.slice(2), {
+  createMachine: microvm.createMachine,
+  host: nodeHost(),
+  now: () => performance.now(),
+  stdout: (bytes) => writeAll(1, bytes),
+  stderr: (text) => writeAll(2, Buffer.from(text)),
+  input: (data, quit) => readInput(process.stdin, data, quit),
+  atTerminal: process.stdin.isTTY === true && process.stdout.isTTY === true,
+  embedded: EMBEDDED,
+})
+process.exit(status)

@@ -1,0 +1,27 @@
+/** Node as a MachineHost: shared memory, synchronous wasm, the monotonic clock, entropy. */
+import { randomFillSync } from 'node:crypto'
+import type { HostMemory, MachineHost } from '../machine/machine.ts'
+
+/** What is used of the WebAssembly namespace, which neither es2023 nor Node's types declare. */
+interface Wasm {
+  readonly Memory: new (descriptor: { initial: number; maximum: number; shared: boolean }) => HostMemory
+  readonly Module: new (bytes: Uint8Array) => object
+  readonly Instance: new (module: object, imports: object) => { readonly exports: Record<string, unknown> }
+}
+const wasm = (globalThis as unknown as { readonly WebAssembly: Wasm }).WebAssembly
+
+// V8's tiering flags can be tried from here before the first module is compiled, for instance
+// v8.setFlagsFromString('--no-wasm-dynamic-tiering'); none is set until a measurement asks for it.
+
+export const nodeHost = (): MachineHost => ({
+  createMemory: (pages) => new wasm.Memory({ initial: pages, maximum: pages, shared: true }),
+  instantiate: (module, imports) => new wasm.Instance(new wasm.Module(module), imports).exports,
+  monotonicNs: () => performance.now() * 1e6,
+  unixMs: () => Date.now(),
+  entropy: (into) => {
+    // crypto refuses shared memory.
+    const bytes = new Uint8Array(into.length)
+    randomFillSync(bytes)
+    into.set(bytes)
+  },
+})

@@ -1,0 +1,91 @@
+import { expect, test } from 'vitest'
+import { sentence } from '../base/problem.ts'
+import { type Options, parseOptions, unescapeText } from './options.ts'
+
+const parse = (...argv: string[]): Options => {
+  const result = parseOptions(argv)
+  if (!result.ok) throw new Error(sentence(result.problem))
+  if (result.value.help) throw new Error('help')
+  return result.value.options
+}
+
+test('defaults', () => {
+  expect(parse()).toMatchObject({
+    kernel: undefined,
+    disks: [],
+    net: 'none',
+    memoryMiB: 256,
+    profile: 'microvm',
+    clock: undefined,
+    engine: 'auto',
+    traceFormat: 'native',
+  })
+})
+
+test('every option, with a space or an equals sign', () => {
+  const o = parse(
+    ...['--kernel', 'k', '--cmdline', '-z --v', '--initrd=i', '--disk', 'a,b,ro', '--disk', 'c', '--net', 'user'],
+    ...['--memory=64', '--profile', 'firecracker', '--cpu', 'smap=off,rdrand=on', '--cpu=smep=on', '--clock', 'wall'],
+    ...['--engine', 'interp', '--send', 'ls\\n', '--send', '\\x04', '--until', '^a+', '--timeout', '1.5'],
+    ...['--trace', 't', '--trace-format', 'folded', '--json', 'j'],
+  )
+  expect(o).toMatchObject({
+    kernel: 'k',
+    cmdline: '-z --v',
+    initrd: 'i',
+    disks: [
+      { file: 'a,b', readOnly: true },
+      { file: 'c', readOnly: false },
+    ],
+    net: 'user',
+    memoryMiB: 64,
+    profile: 'firecracker',
+    cpu: { smap: false, rdrand: true, smep: true },
+    clock: 'wall',
+    engine: 'interp',
+    timeoutSeconds: 1.5,
+    trace: 't',
+    traceFormat: 'folded',
+    json: 'j',
+  })
+  expect(Buffer.from(o.send).toString('latin1')).toBe('ls\n\x04')
+  expect(o.until?.source).toBe('^a+')
+})
+
+test.each([
+  [['--kernal', 'x'], 'unknown-option', /Try: --kernel\./],
+  [['--verbose'], 'unknown-option', /--verbose/],
+  [['netbsd'], 'stray-argument', /write --kernel netbsd/],
+  [['-kernel', 'x'], 'stray-argument', /write --kernel/],
+  [['--kernel'], 'missing-value', /--kernel has no value/],
+  [['--kernel', '--json', 'x'], 'missing-value', /before --json/],
+  [['--json', 'a', '--json', 'b'], 'repeated-option', /more than once/],
+  [['--memory', '12x'], 'bad-memory', /"12x".*32 to 3072/],
+  [['--memory', '16'], 'bad-memory', /32 to 3072/],
+  [['--timeout', '-1'], 'bad-timeout', /"-1"/],
+  [['--timeout', '0'], 'bad-timeout', /above 0/],
+  [['--until', '('], 'bad-pattern', /not a regular expression/],
+  [['--net', 'tap'], 'bad-choice', /user or none/],
+  [['--profile', 'microvms'], 'bad-choice', /--profile microvm\./],
+  [['--clock', 'cpu'], 'bad-choice', /icount or wall/],
+  [['--cpu', 'smap'], 'bad-cpu', /FEATURE=on/],
+  [['--cpu', 'smaps=on'], 'unknown-feature', /Try: smap=on/],
+  [['--send', 'a\\q'], 'bad-escape', /\\q/],
+  [['--send', '\\x1'], 'bad-escape', /\\x/],
+  [['--trace-format', 'chrome'], 'missing-option', /--trace FILE/],
+  [['--trace', 't', '--trace-format', 'perfetto'], 'bad-choice', /chrome/],
+  [['--disk', ''], 'missing-value', /--disk/],
+])('%j is refused in a sentence', (argv, kind, words) => {
+  const result = parseOptions(argv)
+  expect(!result.ok && result.problem.kind).toBe(kind)
+  expect(!result.ok && sentence(result.problem)).toMatch(words)
+})
+
+test('escapes', () => {
+  const bytes = unescapeText('a\\r\\t\\\\n\\xfFé')
+  expect(bytes.ok && Array.from(bytes.value)).toEqual([97, 13, 9, 92, 110, 255, 0xc3, 0xa9])
+})
+
+test('--help wins', () => {
+  expect(parseOptions(['--memory', '64', '--help'])).toEqual({ ok: true, value: { help: true } })
+})

@@ -1,0 +1,65 @@
+/** A machine that plays a script: each step is one slice. For tests of everything around the machine. */
+import { ok, type Problem, refuse } from '../../base/problem.ts'
+import type { CreateMachine, Figures, MachineConfig, MachineExit, Slice } from '../../machine/machine.ts'
+
+export interface FakeGuest {
+  print(text: string): void
+  /** What was typed so far, taken. */
+  typed(): string
+  instructions: number
+  callEvents: Uint8Array
+}
+
+export type Step = (guest: FakeGuest) => Slice | undefined
+
+export const running: Slice = { state: 'running', sleepNs: 0 }
+export const idle = (sleepNs = Infinity): Slice => ({ state: 'idle', sleepNs })
+export const stopped = (exit: MachineExit): Slice => ({ state: 'stopped', sleepNs: 0, exit })
+
+/** Plays `steps`, then the last one again and again. */
+export const fakeMachine = (
+  steps: readonly Step[],
+  seen: { config?: MachineConfig } = {},
+  problem?: Problem,
+): CreateMachine => {
+  return (config, _host, events) => {
+    seen.config = config
+    if (problem !== undefined) return refuse(problem)
+    let typed = ''
+    let at = 0
+    const guest: FakeGuest = {
+      print: (text) => events.console(Buffer.from(text)),
+      typed: () => {
+        const taken = typed
+        typed = ''
+        return taken
+      },
+      instructions: 0,
+      callEvents: new Uint8Array(0),
+    }
+    return ok({
+      kernel: { entry: 0, elfClass: 64, bytes: config.kernel.length, cmdline: config.cmdline, symbols: [] },
+      run: () => {
+        guest.instructions += 1000
+        const step = steps[Math.min(at++, steps.length - 1)]!
+        return step(guest) ?? running
+      },
+      send: (bytes) => {
+        typed += Buffer.from(bytes).toString('latin1')
+      },
+      reset: () => {},
+      figures: (): Figures => ({
+        instructions: guest.instructions,
+        guestNs: guest.instructions,
+        engine: { slices: at },
+      }),
+      registers: () => ({}),
+      resizeConsole: () => {},
+      takeCallEvents: () => {
+        const taken = guest.callEvents
+        guest.callEvents = new Uint8Array(0)
+        return taken
+      },
+    })
+  }
+}
