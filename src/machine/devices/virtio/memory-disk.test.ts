@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest'
+import { SeededEntropy } from '../../entropy.ts'
+import { MemoryDisk, OverlayDisk } from './memory-disk.ts'
+
+const read = (disk: { read(offset: number, into: Uint8Array): void }, offset: number, length: number) => {
+  const into = new Uint8Array(length).fill(0xee)
+  disk.read(offset, into)
+  return into
+}
+
+describe('OverlayDisk', () => {
+  it('never changes its base', () => {
+    const base = new Uint8Array(8192).fill(1)
+    const disk = new OverlayDisk(base)
+    disk.write(100, Uint8Array.of(2, 3))
+    disk.zero(4096, 4096)
+    expect(base.every((byte) => byte === 1)).toBe(true)
+    expect([...read(disk, 99, 4)]).toEqual([1, 2, 3, 1])
+  })
+
+  it('does as plain memory does, for thousands of random operations', () => {
+    const random = new SeededEntropy(7)
+    const size = 16 * 512 - 100
+    const base = new Uint8Array(size)
+    random.fill(base)
+    const plain = new MemoryDisk(new Uint8Array(16 * 512))
+    plain.bytes.set(base)
+    const disk = new OverlayDisk(base, { blockSize: 1024 })
+    expect(disk.size).toBe(16 * 512)
+    for (let i = 0; i < 5000; i++) {
+      const offset = random.next() % disk.size
+      const length = random.next() % Math.min(disk.size - offset + 1, 3000)
+      const kind = random.next() % 4
+      if (kind === 0) {
+        disk.zero(offset, length)
+        plain.zero(offset, length)
+      } else if (kind === 1) {
+        const bytes = new Uint8Array(length)
+        random.fill(bytes)
+        disk.write(offset, bytes)
+        plain.write(offset, bytes)
+      } else expect(read(disk, offset, length)).toEqual(read(plain, offset, length))
+      if (kind === 3 && i % 1000 === 0) {
+        const copy = new OverlayDisk(base, { blockSize: 1024 })
+        copy.restore(disk.dirtyBlocks())
+        expect(read(copy, 0, copy.size)).toEqual(plain.bytes)
+      }
+    }
+  })
+
+  it('lists its dirty blocks by offset, the last cut at the disk end', () => {
+    const disk = new OverlayDisk(new Uint8Array(4096 + 512))
+    disk.write(4500, Uint8Array.of(1))
+    disk.write(0, Uint8Array.of(1))
+    expect(disk.dirtyBlocks().map(({ offset, bytes }) => [offset, bytes.length])).toEqual([
+      [0, 4096],
+      [4096, 512],
+    ])
+  })
+
+  it('is its base again after discard', () => {
+    const disk = new OverlayDisk(new Uint8Array(4096).fill(9))
+    disk.write(5, Uint8Array.of(1))
+    disk.discard()
+    expect(disk.dirtyCount).toBe(0)
+    expect(read(disk, 5, 1)[0]).toBe(9)
+  })
+
+  it('takes a block zeroed whole, and writes to it later', () => {
+    const disk = new OverlayDisk(new Uint8Array(12288).fill(9))
+    disk.zero(0, 8192)
+    disk.write(4096, Uint8Array.of(7))
+    expect([...read(disk, 4095, 3)]).toEqual([0, 7, 0])
+    expect(read(disk, 0, 1)[0]).toBe(0)
+  })
+})
+
+it('a disk holds whole sectors', () => {
+  expect(() => new MemoryDisk(new Uint8Array(100))).toThrow('whole sectors')
+  expect(() => new MemoryDisk(new Uint8Array(512)).read(500, new Uint8Array(13))).toThrow('disk range')
+})
