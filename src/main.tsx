@@ -1,0 +1,62 @@
+/// <reference types="vite/client" />
+/** Opens the door: puts worker, stores and page together. */
+import { createRoot } from 'react-dom/client'
+import { readAddress } from './stores/address.ts'
+import { createAutomation } from './stores/automation.ts'
+import { choiceOf, ownGuest } from './stores/guest-choice.ts'
+import { createPlayground } from './stores/playground.ts'
+import { GUESTS } from './guests/catalogue.ts'
+import { App } from './ui/app.tsx'
+import { EmulatorClient } from './worker/client.ts'
+
+const ISOLATE_TRIED = 'playground.isolate'
+
+/** On a static host that sends no headers, a service worker adds them; the page must then load once more. */
+const isolate = async (): Promise<boolean> => {
+  if (import.meta.env.DEV || !isSecureContext || !('serviceWorker' in navigator)) return false
+  try {
+    if (sessionStorage.getItem(ISOLATE_TRIED)) return false
+    sessionStorage.setItem(ISOLATE_TRIED, '1')
+    await navigator.serviceWorker.register(new URL('isolate.js', document.baseURI))
+    await navigator.serviceWorker.ready
+    location.reload()
+    return true
+  } catch {
+    return false
+  }
+}
+
+const spawnWorker = (): Worker =>
+  new Worker(new URL('./worker/emulator.worker.ts', import.meta.url), { type: 'module', name: 'microvm' })
+
+const open = async (): Promise<void> => {
+  const supported = crossOriginIsolated && typeof SharedArrayBuffer !== 'undefined'
+  if (!supported && (await isolate())) return
+
+  let spawn = spawnWorker
+  if (import.meta.env.DEV && new URLSearchParams(location.search).get('machine') === 'fake') {
+    // Every state of the page, tried without an engine.
+    ;({ spawnFake: spawn } = await import('./worker/testing/spawn-fake.ts'))
+  }
+
+  const guests = GUESTS.map((guest) => choiceOf(guest, document.baseURI))
+  const playground = createPlayground({
+    guests,
+    connect: (onEvent) => {
+      const client = new EmulatorClient(spawn, onEvent)
+      if (supported) client.standBy()
+      return client
+    },
+  })
+  const address = readAddress(location.href, guests, ownGuest)
+  playground.form.setState(address.form, true)
+  if (address.theme) playground.settings.setState({ theme: address.theme })
+
+  const root = document.getElementById('root')
+  if (!root) throw new Error('index.html has no #root')
+  createRoot(root).render(<App playground={playground} supported={supported} />)
+  Object.assign(window, { playground: createAutomation(playground) })
+  if (address.autostart && supported) playground.boot()
+}
+
+void open()

@@ -1,0 +1,65 @@
+/** What the page's address asks for: `?boot=embedded&autostart`. Documented in docs/automation.md. */
+import { type BootForm, clampMemory, formFor } from './boot-form-store.ts'
+import { type FileSource, type GuestChoice, OWN_GUEST_ID } from './guest-choice.ts'
+import type { ThemeChoice } from './settings-store.ts'
+
+export interface Address {
+  readonly form: BootForm
+  readonly autostart: boolean
+  readonly theme: ThemeChoice | undefined
+}
+
+const nameOf = (url: string): string => url.split(/[?#]/)[0]?.split('/').filter(Boolean).at(-1) ?? url
+
+/** Undefined for what is no http(s) address. */
+export const urlSource = (text: string, base: string): FileSource | undefined => {
+  try {
+    const url = new URL(text.trim(), base)
+    if (url.protocol !== 'http:' && url.protocol !== 'https:') return undefined
+    return { kind: 'url', name: nameOf(url.pathname) || url.host, url: url.href }
+  } catch {
+    return undefined
+  }
+}
+
+/** A guest by its id; `embedded` is the first one, which needs no network. */
+export const findGuest = (id: string, guests: readonly GuestChoice[]): GuestChoice | undefined =>
+  id === 'embedded' ? guests[0] : guests.find((guest) => guest.id === id)
+
+export const readAddress = (href: string, guests: readonly GuestChoice[], own: GuestChoice): Address => {
+  const { searchParams } = new URL(href)
+  const text = (name: string) => searchParams.get(name) ?? undefined
+  const source = (value: string) => urlSource(value, href)
+
+  const kernel = text('kernel')
+  const named = findGuest(text('boot') ?? '', guests)
+  const guest = named ?? (kernel !== undefined ? own : (guests[0] ?? own))
+  const kernelSource = kernel === undefined ? undefined : source(kernel)
+  const initrd = text('initrd')
+  const disks = searchParams.getAll('disk').flatMap((value) => {
+    const readOnly = value.endsWith(',ro')
+    const found = source(readOnly ? value.slice(0, -3) : value)
+    return found ? [{ kind: 'image' as const, source: found, readOnly }] : []
+  })
+  const base = formFor(guest)
+  const memory = text('memory')
+  const profile = text('profile')
+  const clock = text('clock')
+  const theme = text('theme')
+  return {
+    form: {
+      ...base,
+      guestId: kernelSource ? OWN_GUEST_ID : base.guestId,
+      kernel: kernelSource ?? base.kernel,
+      initrd: initrd === undefined ? base.initrd : source(initrd),
+      disks: disks.length > 0 ? disks : base.disks,
+      memoryMiB: memory === undefined ? base.memoryMiB : clampMemory(Number(memory)),
+      profile: profile === 'microvm' || profile === 'firecracker' ? profile : base.profile,
+      cmdline: text('cmdline') ?? base.cmdline,
+      clock: clock === 'icount' || clock === 'wall' ? clock : base.clock,
+      trace: searchParams.has('trace') || base.trace,
+    },
+    autostart: searchParams.has('autostart') && searchParams.get('autostart') !== '0',
+    theme: theme === 'light' || theme === 'dark' || theme === 'system' ? theme : undefined,
+  }
+}

@@ -1,0 +1,132 @@
+/** `window.playground`, for Playwright and other drivers. The contract is docs/automation.md. */
+import { sentence } from '../base/problem.ts'
+import { clampMemory } from './boot-form-store.ts'
+import { findGuest, urlSource } from './address.ts'
+import type { ClockName, ProfileName } from './guest-choice.ts'
+import { type BootMark, type LiveFigures, type Phase, phaseOf, readyMark } from './machine-store.ts'
+import type { Playground } from './playground.ts'
+
+export interface BootOptions {
+  /** A guest of the catalogue by its id; the form's own choice when left out. */
+  readonly guest?: string
+  /** Address or bytes of a kernel, instead of a guest. */
+  readonly kernel?: string | Uint8Array
+  readonly initrd?: string | Uint8Array
+  readonly disks?: readonly (string | Uint8Array)[]
+  readonly memoryMiB?: number
+  readonly profile?: ProfileName
+  readonly cmdline?: string
+  readonly clock?: ClockName
+}
+
+export interface AutomationFigures extends LiveFigures {
+  /** Guest and wall time of the boot once the guest is ready, else undefined. */
+  readonly ready: BootMark | undefined
+  readonly marks: readonly BootMark[]
+}
+
+export interface Automation {
+  readonly version: 1
+  boot(options?: string | BootOptions): Promise<void>
+  pause(): void
+  resume(): void
+  reset(): void
+  powerOff(): void
+  send(text: string | Uint8Array): void
+  waitForText(pattern: string | RegExp, options?: { readonly timeoutMs?: number }): Promise<string>
+  /** Resolves when the machine is in one of these states. */
+  waitForState(states: Phase | readonly Phase[], options?: { readonly timeoutMs?: number }): Promise<Phase>
+  text(): string
+  state(): Phase
+  figures(): AutomationFigures | undefined
+  registers(): Promise<Readonly<Record<string, string>>>
+  guests(): readonly string[]
+}
+
+const TIMEOUT_MS = 30_000
+
+export const createAutomation = (playground: Playground): Automation => {
+  const source = (name: string, file: string | Uint8Array) => {
+    if (typeof file !== 'string') return { kind: 'blob', name, blob: new Blob([new Uint8Array(file)]) } as const
+    const found = urlSource(file, document.baseURI)
+    if (!found) throw new Error(`${name}: ${file} is no http address`)
+    return found
+  }
+  const state = () => phaseOf(playground.machine.getState())
+
+  const waitForState: Automation['waitForState'] = (states, { timeoutMs = TIMEOUT_MS } = {}) => {
+    const wanted: readonly Phase[] = typeof states === 'string' ? [states] : states
+    return new Promise((resolve, reject) => {
+      const check = (): boolean => {
+        const phase = state()
+        if (!wanted.includes(phase)) return false
+        unsubscribe()
+        clearTimeout(timer)
+        resolve(phase)
+        return true
+      }
+      const timer = setTimeout(() => {
+        unsubscribe()
+        reject(new Error(`the machine was ${state()} after ${timeoutMs} ms, not ${wanted.join(' or ')}`))
+      }, timeoutMs)
+      const unsubscribe = playground.machine.subscribe(() => check())
+      check()
+    })
+  }
+
+  return {
+    version: 1,
+    boot: async (options = {}) => {
+      const asked: BootOptions = typeof options === 'string' ? { guest: options } : options
+      if (asked.guest !== undefined) {
+        const guest = findGuest(asked.guest, playground.guests)
+        if (!guest) throw new Error(`no guest is called ${asked.guest}`)
+        playground.chooseGuest(guest.id)
+      }
+      if (asked.kernel !== undefined) playground.chooseKernel(source('kernel', asked.kernel))
+      playground.form.setState({
+        ...(asked.initrd !== undefined && { initrd: source('initrd', asked.initrd) }),
+        ...(asked.disks && {
+          disks: asked.disks.map((disk, index) => ({
+            kind: 'image' as const,
+            source: source(`disk${index}`, disk),
+            readOnly: false,
+          })),
+        }),
+        ...(asked.memoryMiB !== undefined && { memoryMiB: clampMemory(asked.memoryMiB) }),
+        ...(asked.profile && { profile: asked.profile }),
+        ...(asked.cmdline !== undefined && { cmdline: asked.cmdline }),
+        ...(asked.clock && { clock: asked.clock }),
+      })
+      if (!playground.form.getState().kernel) throw new Error('there is no kernel to boot: choose a guest or a kernel')
+      playground.boot()
+      await new Promise<void>((resolve, reject) => {
+        const settle = () => {
+          const now = playground.machine.getState().state
+          if (now.name === 'loading' || now.name === 'warming') return
+          unsubscribe()
+          if (now.name === 'refused') reject(new Error(sentence(now.problem)))
+          else if (now.name === 'fault') reject(new Error(now.report.message))
+          else resolve()
+        }
+        const unsubscribe = playground.machine.subscribe(settle)
+        settle()
+      })
+    },
+    pause: () => playground.pause(),
+    resume: () => playground.resume(),
+    reset: () => playground.reset(),
+    powerOff: () => playground.powerOff(),
+    send: (text) => playground.console.send(text),
+    waitForText: (pattern, { timeoutMs = TIMEOUT_MS } = {}) => playground.console.waitForText(pattern, timeoutMs),
+    waitForState,
+    text: () => playground.console.text(),
+    state,
+    figures: () => {
+      const view = playground.machine.getState()
+      return view.figures && { ...view.figures, ready: readyMark(view), marks: view.marks }
+    },
+    registers: () => playground.registers(),
+    guests: () => playground.guests.map(({ id }) => id),
+  }
+}

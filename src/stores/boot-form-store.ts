@@ -1,0 +1,81 @@
+/** What the next Boot will use: a guest's own settings until the person changes them. */
+import { createStore, type StoreApi } from 'zustand/vanilla'
+import type { BootRequest } from '../worker/protocol.ts'
+import {
+  type ClockName,
+  type DiskSource,
+  type FileSource,
+  type GuestChoice,
+  OWN_GUEST_ID,
+  type ProfileName,
+} from './guest-choice.ts'
+
+export const MEMORY_MIN_MIB = 32
+export const MEMORY_MAX_MIB = 3072
+/** RTC under the instruction-count clock: 2025-01-01 00:00 UTC. */
+const EPOCH = 1735689600
+
+export interface BootForm {
+  readonly guestId: string
+  readonly kernel: FileSource | undefined
+  readonly initrd: FileSource | undefined
+  readonly disks: readonly DiskSource[]
+  readonly memoryMiB: number
+  readonly profile: ProfileName
+  readonly cmdline: string
+  readonly clock: ClockName
+  readonly trace: boolean
+}
+
+export const formFor = (guest: GuestChoice): BootForm => ({
+  guestId: guest.id,
+  kernel: guest.kernel,
+  initrd: guest.initrd,
+  disks: guest.disks,
+  memoryMiB: guest.memoryMiB,
+  profile: guest.profile,
+  cmdline: guest.cmdline,
+  clock: guest.clock,
+  trace: false,
+})
+
+export const clampMemory = (mib: number): number =>
+  Number.isFinite(mib) ? Math.min(MEMORY_MAX_MIB, Math.max(MEMORY_MIN_MIB, Math.round(mib))) : 256
+
+/** Undefined while there is no kernel to boot. */
+export const requestFrom = (form: BootForm, guest: GuestChoice): BootRequest | undefined => {
+  if (!form.kernel) return undefined
+  return {
+    label: guest.id === OWN_GUEST_ID ? form.kernel.name : guest.name,
+    profile: form.profile,
+    memoryMiB: clampMemory(form.memoryMiB),
+    kernel: form.kernel,
+    ...(form.initrd && { initrd: form.initrd }),
+    disks: form.disks,
+    cmdline: form.cmdline,
+    net: guest.net,
+    rng: guest.rng,
+    virtioConsole: false,
+    clock: form.clock,
+    engine: 'auto',
+    cpu: {},
+    trace: form.trace,
+    seed: 1,
+    epoch: EPOCH,
+    entryStage: guest.entryStage,
+    stages: guest.stages,
+    expected: guest.expected,
+  }
+}
+
+/** A file that was dropped: what is it? By its first bytes, then by its size. */
+export const kindOfDrop = async (file: Blob): Promise<'kernel' | 'disk' | 'initrd'> => {
+  const head = new Uint8Array(await file.slice(0, 4).arrayBuffer())
+  const isElf = head[0] === 0x7f && head[1] === 0x45 && head[2] === 0x4c && head[3] === 0x46
+  const isGzip = head[0] === 0x1f && head[1] === 0x8b
+  if (isElf || isGzip) return 'kernel'
+  return file.size > 0 && file.size % 512 === 0 ? 'disk' : 'kernel'
+}
+
+export type BootFormStore = StoreApi<BootForm>
+export const createBootFormStore = (guest: GuestChoice): BootFormStore => createStore<BootForm>(() => formFor(guest))

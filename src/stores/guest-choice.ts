@@ -1,0 +1,85 @@
+/** A guest a person may choose, with everything Boot needs, whatever catalogue it came from. */
+import type { Guest, Stage } from '../guests/guest.ts'
+import { NETBSD_STAGES } from '../guests/stages.ts'
+import type { ClockName, DiskSource, FileSource, ProfileName, StagePattern } from '../worker/protocol.ts'
+
+export type { ClockName, DiskSource, FileSource, ProfileName, StagePattern }
+
+export interface GuestChoice {
+  readonly id: string
+  readonly name: string
+  /** One line: what it is and what it costs to get. */
+  readonly summary: string
+  readonly kernel: FileSource | undefined
+  readonly initrd?: FileSource
+  readonly disks: readonly DiskSource[]
+  readonly cmdline: string
+  readonly memoryMiB: number
+  readonly profile: ProfileName
+  readonly clock: ClockName
+  readonly net: 'user' | 'none'
+  readonly rng: boolean
+  readonly entryStage: string
+  readonly stages: readonly StagePattern[]
+  readonly expected: readonly string[]
+}
+
+/** The choice for a person's own kernel. */
+export const OWN_GUEST_ID = 'own'
+
+const entryStageOf = (stages: readonly Stage[]): string =>
+  stages.find(({ marks }) => marks.some(({ kind }) => kind === 'entry'))?.name ?? 'entry'
+
+/** What the console alone can tell of the stages. */
+const consoleStages = (stages: readonly Stage[]): readonly StagePattern[] =>
+  stages.flatMap(({ name, marks }) =>
+    marks.flatMap((mark) => (mark.kind === 'console' ? [{ name, pattern: mark.pattern }] : [])),
+  )
+
+/** `base` is the address that bundled paths stand below. */
+export const choiceOf = (guest: Guest, base: string): GuestChoice => {
+  const bundled = (path: string) => ({
+    kind: 'url' as const,
+    name: path.split('/').at(-1) ?? path,
+    url: new URL(path.replace(/^\//, ''), base).href,
+  })
+  const { id, name, about, kernel, cmdline, memoryMiB, profile, net, rng, stages, expected } = guest
+  return {
+    id,
+    name,
+    summary: about,
+    kernel: kernel.kind === 'bundled' ? bundled(kernel.path) : {
+            ...bundled(`guests/published/${id}/netbsd`),
+            hint: `fetch it with "npm run guests", or download it from ${guest.homepage} and choose the file`,
+          },
+    disks: guest.disks.map((disk) => ({ kind: disk.kind, source: bundled(disk.init), readOnly: disk.readOnly })),
+    cmdline,
+    memoryMiB,
+    profile,
+    clock: 'wall',
+    net,
+    rng,
+    entryStage: entryStageOf(stages),
+    stages: consoleStages(stages),
+    expected,
+  }
+}
+
+export const ownGuest: GuestChoice = {
+  id: OWN_GUEST_ID,
+  name: 'Your own kernel',
+  summary: 'A PVH kernel from your disk or an address',
+  kernel: undefined,
+  disks: [],
+  cmdline: 'console=com root=ld0a -z',
+  memoryMiB: 256,
+  profile: 'microvm',
+  clock: 'wall',
+  net: 'none',
+  rng: true,
+  // Landmarks of NetBSD; other kernels print none of them and stay one stage.
+  entryStage: 'entry',
+  stages: consoleStages(NETBSD_STAGES),
+  // Nobody knows this kernel's prompt: its time just runs.
+  expected: [],
+}

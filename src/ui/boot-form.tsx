@@ -1,0 +1,204 @@
+/** What the next Boot will use. Every field is the guest's own setting until it is changed. */
+import { useId, useRef, useState } from 'react'
+import { urlSource } from '../stores/address.ts'
+import { MEMORY_MAX_MIB, MEMORY_MIN_MIB } from '../stores/boot-form-store.ts'
+import type { ClockName, FileSource, ProfileName } from '../stores/guest-choice.ts'
+import { useForm, usePlayground } from './context.ts'
+import { CloseIcon } from './icons.tsx'
+
+interface FileFieldProps {
+  readonly label: string
+  readonly value: FileSource | undefined
+  readonly empty: string
+  readonly onChoose: (source: FileSource) => void
+  readonly onClear?: () => void
+}
+
+const FileField = ({ label, value, empty, onChoose, onClear }: FileFieldProps) => {
+  const id = useId()
+  const picker = useRef<HTMLInputElement>(null)
+  const [asking, setAsking] = useState(false)
+  const [over, setOver] = useState(false)
+  const [wrong, setWrong] = useState('')
+  return (
+    <div
+      className="file-field"
+      data-over={over}
+      onDragOver={(event) => {
+        event.preventDefault()
+        setOver(true)
+      }}
+      onDragLeave={() => setOver(false)}
+      onDrop={(event) => {
+        event.preventDefault()
+        event.stopPropagation()
+        setOver(false)
+        const file = event.dataTransfer.files[0]
+        if (file) onChoose({ kind: 'blob', name: file.name, blob: file })
+      }}
+    >
+      <div className="file-row">
+        <span className="file-label" id={`${id}-label`}>
+          {label}
+        </span>
+        <span className="file-name" data-empty={value === undefined} title={value?.kind === 'url' ? value.url : undefined}>
+          {value?.name ?? empty}
+        </span>
+        <button type="button" className="button small" onClick={() => picker.current?.click()}>
+          File<span className="visually-hidden"> for {label}</span>
+        </button>
+        <button type="button" className="button small" aria-expanded={asking} onClick={() => setAsking(!asking)}>
+          URL<span className="visually-hidden"> for {label}</span>
+        </button>
+        {onClear && value && (
+          <button type="button" className="icon-button" aria-label={`Remove ${label}`} onClick={onClear}>
+            <CloseIcon />
+          </button>
+        )}
+        <input
+          ref={picker}
+          type="file"
+          hidden
+          aria-labelledby={`${id}-label`}
+          data-testid={`file-${label.toLowerCase().replace(/\s.*/, '')}`}
+          onChange={(event) => {
+            const file = event.target.files?.[0]
+            if (file) onChoose({ kind: 'blob', name: file.name, blob: file })
+            event.target.value = ''
+          }}
+        />
+      </div>
+      {asking && (
+        <form
+          className="url-form"
+          onSubmit={(event) => {
+            event.preventDefault()
+            const text = String(new FormData(event.currentTarget).get('url') ?? '')
+            const source = text.trim() === '' ? undefined : urlSource(text, document.baseURI)
+            if (!source) {
+              setWrong('An address starts with https:// or is a path on this site.')
+              return
+            }
+            setWrong('')
+            setAsking(false)
+            onChoose(source)
+          }}
+        >
+          <input
+            name="url"
+            type="text"
+            inputMode="url"
+            aria-label={`Address of the ${label.toLowerCase()}`}
+            aria-describedby={`${id}-cors`}
+            placeholder="https://"
+            spellCheck={false}
+            autoCapitalize="off"
+          />
+          <button type="submit" className="button small">
+            Use
+          </button>
+          <p id={`${id}-cors`} className="hint">
+            {wrong ||
+              'Its server must let other pages read it (CORS: Access-Control-Allow-Origin). Most mirrors do not: then download the file and choose it here.'}
+          </p>
+        </form>
+      )}
+    </div>
+  )
+}
+
+const MEMORY_STEPS = [32, 64, 128, 256, 512, 1024, 2048, 3072]
+const said = (mib: number): string => (mib >= 1024 ? `${mib / 1024} GiB` : `${mib} MiB`)
+
+export const BootFormPanel = () => {
+  const playground = usePlayground()
+  const form = useForm((state) => state)
+  const id = useId()
+  const memorySteps = MEMORY_STEPS.includes(form.memoryMiB)
+    ? MEMORY_STEPS
+    : [...MEMORY_STEPS, form.memoryMiB].sort((a, b) => a - b)
+  const update = playground.form.setState
+  return (
+    <section className="details-section" aria-labelledby={`${id}-title`}>
+      <h3 id={`${id}-title`}>Next boot</h3>
+      <div className="fields">
+        <FileField
+          label="Kernel"
+          value={form.kernel}
+          empty="PVH ELF, may be gzip’d"
+          onChoose={(source) => playground.chooseKernel(source)}
+        />
+        <FileField
+          label="Initrd"
+          value={form.initrd}
+          empty="none"
+          onChoose={(initrd) => update({ initrd })}
+          onClear={() => update({ initrd: undefined })}
+        />
+        {form.disks.map((disk, index) => (
+          <FileField
+            // biome-ignore lint/suspicious/noArrayIndexKey: a disk is its slot, ld0 and up
+            key={index}
+            label={`ld${index}`}
+            value={disk.source}
+            empty="none"
+            onChoose={(source) =>
+              update({
+                disks: form.disks.map((other, at) => (at === index ? { ...disk, kind: 'image' as const, source } : other)),
+              })
+            }
+            onClear={() => update({ disks: form.disks.filter((_, at) => at !== index) })}
+          />
+        ))}
+        {form.disks.length < 4 && (
+          <FileField label="Disk" value={undefined} empty="add one" onChoose={(source) => playground.addDisk(source)} />
+        )}
+        <div className="field-pair">
+          <label className="field">
+            <span>Memory</span>
+            <select
+              value={form.memoryMiB}
+              aria-describedby={`${id}-memory`}
+              onChange={(event) => update({ memoryMiB: Number(event.target.value) })}
+            >
+              {memorySteps.map((mib) => (
+                <option key={mib} value={mib}>
+                  {said(mib)}
+                </option>
+              ))}
+            </select>
+            <span id={`${id}-memory`} className="visually-hidden">
+              From {MEMORY_MIN_MIB} MiB to {MEMORY_MAX_MIB / 1024} GiB
+            </span>
+          </label>
+          <label className="field">
+            <span>Profile</span>
+            <select value={form.profile} onChange={(event) => update({ profile: event.target.value as ProfileName })}>
+              <option value="microvm">microvm (QEMU)</option>
+              <option value="firecracker">firecracker</option>
+            </select>
+          </label>
+        </div>
+        <label className="field">
+          <span>Command line</span>
+          <input
+            type="text"
+            className="mono"
+            value={form.cmdline}
+            spellCheck={false}
+            autoCapitalize="off"
+            autoComplete="off"
+            onChange={(event) => update({ cmdline: event.target.value })}
+          />
+        </label>
+        <label className="field">
+          <span>Clock</span>
+          <select value={form.clock} onChange={(event) => update({ clock: event.target.value as ClockName })}>
+            <option value="wall">Real time</option>
+            <option value="icount">Instruction count, repeatable</option>
+          </select>
+        </label>
+      </div>
+    </section>
+  )
+}

@@ -1,0 +1,19 @@
+import { createContext, useContext } from 'react'
+import { useStore } from 'zustand'
+import type { BootForm } from '../stores/boot-form-store.ts'
+import { type MachineView, type Phase, phaseOf } from '../stores/machine-store.ts'
+import type { Playground } from '../stores/playground.ts'
+import type { Settings } from '../stores/settings-store.ts'
+
+export const PlaygroundContext = createContext<Playground | undefined>(undefined)
+
+export const usePlayground = (): Playground => {
+  const playground = useContext(PlaygroundContext)
+  if (!playground) throw new Error('no playground around this component')
+  return playground
+}
+
+export const useMachine = <T>(select: (view: MachineView) => T): T => useStore(usePlayground().machine, select)
+export const usePhase = (): Phase => useMachine(phaseOf)
+export const useForm = <T>(select: (form: BootForm) => T): T => useStore(usePlayground().form, select)
+export const useSettings = <T>(select: (settings: Settings) => T): T => useStore(usePlayground().settings, select)

@@ -1,0 +1,56 @@
+/** The verbs. Boot takes what the form says; the others act on the machine there is. */
+import { isOn } from '../stores/machine-store.ts'
+import { useForm, usePhase, usePlayground } from './context.ts'
+
+export const Controls = ({ supported }: { readonly supported: boolean }) => {
+  const playground = usePlayground()
+  const phase = usePhase()
+  const hasKernel = useForm((form) => form.kernel !== undefined)
+  const on = isOn(phase)
+  const starting = phase === 'loading' || phase === 'warming'
+  const canReset = on || phase === 'powered-off' || phase === 'halted' || phase === 'reset' || phase === 'crashed'
+  return (
+    <div className="controls" role="group" aria-label="Machine">
+      <button
+        type="button"
+        className={on || starting ? 'button' : 'button primary'}
+        disabled={!supported || !hasKernel || starting}
+        onClick={() => playground.boot()}
+      >
+        Boot
+      </button>
+      {phase === 'paused' ? (
+        <button type="button" className="button primary" onClick={() => playground.resume()}>
+          Resume
+        </button>
+      ) : (
+        <button type="button" className="button" disabled={!on} onClick={() => playground.pause()}>
+          Pause
+        </button>
+      )}
+      <button type="button" className="button" disabled={!canReset} onClick={() => playground.reset()}>
+        Reset
+      </button>
+      <button type="button" className="button" disabled={!on && !starting} onClick={() => playground.powerOff()}>
+        Power off
+      </button>
+    </div>
+  )
+}
+
+export const GuestSelect = () => {
+  const playground = usePlayground()
+  const guestId = useForm((form) => form.guestId)
+  return (
+    <label className="guest-select">
+      <span className="visually-hidden">Guest</span>
+      <select value={guestId} onChange={(event) => playground.chooseGuest(event.target.value)}>
+        {playground.guests.map((guest) => (
+          <option key={guest.id} value={guest.id}>
+            {guest.name}
+          </option>
+        ))}
+      </select>
+    </label>
+  )
+}

@@ -1,0 +1,44 @@
+import { useEffect, useRef } from 'react'
+import { BootFormPanel } from './boot-form.tsx'
+import { CloseIcon } from './icons.tsx'
+import { LiveFigures } from './live-figures.tsx'
+import { Reports } from './reports.tsx'
+
+interface DetailsPaneProps {
+  readonly asSheet: boolean
+  readonly onClose: () => void
+}
+
+export const DetailsPane = ({ asSheet, onClose }: DetailsPaneProps) => {
+  const pane = useRef<HTMLElement>(null)
+  useEffect(() => {
+    if (asSheet) pane.current?.focus()
+  }, [asSheet])
+  return (
+    <>
+      {asSheet && <div className="sheet-ground" aria-hidden="true" onClick={onClose} />}
+      <aside
+        id="details"
+        ref={pane}
+        className={asSheet ? 'details sheet' : 'details'}
+        aria-label="Details"
+        tabIndex={-1}
+        onKeyDown={(event) => {
+          if (event.key === 'Escape' && asSheet) onClose()
+        }}
+      >
+        <div className="pane-bar">
+          <h2 className="pane-title">Details</h2>
+          <button type="button" className="icon-button" aria-label="Close details" onClick={onClose}>
+            <CloseIcon />
+          </button>
+        </div>
+        <div className="details-body">
+          <Reports />
+          <LiveFigures />
+          <BootFormPanel />
+        </div>
+      </aside>
+    </>
+  )
+}

@@ -1,0 +1,35 @@
+/** Twenty-pixel line icons, drawn in the text's colour. */
+const Icon = ({ d }: { readonly d: string }) => (
+  <svg className="icon" viewBox="0 0 20 20" width="20" height="20" aria-hidden="true" focusable="false">
+    <path d={d} fill="none" stroke="currentColor" strokeWidth="1.5" strokeLinecap="round" strokeLinejoin="round" />
+  </svg>
+)
+
+export const SearchIcon = () => <Icon d="M9 15A6 6 0 1 0 9 3a6 6 0 0 0 0 12ZM13.5 13.5 17 17" />
+export const CopyIcon = () => <Icon d="M7.5 7.5h9v9h-9zM12.5 7.5V3.5h-9v9h4" />
+export const PasteIcon = () => <Icon d="M7 4H4.5v13h11V4H13M7 2.5h6v3H7z" />
+export const CloseIcon = () => <Icon d="m5 5 10 10M15 5 5 15" />
+export const UpIcon = () => <Icon d="m5 12 5-5 5 5" />
+export const DownIcon = () => <Icon d="m5 8 5 5 5-5" />
+export const DetailsIcon = () => <Icon d="M3 4h14v12H3zM12 4v12" />
+export const FileIcon = () => <Icon d="M5 2.5h6.5L15 6v11.5H5zM11 2.5V6.5h4" />
+export const SunIcon = () => (
+  <Icon d="M10 13a3 3 0 1 0 0-6 3 3 0 0 0 0 6ZM10 2v2M10 16v2M2 10h2M16 10h2M4.3 4.3l1.4 1.4M14.3 14.3l1.4 1.4M4.3 15.7l1.4-1.4M14.3 5.7l1.4-1.4" />
+)
+export const MoonIcon = () => <Icon d="M16.5 12A7 7 0 0 1 8 3.5a7 7 0 1 0 8.5 8.5Z" />
+export const SystemIcon = () => <Icon d="M10 3a7 7 0 1 0 0 14 7 7 0 0 0 0-14ZM10 3v14M10 7l5.5-1.5M10 11l7-1M10 15l5-.5" />
+
+/** The mark is a chip; its core is lit while a machine runs. */
+export const Mark = ({ lit }: { readonly lit: boolean }) => (
+  <svg className="mark" viewBox="0 0 28 28" width="28" height="28" aria-hidden="true" focusable="false">
+    <path
+      d="M7 7h14v14H7zM10.5 7V3M17.5 7V3M10.5 25v-4M17.5 25v-4M3 10.5h4M3 17.5h4M21 10.5h4M21 17.5h4"
+      fill="none"
+      stroke="currentColor"
+      strokeWidth="1.5"
+      strokeLinecap="round"
+      strokeLinejoin="round"
+    />
+    <rect x="11" y="11" width="6" height="6" className={lit ? 'mark-core lit' : 'mark-core'} />
+  </svg>
+)

@@ -1,0 +1,66 @@
+/** One line above the console when the machine is not simply running. The console below is kept. */
+import type { ReactNode } from 'react'
+import { useMachine, usePhase, usePlayground } from './context.ts'
+
+interface NoticeLineProps {
+  readonly tone: 'plain' | 'bad'
+  readonly children: ReactNode
+  readonly verb?: string
+  readonly onVerb?: () => void
+}
+
+const NoticeLine = ({ tone, children, verb, onVerb }: NoticeLineProps) => (
+  <div className="notice" data-tone={tone} role={tone === 'bad' ? 'alert' : 'status'}>
+    <p>{children}</p>
+    {verb && (
+      <button type="button" className="button" onClick={onVerb}>
+        {verb}
+      </button>
+    )}
+  </div>
+)
+
+export const Notice = () => {
+  const playground = usePlayground()
+  const phase = usePhase()
+  const exit = useMachine((view) => (view.state.name === 'stopped' ? view.state.exit : undefined))
+  const reset = () => playground.reset()
+  switch (phase) {
+    case 'paused':
+      return (
+        <NoticeLine tone="plain" verb="Resume" onVerb={() => playground.resume()}>
+          Paused. Guest time stands still.
+        </NoticeLine>
+      )
+    case 'off':
+      return <NoticeLine tone="plain">Powered off. Its memory has been given back.</NoticeLine>
+    case 'powered-off':
+      return (
+        <NoticeLine tone="plain" verb="Reset" onVerb={reset}>
+          The guest powered off{exit?.reason === 'guest-exit' ? `, exit code ${exit.code}` : ''}.
+        </NoticeLine>
+      )
+    case 'halted':
+      return (
+        <NoticeLine tone="plain" verb="Reset" onVerb={reset}>
+          The guest halted: HLT with interrupts off, nothing can wake it.
+        </NoticeLine>
+      )
+    case 'reset':
+      return (
+        <NoticeLine tone="bad" verb="Reset" onVerb={reset}>
+          The guest asked for a reset before it had booted.
+        </NoticeLine>
+      )
+    case 'crashed':
+      return (
+        <NoticeLine tone="bad" verb="Reset" onVerb={reset}>
+          The guest crashed: triple fault{exit?.reason === 'triple-fault' ? `, ${exit.crash.cause}` : ''}.
+        </NoticeLine>
+      )
+    case 'fault':
+      return <NoticeLine tone="bad">The emulator failed; this is our defect, not the guest’s.</NoticeLine>
+    default:
+      return null
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * Where the boot's time went, stage by stage. The place of the timeline: the strip is its top row, the lanes come below.
+ * Colour says which stage, by its place in the boot, so that two boots can be compared by eye.
+ */
+import { type StageSpan, stageSpans } from '../stores/stage-spans.ts'
+import { useMachine } from './context.ts'
+import { count, duration, said } from './quantity.ts'
+
+const HUES = 8
+/** Ruler steps: 1, 2, 5 times a power of ten, so that five to ten fit. */
+const TICKS_MAX = 8
+/** Narrower than this share of the strip, a block has no room for its words. */
+const NAME_MIN_SHARE = 0.045
+
+const tickStep = (totalNs: number): number => {
+  const rough = totalNs / TICKS_MAX
+  const decade = 10 ** Math.floor(Math.log10(rough))
+  const step = [1, 2, 5, 10].find((factor) => factor * decade >= rough) ?? 10
+  return step * decade
+}
+
+const share = (part: number, whole: number): string => `${(100 * part) / whole}%`
+
+const Block = ({ span, index, totalNs }: { readonly span: StageSpan; readonly index: number; readonly totalNs: number }) => {
+  const ns = span.endNs - span.startNs
+  const instructions = span.endInstructions - span.startInstructions
+  const text = `${span.name}: ${said(duration(ns))}, ${said(count(instructions))} instructions`
+  return (
+    <li
+      className="stage"
+      data-hue={index % HUES}
+      data-open={span.open}
+      style={{ left: share(span.startNs, totalNs), width: share(ns, totalNs) }}
+      title={text}
+    >
+      {ns / totalNs >= NAME_MIN_SHARE ? (
+        <>
+          <span className="stage-name">{span.name}</span>
+          <span className="stage-time">{said(duration(ns))}</span>
+        </>
+      ) : (
+        <span className="visually-hidden">{text}</span>
+      )}
+    </li>
+  )
+}
+
+export const StageStrip = ({ hidden }: { readonly hidden: boolean }) => {
+  const view = useMachine((state) => state)
+  const spans = stageSpans(view)
+  const last = spans.at(-1)
+  const totalNs = last?.endNs ?? 0
+  const step = totalNs > 0 ? tickStep(totalNs) : 0
+  const ticks = step > 0 ? Array.from({ length: Math.floor(totalNs / step) + 1 }, (_, index) => index * step) : []
+  return (
+    <section className="timeline" aria-label="Timeline" hidden={hidden}>
+      <div className="pane-bar">
+        <h2 className="pane-title">
+          Timeline <span className="pane-sub">where the boot’s time went, guest time</span>
+        </h2>
+      </div>
+      {totalNs > 0 ? (
+        <div className="strip">
+          <ol className="stages">
+            {spans.map((span, index) => (
+              <Block key={`${span.name}${span.startNs}`} span={span} index={index} totalNs={totalNs} />
+            ))}
+          </ol>
+          <div className="ruler" aria-hidden="true">
+            {ticks.map((ns) => (
+              <span key={ns} className="tick" style={{ left: share(ns, totalNs) }}>
+                {ns === 0 ? '0' : said(duration(ns))}
+              </span>
+            ))}
+          </div>
+          <ol className="stage-list">
+            {spans.map((span, index) => (
+              <li key={`${span.name}${span.startNs}`}>
+                <span className="stage-key" data-hue={index % HUES} aria-hidden="true" />
+                <span className="stage-list-name">{span.name}</span>
+                <span className="stage-list-time">{said(duration(span.endNs - span.startNs))}</span>
+              </li>
+            ))}
+          </ol>
+        </div>
+      ) : (
+        <p className="timeline-empty">Boot a guest, and its stages are drawn here as they happen.</p>
+      )}
+    </section>
+  )
+}

@@ -1,0 +1,200 @@
+/**
+ * The console's terminal: xterm.js with its addons, fed by the console stream, outside React. WebGL draws where the
+ * browser has it; where it has not, or loses it, xterm's own DOM renderer takes over.
+ */
+import { FitAddon } from '@xterm/addon-fit'
+import { SearchAddon } from '@xterm/addon-search'
+import { WebLinksAddon } from '@xterm/addon-web-links'
+import { WebglAddon } from '@xterm/addon-webgl'
+import { Terminal } from '@xterm/xterm'
+import type { ConsoleStream } from '../stores/console-stream.ts'
+import { type Appearance, terminalTheme } from './terminal-theme.ts'
+
+export type Key = 'escape' | 'tab' | 'up' | 'down' | 'left' | 'right' | 'interrupt'
+
+export interface TerminalOptions {
+  readonly console: ConsoleStream
+  readonly appearance: Appearance
+  readonly onResize: (columns: number, rows: number) => void
+  readonly onSearch: () => void
+  readonly onCtrlUsed: () => void
+  readonly onMatches: (index: number, total: number) => void
+}
+
+export interface TerminalHandle {
+  readonly renderer: 'webgl' | 'dom'
+  focus(): void
+  setAppearance(appearance: Appearance): void
+  /** The next typed character is sent with Ctrl. */
+  armCtrl(armed: boolean): void
+  press(key: Key): void
+  find(text: string, direction: 'next' | 'previous', incremental: boolean): void
+  endSearch(): void
+  selection(): string
+  paste(text: string): void
+  dispose(): void
+}
+
+const FONT = '"JetBrains Mono Variable", ui-monospace, Menlo, Consolas, monospace'
+const SCROLLBACK = 10_000
+/** Rather the fallback font than a console that waits for the network. */
+const FONT_WAIT_MS = 1500
+
+const ARROWS = { up: 'A', down: 'B', right: 'C', left: 'D' } as const
+
+const webgl = (terminal: Terminal): boolean => {
+  try {
+    const addon = new WebglAddon()
+    addon.onContextLoss(() => addon.dispose())
+    terminal.loadAddon(addon)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const fontSize = (): number => (matchMedia('(max-width: 899px)').matches ? 12 : 15)
+
+export const openTerminal = async (
+  element: HTMLElement,
+  { console, appearance, onResize, onSearch, onCtrlUsed, onMatches }: TerminalOptions,
+): Promise<TerminalHandle> => {
+  // xterm measures its cell once: the font has to be there.
+  await Promise.race([
+    document.fonts.load(`${fontSize()}px ${FONT}`).catch(() => []),
+    new Promise((resolve) => setTimeout(resolve, FONT_WAIT_MS)),
+  ])
+  const terminal = new Terminal({
+    fontFamily: FONT,
+    fontSize: fontSize(),
+    lineHeight: 1.3,
+    fontWeight: 400,
+    fontWeightBold: 700,
+    scrollback: SCROLLBACK,
+    cursorBlink: !matchMedia('(prefers-reduced-motion: reduce)').matches,
+    cursorInactiveStyle: 'outline',
+    theme: terminalTheme(appearance),
+    macOptionIsMeta: true,
+    allowProposedApi: true,
+    minimumContrastRatio: 4.5,
+  })
+  const fit = new FitAddon()
+  const search = new SearchAddon()
+  terminal.loadAddon(fit)
+  terminal.loadAddon(search)
+  terminal.loadAddon(new WebLinksAddon((_event, uri) => window.open(uri, '_blank', 'noopener,noreferrer')))
+  terminal.open(element)
+  const renderer = webgl(terminal) ? 'webgl' : 'dom'
+  element.dataset['renderer'] = renderer
+  terminal.textarea?.setAttribute('aria-label', 'Serial console input')
+
+  let ctrlArmed = false
+  const send = (data: string) => {
+    if (ctrlArmed && data.length === 1) {
+      ctrlArmed = false
+      onCtrlUsed()
+      const code = data.toUpperCase().charCodeAt(0)
+      console.send(code >= 0x40 && code < 0x60 ? String.fromCharCode(code & 0x1f) : data)
+      return
+    }
+    console.send(data)
+  }
+  terminal.onData(send)
+  terminal.onBinary((data) => console.send(Uint8Array.from(data, (char) => char.charCodeAt(0))))
+  terminal.onResize(({ cols, rows }) => {
+    element.dataset['size'] = `${cols}x${rows}`
+    onResize(cols, rows)
+  })
+  search.onDidChangeResults(({ resultIndex, resultCount }) => onMatches(resultIndex, resultCount))
+
+  terminal.attachCustomKeyEventHandler((event) => {
+    if (event.type !== 'keydown' || !(event.ctrlKey && event.shiftKey)) return true
+    // The browser's own meanings (developer tools, plain paste) give way to every terminal's.
+    if (event.code === 'KeyC') {
+      event.preventDefault()
+      void navigator.clipboard?.writeText(terminal.getSelection())
+      return false
+    }
+    if (event.code === 'KeyF') {
+      event.preventDefault()
+      onSearch()
+      return false
+    }
+    // Ctrl+Shift+V: let the browser paste; xterm takes the paste event.
+    return event.code !== 'KeyV'
+  })
+
+  let frame = 0
+  const refit = () => {
+    cancelAnimationFrame(frame)
+    frame = requestAnimationFrame(() => {
+      if (element.clientWidth === 0 || element.clientHeight === 0) return
+      const size = fontSize()
+      if (terminal.options.fontSize !== size) terminal.options.fontSize = size
+      fit.fit()
+    })
+  }
+  const observer = new ResizeObserver(refit)
+  observer.observe(element)
+  fit.fit()
+  element.dataset['size'] = `${terminal.cols}x${terminal.rows}`
+  onResize(terminal.cols, terminal.rows)
+
+  const detach = console.attach(
+    (bytes, done) => terminal.write(bytes, done),
+    () => terminal.reset(),
+  )
+
+  let isDark = appearance === 'dark'
+  const decorations = () => ({
+    matchBackground: isDark ? '#3b4252' : '#d5dbe6',
+    matchBorder: isDark ? '#8b95a5' : '#5d6068',
+    matchOverviewRuler: '#8b95a5',
+    activeMatchBackground: isDark ? '#5a6478' : '#b9c4d8',
+    activeMatchBorder: isDark ? '#ffffff' : '#000000',
+    activeMatchColorOverviewRuler: isDark ? '#ffffff' : '#000000',
+  })
+
+  return {
+    renderer,
+    focus: () => terminal.focus(),
+    setAppearance: (next) => {
+      isDark = next === 'dark'
+      terminal.options.theme = terminalTheme(next)
+    },
+    armCtrl: (armed) => {
+      ctrlArmed = armed
+    },
+    press: (key) => {
+      if (key === 'escape') console.send('\x1b')
+      else if (key === 'tab') console.send('\t')
+      else if (key === 'interrupt') console.send('\x03')
+      else console.send(`\x1b${terminal.modes.applicationCursorKeysMode ? 'O' : '['}${ARROWS[key]}`)
+    },
+    find: (text, direction, incremental) => {
+      if (text === '') {
+        search.clearDecorations()
+        onMatches(-1, 0)
+        return
+      }
+      if (direction === 'next') search.findNext(text, { incremental, decorations: decorations() })
+      else search.findPrevious(text, { decorations: decorations() })
+    },
+    endSearch: () => {
+      search.clearDecorations()
+      terminal.clearSelection()
+      terminal.focus()
+    },
+    selection: () => terminal.getSelection(),
+    paste: (text) => {
+      terminal.paste(text)
+      terminal.focus()
+    },
+    dispose: () => {
+      cancelAnimationFrame(frame)
+      observer.disconnect()
+      detach()
+      terminal.dispose()
+    },
+  }
+}

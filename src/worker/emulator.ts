@@ -1,0 +1,362 @@
+/**
+ * Hosts one machine: fetches its files, creates it, runs it in slices and lets its thread go between them. Knows no
+ * worker: it posts events to a function and is paced by a Pace, so that tests run it under Node with a fake machine.
+ *
+ * One emulator boots one machine. Power-off and replacement end the worker (client.ts): no other way gives gigabytes of
+ * shared memory back at once and for certain.
+ */
+import { ProblemError } from '../base/problem.ts'
+import type { CreateMachine, Machine, MachineConfig, MachineHost } from '../machine/machine.ts'
+import { fetchFile } from './fetch-file.ts'
+import { createMemoryDisk } from './memory-disk.ts'
+import type { Pace } from './pace.ts'
+import {
+  type BootRequest,
+  CONSOLE_CREDIT,
+  CONSOLE_RESUME,
+  type DiskSource,
+  type EmulatorEvent,
+  type FileSource,
+} from './protocol.ts'
+import { StageWatcher } from './stage-watcher.ts'
+
+/** Short enough that keys, Pause and Ctrl-C feel immediate; V8 replaces running wasm only when it returns. */
+const SLICE_MS = 8
+const FIGURES_MS = 100
+/** Faster while the number counts. */
+const BOOT_FIGURES_MS = 50
+const IDLE_FIGURES_MS = 1000
+const PROGRESS_MS = 50
+/** Rate is measured over this much time. */
+const RATE_WINDOW_MS = 1000
+const LOG_LINES = 200
+/** Shorter sleeps cost more in wake-ups than they save. */
+const SLEEP_MIN_MS = 0.2
+
+export interface HoldableHost extends MachineHost {
+  nowMs(): number
+  hold(): void
+  release(): void
+}
+
+export type Post = (event: EmulatorEvent, transfer?: Transferable[]) => void
+
+type Phase = 'new' | 'starting' | 'on' | 'ended'
+
+export class Emulator {
+  readonly #createMachine: CreateMachine
+  readonly #host: HoldableHost
+  readonly #pace: Pace
+  readonly #post: Post
+
+  #phase: Phase = 'new'
+  #request: BootRequest | undefined
+  #machine: Machine | undefined
+  #watcher: StageWatcher | undefined
+  #paused = false
+  #announced: 'running' | 'paused' | undefined
+
+  #console = new Uint8Array(4096)
+  #consoleLength = 0
+  #unacknowledged = 0
+  #typedAhead: Uint8Array[] = []
+  #log: string[] = []
+
+  #powerOnMs = 0
+  #executedMs = 0
+  #sample = { atMs: 0, instructions: 0, executedMs: 0 }
+
+  constructor(createMachine: CreateMachine, host: HoldableHost, pace: Pace, post: Post) {
+    this.#createMachine = createMachine
+    this.#host = host
+    this.#pace = pace
+    this.#post = post
+  }
+
+  /** Resolves when the machine runs, or could not. */
+  async boot(request: BootRequest): Promise<void> {
+    if (this.#phase !== 'new') throw new Error('this emulator has booted a machine already')
+    this.#phase = 'starting'
+    this.#request = request
+    try {
+      this.#post({ type: 'state', state: { name: 'loading' } })
+      const config = await this.#load(request)
+      this.#post({ type: 'state', state: { name: 'warming' } })
+      // Let the event out before the thread is busy compiling.
+      await this.#pace.turn()
+      const created = this.#createMachine(config, this.#host, {
+        console: (bytes) => this.#onConsole(bytes),
+        log: (line) => this.#onLog(line),
+      })
+      if (!created.ok) throw new ProblemError(created.problem)
+      this.#machine = created.value
+      const { entry, elfClass, bytes, cmdline, symbols } = created.value.kernel
+      this.#post({ type: 'kernel', kernel: { entry, elfClass, bytes, cmdline, symbols: symbols.length } })
+    } catch (error) {
+      this.#phase = 'ended'
+      if (error instanceof ProblemError) this.#post({ type: 'state', state: { name: 'refused', problem: error.problem } })
+      else this.#fault(error)
+      return
+    }
+    this.#phase = 'on'
+    for (const bytes of this.#typedAhead) this.#machine.send(bytes)
+    this.#typedAhead = []
+    this.#powerOn()
+    void this.#run(this.#machine)
+  }
+
+  pause(): void {
+    if (this.#phase !== 'on' || this.#paused) return
+    this.#paused = true
+    this.#host.hold()
+    this.#figures()
+    this.#announce('paused')
+  }
+
+  resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#host.release()
+    if (this.#phase === 'on') this.#announce('running')
+    this.#pace.wake()
+  }
+
+  /** Power-cycles the machine, also one that has stopped or crashed. */
+  reset(): void {
+    const machine = this.#machine
+    if (!machine) return
+    const wasRunning = this.#phase === 'on'
+    this.#paused = false
+    this.#host.release()
+    this.#flushConsole()
+    try {
+      machine.reset()
+    } catch (error) {
+      this.#fault(error)
+      return
+    }
+    this.#phase = 'on'
+    this.#announced = undefined
+    this.#powerOn()
+    if (wasRunning) this.#pace.wake()
+    else void this.#run(machine)
+  }
+
+  send(bytes: Uint8Array): void {
+    if (this.#machine) this.#machine.send(bytes)
+    else this.#typedAhead.push(bytes)
+    this.#pace.wake()
+  }
+
+  acknowledge(bytes: number): void {
+    const wasOut = this.#unacknowledged >= CONSOLE_CREDIT
+    this.#unacknowledged = Math.max(0, this.#unacknowledged - bytes)
+    if (wasOut || this.#unacknowledged <= CONSOLE_RESUME) this.#pace.wake()
+  }
+
+  resizeConsole(columns: number, rows: number): void {
+    this.#machine?.resizeConsole(columns, rows)
+  }
+
+  registers(): Readonly<Record<string, string>> {
+    return this.#machine?.registers() ?? {}
+  }
+
+  async #load(request: BootRequest): Promise<MachineConfig> {
+    const load = (source: FileSource) => this.#loadFile(source)
+    const [kernel, initrd, disks] = await Promise.all([
+      load(request.kernel),
+      request.initrd && load(request.initrd),
+      Promise.all(
+        request.disks.map(async (disk) =>
+          createMemoryDisk(disk.source.name, await this.#diskImage(disk), disk.readOnly),
+        ),
+      ),
+    ])
+    const { profile, memoryMiB, cmdline, net, rng, virtioConsole, clock, engine, cpu, trace, seed, epoch } = request
+    return {
+      profile,
+      memoryMiB,
+      kernel,
+      ...(initrd && { initrd }),
+      cmdline,
+      disks,
+      net,
+      rng,
+      virtioConsole,
+      clock,
+      engine,
+      cpu,
+      trace,
+      seed,
+      epoch,
+    }
+  }
+
+  async #diskImage(disk: DiskSource): Promise<Uint8Array> {
+    return await this.#loadFile(disk.source)
+  }
+
+  #loadFile(source: FileSource): Promise<Uint8Array> {
+    const window: { atMs: number; loaded: number }[] = []
+    let reportedMs = Number.NEGATIVE_INFINITY
+    return fetchFile(source, (loaded, total) => {
+      const atMs = performance.now()
+      if (atMs - reportedMs < PROGRESS_MS && loaded !== total) return
+      reportedMs = atMs
+      window.push({ atMs, loaded })
+      while (window.length > 2 && atMs - (window[0]?.atMs ?? atMs) > RATE_WINDOW_MS) window.shift()
+      const first = window[0]
+      const spanMs = first ? atMs - first.atMs : 0
+      const bytesPerSecond = first && spanMs > 0 ? ((loaded - first.loaded) / spanMs) * 1000 : 0
+      this.#post({ type: 'loading', file: source.name, loaded, total, bytesPerSecond })
+    })
+  }
+
+  #powerOn(): void {
+    const request = this.#request
+    this.#watcher = new StageWatcher(request?.stages ?? [], request?.expected ?? [], (kind, name) =>
+      this.#mark(kind, name),
+    )
+    this.#powerOnMs = this.#host.nowMs()
+    this.#executedMs = 0
+    this.#sample = { atMs: this.#powerOnMs, instructions: 0, executedMs: 0 }
+    this.#post({ type: 'mark', mark: { kind: 'power-on', name: request?.entryStage ?? 'entry', guestNs: 0, wallMs: 0, instructions: 0 } })
+    this.#announce('running')
+  }
+
+  async #run(machine: Machine): Promise<void> {
+    while (this.#phase === 'on') {
+      if (this.#paused) {
+        await this.#pace.sleep(Number.POSITIVE_INFINITY)
+        continue
+      }
+      if (this.#unacknowledged >= CONSOLE_CREDIT) {
+        this.#sampleIfDue(FIGURES_MS)
+        await this.#pace.sleep(FIGURES_MS)
+        continue
+      }
+      let slice: ReturnType<Machine['run']>
+      const before = this.#host.nowMs()
+      try {
+        slice = machine.run(SLICE_MS)
+      } catch (error) {
+        this.#flushConsole()
+        this.#fault(error)
+        return
+      }
+      this.#executedMs += this.#host.nowMs() - before
+      this.#watcher?.poll()
+      this.#flushConsole()
+      if (slice.state === 'stopped') {
+        const exit = slice.exit ?? { reason: 'halt' as const }
+        this.#figures()
+        if (exit.reason === 'reset' && this.#watcher?.isReady) {
+          // The guest had finished booting and asks for a power cycle: a person typed reboot.
+          this.reset()
+          continue
+        }
+        this.#phase = 'ended'
+        this.#post({ type: 'state', state: { name: 'stopped', exit } })
+        return
+      }
+      const sleepMs = slice.sleepNs / 1e6
+      this.#sampleIfDue(this.#watcher?.isDone ? FIGURES_MS : BOOT_FIGURES_MS)
+      if (slice.state === 'idle' && sleepMs > SLEEP_MIN_MS) await this.#pace.sleep(Math.min(sleepMs, IDLE_FIGURES_MS))
+      else await this.#pace.turn()
+    }
+  }
+
+  #onConsole(bytes: Uint8Array): void {
+    const needed = this.#consoleLength + bytes.length
+    if (needed > this.#console.length) {
+      const grown = new Uint8Array(Math.max(needed, this.#console.length * 2))
+      grown.set(this.#console.subarray(0, this.#consoleLength))
+      this.#console = grown
+    }
+    this.#console.set(bytes, this.#consoleLength)
+    this.#consoleLength = needed
+    this.#watcher?.write(bytes)
+  }
+
+  #flushConsole(): void {
+    if (this.#consoleLength === 0) return
+    const bytes = this.#console.slice(0, this.#consoleLength)
+    this.#consoleLength = 0
+    this.#unacknowledged += bytes.length
+    this.#post({ type: 'console', bytes }, [bytes.buffer])
+  }
+
+  #onLog(line: string): void {
+    if (this.#log.length < LOG_LINES) this.#log.push(line)
+    this.#post({ type: 'log', line })
+  }
+
+  #mark(kind: 'stage' | 'ready', name: string): void {
+    const figures = this.#machine?.figures()
+    if (!figures) return
+    this.#post({
+      type: 'mark',
+      mark: {
+        kind,
+        name,
+        guestNs: figures.guestNs,
+        wallMs: this.#host.nowMs() - this.#powerOnMs,
+        instructions: figures.instructions,
+      },
+    })
+  }
+
+  #announce(name: 'running' | 'paused'): void {
+    if (this.#announced === name) return
+    this.#announced = name
+    this.#post({ type: 'state', state: { name } })
+  }
+
+  #sampleIfDue(everyMs: number): void {
+    if (this.#host.nowMs() - this.#sample.atMs >= everyMs) this.#figures()
+  }
+
+  #figures(): void {
+    const machine = this.#machine
+    if (!machine) return
+    const atMs = this.#host.nowMs()
+    const { instructions, guestNs, engine } = machine.figures()
+    const spanMs = atMs - this.#sample.atMs
+    const executedMs = this.#executedMs - this.#sample.executedMs
+    const mips = executedMs > 0 ? (instructions - this.#sample.instructions) / executedMs / 1000 : 0
+    const busy = spanMs > 0 ? Math.min(1, executedMs / spanMs) : 0
+    this.#sample = { atMs, instructions, executedMs: this.#executedMs }
+    this.#post({
+      type: 'figures',
+      figures: { instructions, guestNs, wallMs: atMs - this.#powerOnMs, mips, busy, engine },
+    })
+  }
+
+  #fault(error: unknown): void {
+    this.#phase = 'ended'
+    let registers: Readonly<Record<string, string>> = {}
+    let instructions = 0
+    try {
+      registers = this.#machine?.registers() ?? {}
+      instructions = this.#machine?.figures().instructions ?? 0
+    } catch {
+      // The machine is broken; the report goes without.
+    }
+    this.#post({
+      type: 'state',
+      state: {
+        name: 'fault',
+        report: {
+          message: error instanceof Error ? error.message : String(error),
+          stack: error instanceof Error ? (error.stack ?? '') : '',
+          label: this.#request?.label ?? '',
+          cmdline: this.#request?.cmdline ?? '',
+          instructions,
+          registers,
+          log: this.#log,
+        },
+      },
+    })
+  }
+}

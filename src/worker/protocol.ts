@@ -1,0 +1,154 @@
+/**
+ * The wire between the page and the worker, as plain data.
+ *
+ * Control (boot, pause, resume, reset, resize) is Comlink on the worker's own port: rare, awaited, answered.
+ * Everything else travels on one MessagePort of its own: `EmulatorEvent` down, `PageMessage` up. Console bytes are
+ * batched, one transferable message per slice at most, and paid for with credits: the page acknowledges what its
+ * terminal has parsed and the emulator stops running while CONSOLE_CREDIT bytes are unacknowledged, so a guest that
+ * floods the console neither fills the page's memory nor makes Ctrl-C late.
+ *
+ * Why not a ring in a SharedArrayBuffer: measured in Chromium 156 on the 2-core machine (docs/decisions), a transferred
+ * 4 KiB batch costs the page about as much as draining a ring, and the ring still needs a wake-up message per slice
+ * because the page may not block and Firefox lacks Atomics.waitAsync there.
+ */
+import type { Problem } from '../base/problem.ts'
+import type { ProfileName } from '../machine/layout.ts'
+import type { ClockName, CpuSwitches, CrashReport, EngineName, MachineExit } from '../machine/machine.ts'
+
+export type { ClockName, CpuSwitches, CrashReport, EngineName, MachineExit, Problem, ProfileName }
+
+/** Unacknowledged console bytes at which the emulator stops running, and the level at which it goes on. */
+export const CONSOLE_CREDIT = 512 * 1024
+export const CONSOLE_RESUME = 128 * 1024
+
+/** A file the worker reads: by an absolute URL, or as a Blob the person chose (a handle: no bytes are copied here). */
+export type FileSource =
+  | {
+      readonly kind: 'url'
+      readonly name: string
+      readonly url: string
+      /** What to try when it cannot be had. */
+      readonly hint?: string
+    }
+  | { readonly kind: 'blob'; readonly name: string; readonly blob: Blob }
+
+export interface DiskSource {
+  /** An image's bytes as they are, or an ext2 root made around this file, our static init. */
+  readonly kind: 'image' | 'netbsd-root'
+  readonly source: FileSource
+  readonly readOnly: boolean
+}
+
+/** A stage begins when a console line matches. */
+export interface StagePattern {
+  readonly name: string
+  /** Regular expression source, tried against each console line and against an unfinished last line. */
+  readonly pattern: string
+}
+
+export interface BootRequest {
+  readonly label: string
+  readonly profile: ProfileName
+  readonly memoryMiB: number
+  readonly kernel: FileSource
+  readonly initrd?: FileSource
+  readonly disks: readonly DiskSource[]
+  readonly cmdline: string
+  readonly net: 'user' | 'none'
+  readonly rng: boolean
+  readonly virtioConsole: boolean
+  readonly clock: ClockName
+  readonly engine: EngineName
+  readonly cpu: CpuSwitches
+  readonly trace: boolean
+  readonly seed: number
+  readonly epoch: number
+  /** What the first stage, from power-on, is called. */
+  readonly entryStage: string
+  readonly stages: readonly StagePattern[]
+  /** Regular expression sources, seen in this order; with the last one the boot is over. Empty: nobody knows. */
+  readonly expected: readonly string[]
+}
+
+export interface KernelSummary {
+  readonly entry: number
+  readonly elfClass: 32 | 64
+  readonly bytes: number
+  readonly cmdline: string
+  readonly symbols: number
+}
+
+/** Ours: the emulator broke an invariant. Everything a defect report needs, as text fields. */
+export interface FaultReport {
+  readonly message: string
+  readonly stack: string
+  readonly label: string
+  readonly cmdline: string
+  readonly instructions: number
+  readonly registers: Readonly<Record<string, string>>
+  readonly log: readonly string[]
+}
+
+export type MachineState =
+  | { readonly name: 'off' }
+  | { readonly name: 'loading' }
+  | { readonly name: 'warming' }
+  | { readonly name: 'running' }
+  | { readonly name: 'paused' }
+  | { readonly name: 'stopped'; readonly exit: MachineExit }
+  | { readonly name: 'refused'; readonly problem: Problem }
+  | { readonly name: 'fault'; readonly report: FaultReport }
+
+/** Sampled about ten times a second while the machine runs, once a second while it sleeps. */
+export interface LiveFigures {
+  readonly instructions: number
+  readonly guestNs: number
+  /** Host time since power-on, pauses left out. */
+  readonly wallMs: number
+  /** Instructions per microsecond of host time spent executing, over the last sample. */
+  readonly mips: number
+  /** Share of host time spent executing over the last sample, 0..1. */
+  readonly busy: number
+  readonly engine: Readonly<Record<string, number>>
+}
+
+/** A moment of the boot: a stage began, or the console said the last of `expected`. */
+export interface BootMark {
+  readonly kind: 'power-on' | 'stage' | 'ready'
+  readonly name: string
+  readonly guestNs: number
+  readonly wallMs: number
+  readonly instructions: number
+}
+
+export type EmulatorEvent =
+  | { readonly type: 'state'; readonly state: MachineState }
+  | {
+      readonly type: 'loading'
+      readonly file: string
+      readonly loaded: number
+      readonly total: number | undefined
+      readonly bytesPerSecond: number
+    }
+  | { readonly type: 'kernel'; readonly kernel: KernelSummary }
+  | { readonly type: 'console'; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly type: 'mark'; readonly mark: BootMark }
+  | { readonly type: 'figures'; readonly figures: LiveFigures }
+  | { readonly type: 'log'; readonly line: string }
+
+export type PageMessage =
+  | { readonly type: 'input'; readonly bytes: Uint8Array<ArrayBuffer> }
+  /** That many console bytes have been parsed by the terminal. */
+  | { readonly type: 'acknowledge'; readonly bytes: number }
+
+/** Comlink's side. Each returns when the state has changed; what happened arrives as events. */
+export interface EmulatorControl {
+  /** The port carries EmulatorEvent down and PageMessage up. */
+  connect(port: MessagePort): void
+  boot(request: BootRequest): Promise<void>
+  pause(): void
+  resume(): void
+  reset(): void
+  resizeConsole(columns: number, rows: number): void
+  registers(): Readonly<Record<string, string>>
+}

@@ -1,0 +1,143 @@
+/**
+ * A machine that is no machine: it prints a boot, prompts, and knows a few words, so that the page and the emulator can
+ * be tried in each of their states without an engine. Time and instructions are made up at 1 GHz.
+ */
+import { type Problem, problem } from '../../base/problem.ts'
+import type { CreateMachine, Machine, MachineExit, Slice } from '../../machine/machine.ts'
+
+const PROMPT = 'playground> '
+const BOOT_LINES = [
+  'playground: PVH entry, start info at 0x6000',
+  'memory: 256 MiB, 3 ranges',
+  'cpu0: fake at 1000 MHz',
+  'lapic0: timer calibrated',
+  'virtio0: block device (id 2)',
+  'virtio1: entropy device (id 4)',
+  'tests: 12 passed, 0 failed',
+]
+const NS_PER_LINE = 9e6
+
+const registers = {
+  rip: 'ffffffff80f3a210',
+  rsp: 'ffffc00012345e80',
+  rax: '0000000000000000',
+  rbx: '0000000000006000',
+  rflags: '0000000000010246',
+  cr0: '0000000080010033',
+  cr2: '0000000000000010',
+  cr3: '0000000000a01000',
+}
+
+const notElf: Problem = problem(
+  'not-elf',
+  'the kernel file starts with 0x6e 0x6f',
+  'an ELF file starts with 0x7f 0x45 0x4c 0x46',
+  'choose the uncompressed kernel, often named netbsd',
+)
+
+export const createFakeMachine: CreateMachine = (config, host, events) => {
+  if (config.kernel[0] === 0x6e) return { ok: false, problem: notElf }
+  const encoder = new TextEncoder()
+  const decoder = new TextDecoder()
+  const print = (text: string) => events.console(encoder.encode(text))
+  let guestNs = 0
+  let printed = 0
+  let line = ''
+  let exit: MachineExit | undefined
+  let fault = false
+  let spinning = false
+  let flooding = 0
+  let startedNs = host.monotonicNs()
+
+  const words: Record<string, () => void> = {
+    halt: () => (exit = { reason: 'halt' }),
+    poweroff: () => (exit = { reason: 'guest-exit', code: 1 }),
+    reboot: () => (exit = { reason: 'reset' }),
+    crash: () =>
+      (exit = {
+        reason: 'triple-fault',
+        crash: {
+          cause: '#GP(0x10) while delivering #PF(0x2)',
+          registers,
+          stack: ['uvm_fault_internal+0x1f2', 'trap+0x4a', 'alltraps+0x98', 'main+0x3c1', 'start_pvh+0x120'],
+        },
+      }),
+    fault: () => (fault = true),
+    spin: () => (spinning = true),
+    flood: () => (flooding = 2000),
+    link: () => print('see https://www.netbsd.org/\r\n'),
+  }
+
+  const type = (text: string) => {
+    for (const char of text) {
+      if (char === '\x03') {
+        spinning = false
+        flooding = 0
+        line = ''
+        print(`^C\r\n${PROMPT}`)
+      } else if (char === '\r') {
+        print('\r\n')
+        const word = words[line.trim()]
+        if (word) word()
+        else if (line !== '') print(`${line.length} characters: ${line.slice(0, 40)}\r\n`)
+        line = ''
+        if (!exit && !fault && !spinning && !flooding) print(PROMPT)
+      } else {
+        line += char
+        print(char)
+      }
+    }
+  }
+
+  const machine: Machine = {
+    kernel: { entry: 0x100000, elfClass: 64, bytes: config.kernel.length, cmdline: config.cmdline, symbols: [] },
+    run: (maxMs): Slice => {
+      if (fault) throw new Error('invariant broken: rip is canonical (0x8000000000000000)')
+      const until = host.monotonicNs() + maxMs * 1e6
+      guestNs = host.monotonicNs() - startedNs
+      if (printed <= BOOT_LINES.length) {
+        while (host.monotonicNs() < until) {
+          // Burns what a machine would.
+        }
+        guestNs = host.monotonicNs() - startedNs
+        while (printed < BOOT_LINES.length && guestNs > printed * NS_PER_LINE) print(`${BOOT_LINES[printed++]}\r\n`)
+        if (printed === BOOT_LINES.length) {
+          printed++
+          print(`\r\n${PROMPT}`)
+        }
+        return { state: 'running', sleepNs: 0 }
+      }
+      while (flooding > 0 && host.monotonicNs() < until) {
+        flooding--
+        print(`${'0123456789abcdef'.repeat(4)} ${flooding}\r\n`)
+        if (flooding === 0) print(PROMPT)
+      }
+      if (exit) {
+        const stopped: Slice = { state: 'stopped', sleepNs: 0, exit }
+        exit = undefined
+        return stopped
+      }
+      if (spinning) {
+        while (host.monotonicNs() < until) {
+          // Burns what a machine would.
+        }
+        return { state: 'running', sleepNs: 0 }
+      }
+      return flooding > 0 ? { state: 'running', sleepNs: 0 } : { state: 'idle', sleepNs: 10e9 }
+    },
+    send: (bytes) => type(decoder.decode(bytes, { stream: true })),
+    reset: () => {
+      guestNs = 0
+      printed = 0
+      line = ''
+      spinning = false
+      flooding = 0
+      startedNs = host.monotonicNs()
+    },
+    figures: () => ({ instructions: Math.floor(guestNs * 0.2), guestNs, engine: {} }),
+    registers: () => registers,
+    resizeConsole: () => {},
+    takeCallEvents: () => new Uint8Array(0),
+  }
+  return { ok: true, value: machine }
+}
