@@ -12,6 +12,7 @@ export const MTRR_FIXED_COUNT = 11
 const PAT_RESET = 0x0007040600070406n
 /** IA32_APIC_BASE after reset on the bootstrap processor: enabled, BSP, at 0xfee00000. */
 const APIC_BASE_RESET = 0xfee00900n
+export const APIC_BASE_ENABLE = 1n << 11n
 
 export class SystemState {
   readonly model: CpuModel
@@ -29,7 +30,6 @@ export class SystemState {
   pat = PAT_RESET
   apicBase = APIC_BASE_RESET
   miscEnable = 0n
-  biosSign = 0n
   mcgStatus = 0n
   mtrrDefType = 0n
   readonly mtrrFixed = new BigUint64Array(MTRR_FIXED_COUNT)
@@ -55,9 +55,8 @@ export class SystemState {
     this.tscAux = this.tscAdjust = 0n
     this.pat = PAT_RESET
     this.apicBase = APIC_BASE_RESET
-    /** Fast strings. */
+    // Fast strings.
     this.miscEnable = 1n
-    this.biosSign = 0n
     this.mcgStatus = 0n
     this.mtrrDefType = 0n
     this.mtrrFixed.fill(0n)
