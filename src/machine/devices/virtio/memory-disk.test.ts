@@ -8,6 +8,9 @@ const read = (disk: { read(offset: number, into: Uint8Array): void }, offset: nu
   return into
 }
 
+/** Far quicker than toEqual on thousands of bytes. */
+const same = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i])
+
 describe('OverlayDisk', () => {
   it('never changes its base', () => {
     const base = new Uint8Array(8192).fill(1)
@@ -39,11 +42,11 @@ describe('OverlayDisk', () => {
         random.fill(bytes)
         disk.write(offset, bytes)
         plain.write(offset, bytes)
-      } else expect(read(disk, offset, length)).toEqual(read(plain, offset, length))
+      } else expect(same(read(disk, offset, length), read(plain, offset, length))).toBe(true)
       if (kind === 3 && i % 1000 === 0) {
         const copy = new OverlayDisk(base, { blockSize: 1024 })
         copy.restore(disk.dirtyBlocks())
-        expect(read(copy, 0, copy.size)).toEqual(plain.bytes)
+        expect(same(read(copy, 0, copy.size), plain.bytes)).toBe(true)
       }
     }
   })

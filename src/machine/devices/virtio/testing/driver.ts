@@ -161,7 +161,7 @@ export class FakeDriver {
   #heap = 0x1000
 
   constructor(device: VirtioDevice, { ramSize = 0x200000, personality }: FakeDriverOptions = {}) {
-    this.ram = new GuestRam(new ArrayBuffer(ramSize), 0, ramSize)
+    this.ram = new GuestRam(new SharedArrayBuffer(ramSize), 0, ramSize)
     this.transport = new mmio.VirtioMmio({
       ram: this.ram,
       device,
