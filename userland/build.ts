@@ -1,0 +1,107 @@
+/**
+ * Builds NetBSD's /sbin/init of ours: `npx tsx userland/build.ts`. One C file through gcc, one ELF out of ld, written with
+ * a record of its sources beside it, so that a test can tell when the two have drifted apart.
+ */
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const userlandDirectory = import.meta.dirname
+export const initPath = join(userlandDirectory, '../public/guests/netbsd/init')
+export const recordPath = join(userlandDirectory, '../public/guests/netbsd/init.json')
+
+export interface BuildRecord {
+  /** SHA-256 over the sources, build.ts included: names and contents in name order. */
+  readonly sources: string
+  /** SHA-256 of init. */
+  readonly elf: string
+  /** First lines of `gcc --version` and `ld --version`. */
+  readonly compiler: string
+}
+
+const CFLAGS = [
+  '-std=c11',
+  '-Os',
+  '-Wall',
+  '-Wextra',
+  '-Werror',
+  '-ffreestanding',
+  '-fno-builtin',
+  '-fno-pic',
+  '-fno-pie',
+  '-fno-stack-protector',
+  '-fno-asynchronous-unwind-tables',
+  '-fcf-protection=none',
+  // Without libc there is no memset to call.
+  '-fno-tree-loop-distribute-patterns',
+  '-fno-ident',
+]
+
+/** Two segments, page-sized alignment: the file stays at its contents' size. */
+const LDFLAGS = [
+  '-static',
+  '-nostdlib',
+  '--build-id=none',
+  '-X',
+  '-z',
+  'noseparate-code',
+  '-z',
+  'max-page-size=4096',
+  '-z',
+  'noexecstack',
+]
+
+function run(command: string, args: readonly string[]): void {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd: userlandDirectory, encoding: 'utf8' })
+  if (error) throw new Error(`${command} could not be started (${error.message}); install gcc and binutils`)
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed:\n${stderr}${stdout}`)
+}
+
+export const sha256 = (bytes: Uint8Array | string): string => createHash('sha256').update(bytes).digest('hex')
+
+/** Every file that the ELF depends on, in name order. */
+export const sourceFiles = (): string[] =>
+  readdirSync(userlandDirectory)
+    .filter((name) => /\.[ch]$/.test(name) || name === 'build.ts')
+    .sort()
+
+export const sourcesHash = (): string =>
+  sha256(
+    sourceFiles()
+      .map((name) => `${name} ${sha256(readFileSync(join(userlandDirectory, name)))}\n`)
+      .join(''),
+  )
+
+/** The compiler and linker here, or undefined where there is none. */
+export function compilerVersion(): string | undefined {
+  const first = (command: string): string | undefined =>
+    spawnSync(command, ['--version'], { encoding: 'utf8' }).stdout?.split('\n')[0]
+  const gcc = first('gcc')
+  const ld = first('ld')
+  return gcc && ld ? `${gcc}; ${ld}` : undefined
+}
+
+export function build(): Uint8Array {
+  const directory = mkdtempSync(join(tmpdir(), 'playground-userland-'))
+  try {
+    const object = join(directory, 'init.o')
+    const elf = join(directory, 'init')
+    run('gcc', [...CFLAGS, '-c', 'init.c', '-o', object])
+    run('ld', [...LDFLAGS, '-o', elf, object])
+    return readFileSync(elf)
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const elf = build()
+  const record: BuildRecord = { sources: sourcesHash(), elf: sha256(elf), compiler: compilerVersion() ?? 'unknown' }
+  mkdirSync(join(initPath, '..'), { recursive: true })
+  writeFileSync(initPath, elf, { mode: 0o755 })
+  writeFileSync(recordPath, `${JSON.stringify(record, undefined, 2)}\n`)
+  console.log(`${initPath}: ${elf.length} bytes, sha256 ${record.elf}`)
+}
