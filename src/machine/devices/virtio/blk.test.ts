@@ -232,7 +232,8 @@ describe('the write cache', () => {
   })
 })
 
-it('a 4 KiB read takes a few microseconds', () => {
+// Measured 2-3 us on the shared 2-core machine; the bound only catches a slip of an order of magnitude.
+it('a 4 KiB read takes microseconds', () => {
   const { driver, queue } = set()
   const mark = driver.mark
   queue.add([header(blk.VIRTIO_BLK_T_IN, 0)], [4096, 1])
@@ -246,6 +247,5 @@ it('a 4 KiB read takes a few microseconds', () => {
     spent += performance.now() - start
   }
   const microseconds = (1000 * spent) / rounds
-  console.log(`virtio-blk: ${microseconds.toFixed(2)} us for a notification with one 4 KiB read`)
   expect(microseconds).toBeLessThan(50)
 })

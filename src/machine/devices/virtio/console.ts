@@ -6,7 +6,8 @@
  *
  * Without F_MULTIPORT the port is open from DRIVER_OK on; with it, from the driver's PORT_OPEN on. Input waits for the
  * guest without limit. QEMU 7.2 offers no F_SIZE; here a terminal's size is worth having.
- * RESIZE carries cols, then rows, as §5.3.6.2 says; Linux reads rows first (docs/QUIRKS.md).
+ * RESIZE carries cols, then rows, as §5.3.6.2 says; Linux and NetBSD's headers have rows first.
+ * A device reset drops input that the guest had not taken.
  * Missing on purpose: further ports, PORT_REMOVE.
  */
 import type { AccessSize } from '../../bus.ts'

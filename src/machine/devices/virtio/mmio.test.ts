@@ -202,6 +202,20 @@ describe('queues', () => {
     expect(device.notified).toEqual([1])
   })
 
+  it('may be set up before FEATURES_OK, as NetBSD does when it starts an interface again', () => {
+    const { driver } = set()
+    driver.write(mmio.Status, 0)
+    driver.setStatus(ACKNOWLEDGE)
+    driver.setStatus(DRIVER)
+    const queue = driver.setUpQueue(0, 16)
+    driver.accept([VIRTIO_F_INDIRECT_DESC, VIRTIO_F_EVENT_IDX, VIRTIO_F_VERSION_1])
+    driver.setStatus(FEATURES_OK)
+    driver.setStatus(DRIVER_OK)
+    expect(queue.exchange([bytesOf('ab')], [2], { indirect: true }).used).toEqual({ id: 0, len: 2 })
+    expect(queue.availEvent).toBe(1)
+    expect(driver.log).toEqual([])
+  })
+
   it('ignores set-up registers while QueueReady', () => {
     const { driver } = set()
     const [queue] = driver.start({ queues: 1 })
