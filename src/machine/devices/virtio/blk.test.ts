@@ -249,3 +249,12 @@ it('a 4 KiB read takes microseconds', () => {
   const microseconds = (1000 * spent) / rounds
   expect(microseconds).toBeLessThan(50)
 })
+
+it('under Firecracker the disk offers RO alone, with EVENT_IDX and VERSION_1', () => {
+  const offered = (readOnly: boolean) =>
+    new FakeDriver(new blk.VirtioBlk({ backend: new MemoryDisk(new Uint8Array(512), { readOnly }) }), {
+      personality: mmio.PERSONALITIES.firecracker,
+    }).offered()
+  expect(offered(false)).toEqual([29, 32])
+  expect(offered(true)).toEqual([blk.VIRTIO_BLK_F_RO, 29, 32])
+})

@@ -24,6 +24,7 @@ import {
   VIRTIO_F_RING_RESET,
   VIRTIO_F_VERSION_1,
   VIRTIO_ID_BLOCK,
+  VIRTIO_ID_ENTROPY,
   VIRTIO_ID_NET,
   type VirtioDevice,
   type VirtioTransport,
@@ -101,14 +102,18 @@ export const PERSONALITIES: Readonly<Record<ProfileName, Personality>> = {
     withheld: {},
   },
   /**
-   * Firecracker, devices/virtio: a blk of cache type Unsafe offers RO, net MAC; no indirect descriptors, and no configuration
-   * space past what those need. (Its rng withholds EVENT_IDX too, which no driver has been seen to mind.)
+   * Firecracker, src/vmm/src/devices/virtio: no indirect descriptors; a blk of cache type Unsafe offers RO alone, net
+   * no STATUS, rng no EVENT_IDX.
    */
   firecracker: {
     vendorId: 0,
     queueNumMax: 256,
     ringFeatures: [VIRTIO_F_EVENT_IDX, VIRTIO_F_VERSION_1],
-    withheld: { [VIRTIO_ID_BLOCK]: [1, 2, 4, 6, 9, 10, 11, 12, 13, 14], [VIRTIO_ID_NET]: [16] },
+    withheld: {
+      [VIRTIO_ID_BLOCK]: [1, 2, 4, 6, 9, 10, 11, 12, 13, 14],
+      [VIRTIO_ID_NET]: [16],
+      [VIRTIO_ID_ENTROPY]: [VIRTIO_F_EVENT_IDX],
+    },
   },
 }
 
