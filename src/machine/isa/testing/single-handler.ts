@@ -1,0 +1,161 @@
+/**
+ * One row's handler as a module of its own, on flat memory: linear addresses are machine addresses. What the engine does
+ * around a handler is left out; the stubs stand for it.
+ */
+
+import { i32 } from '../../../wasm/instructions.ts'
+import { FunctionBuilder, type FunctionRef, ModuleBuilder } from '../../../wasm/module.ts'
+import { GuestFault } from '../../cpu/core.ts'
+import { REC_IMM, REC_R1, REC_R2, REC_R3, TLB, TLB_BASE, TLB_CONTEXT_BYTES, TLB_EMPTY } from '../../cpu/record.ts'
+import { CpuState, FAULT, STATE } from '../../cpu/state.ts'
+import { type Bits, Builder } from '../builder.ts'
+import { type Form, Operand } from '../operand.ts'
+import type { OperandSpec, Row } from '../row.ts'
+
+export const RECORD_ADDRESS = 0x3000
+export const DATA_ADDRESS = 0x4000
+const PAGES = 4
+
+export type HostFunctions = Readonly<Record<string, (cpu: { readonly state: CpuState }, record: number) => boolean>>
+
+export interface SingleHandler {
+  readonly memory: ArrayBuffer
+  readonly state: CpuState
+  /** Runs it once; the vector of the fault, or -1. */
+  run(): number
+  readonly wasm: Uint8Array
+}
+
+const formOf = (spec: OperandSpec, memory: boolean): Form => {
+  switch (spec.class) {
+    case 'gpr':
+      return 'gpr'
+    case 'rm':
+      return memory ? 'mem' : 'gpr'
+    case 'mem':
+      return 'mem'
+    case 'xmm':
+      return 'xmm'
+    case 'mm':
+      return 'mm'
+    case 'xmmrm':
+      return memory ? 'mem' : 'xmm'
+    case 'mmrm':
+      return memory ? 'mem' : 'mm'
+    case 'imm':
+      return 'imm'
+    case 'one':
+      return 'one'
+    case 'number':
+      return 'number'
+    case 'st':
+      return 'st'
+    default:
+      throw new Error(`no form for ${spec.text}`)
+  }
+}
+export const isRegisterForm = (form: Form): boolean =>
+  form === 'gpr' || form === 'xmm' || form === 'mm' || form === 'st'
+export const formsOf = (row: Row, memory: boolean): Form[] => row.operands.map((spec) => formOf(spec, memory))
+
+const FIELDS = [REC_R1, REC_R2, REC_R3]
+/** The record field of each register operand, in order. */
+export const fieldsOf = (forms: readonly Form[]): number[] => {
+  let n = 0
+  return forms.map((form) => (isRegisterForm(form) ? FIELDS[n++]! : form === 'imm' ? REC_IMM : 0))
+}
+
+export const buildHandler = (row: Row, memory: boolean, hosts: HostFunctions): SingleHandler => {
+  const module = new ModuleBuilder()
+  module.importMemory(PAGES)
+  const imports: Record<string, Record<string, WebAssembly.ImportValue>> = { env: {} }
+  const buffer = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES, shared: true })
+  imports['env']!['memory'] = buffer
+  const state = new CpuState(buffer.buffer)
+  const cpu = { state }
+
+  // Hosts are imported before any function is defined: the meaning runs once to find their names.
+  const used = new Map<string, FunctionRef>()
+  const build = (host: (name: string) => FunctionRef, refs: Omit<ConstructorParameters<typeof Builder>[1], 'host'>) => {
+    const f = new FunctionBuilder('handler', ['i32'], ['i32'])
+    const record = f.param(0)
+    const at = {
+      f,
+      record,
+      fault: () => f.return(i32.const(0)),
+      beforeCall: () => {},
+      afterCall: () => {},
+      goto: () => f.return(i32.const(1)),
+      next: () => f.return(i32.const(1)),
+      budget: () => i32.const(1000),
+      spend: () => {},
+    }
+    const bits = (row.options.osize ?? (row.encoding.rexW ? 64 : 32)) as Bits
+    const b = new Builder(at, { ...refs, host }, bits, true)
+    const forms = formsOf(row, memory)
+    const fields = fieldsOf(forms)
+    const operands = row.operands.map(
+      (spec, i) =>
+        new Operand(
+          b,
+          forms[i]!,
+          spec.bits,
+          fields[i]!,
+          spec.access,
+          forms[i] === 'mem' && spec.bits === 128 && row.options.unaligned !== true,
+        ),
+    )
+    const [x, y, z, w] = operands
+    row.meaning(b, x!, y!, z!, w!)
+    f.emit(i32.const(1).code)
+    return f
+  }
+  const signature = (name: string, params: number, results: number): FunctionRef =>
+    module.importFunction('env', name, (['i64', 'i32'] as const).slice(0, params), (['i32'] as const).slice(0, results))
+  const refs = {
+    slowRead: signature('slowRead', 2, 1),
+    slowWrite: signature('slowWrite', 2, 1),
+    slowModify: signature('slowModify', 2, 1),
+    commit: module.importFunction('env', 'commit', ['i32'], []),
+    enter: signature('enter', 1, 1),
+  }
+  const flat = (ea: bigint): number => Number(BigInt.asUintN(32, ea))
+  Object.assign(imports['env']!, { slowRead: flat, slowWrite: flat, slowModify: flat, commit: () => {}, enter: flat })
+  const probe = { name: 'probe', index: 0, params: ['i32'] as const, results: ['i32'] as const }
+  const names = new Set<string>()
+  build((name) => {
+    names.add(name)
+    return probe
+  }, refs)
+  for (const name of names) {
+    used.set(name, module.importFunction('env', name, ['i32'], ['i32']))
+    const host = hosts[name] ?? (() => true)
+    imports['env']![name] = (record: number): number => {
+      try {
+        return host(cpu, record) ? 1 : 0
+      } catch (fault) {
+        if (!(fault instanceof GuestFault)) throw fault
+        state.set32(FAULT, fault.vector + 1)
+        return 0
+      }
+    }
+  }
+  const handler = module.define(build((name) => used.get(name)!, refs))
+  module.export('run', handler)
+  const wasm = module.encode()
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(wasm as BufferSource), imports)
+  const run = instance.exports['run'] as (record: number) => number
+  state.set32(TLB_BASE, TLB)
+  const tlb = new BigUint64Array(buffer.buffer, TLB, TLB_CONTEXT_BYTES / 8)
+  for (let i = 0; i < tlb.length; i += 2) tlb[i] = TLB_EMPTY
+  return {
+    memory: buffer.buffer as ArrayBuffer,
+    state,
+    wasm,
+    run: () => {
+      state.set32(FAULT, 0)
+      return run(RECORD_ADDRESS) === 0 ? state.get32(FAULT) - 1 : -1
+    },
+  }
+}
+export const STATE_BASE = STATE
