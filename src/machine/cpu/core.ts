@@ -87,9 +87,6 @@ export interface CpuCore {
   /** The TSC now. */
   readTsc(): bigint
   writeTsc(value: bigint): void
-  /** CR8, which is bits 7:4 of the local APIC's TPR: 0..15. */
-  readTaskPriority(): number
-  writeTaskPriority(priority: number): void
   /** IA32_APIC_BASE has been written (system.apicBase holds it): the local APIC moves, or is switched on or off. */
   apicBaseChanged(): void
   /** IA32_TSC_DEADLINE: the TSC at which the local APIC's timer fires, 0 when disarmed. */

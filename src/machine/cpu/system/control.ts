@@ -120,7 +120,7 @@ export function readControlRegister(core: CpuCore, index: number): bigint {
     case 4:
       return state.get64(CR4)
     default:
-      return BigInt(core.readTaskPriority())
+      return BigInt(core.interrupts.cr8)
   }
 }
 
@@ -143,7 +143,7 @@ export function writeControlRegister(core: CpuCore, index: number, value: bigint
       break
     default:
       if (value > 15n) throw new GuestFault(GP)
-      core.writeTaskPriority(Number(value))
+      core.interrupts.cr8 = Number(value)
       core.interruptsChanged()
   }
 }
@@ -212,7 +212,7 @@ function debugRegister(core: CpuCore, index: number): number {
     number = index + 2
   }
   privileged(core)
-  if ((state.get64(DR0 + DR7 * 8) & DR7_GD) !== 0) {
+  if ((state.get64(DR0 + DR7 * 8) & DR7_GD) !== 0n) {
     state.set64(DR0 + DR6 * 8, state.get64(DR0 + DR6 * 8) | DR6_BD)
     throw new GuestFault(DB)
   }
