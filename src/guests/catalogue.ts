@@ -17,7 +17,7 @@ export const PLAYGROUND: Guest = {
   net: 'none',
   rng: true,
   stages: PLAYGROUND_STAGES,
-  expected: ['> $'],
+  expected: ['NetBSD microVM playground: embedded guest', '^boot: \\d+ us', 'playground> $'],
   bye: 'poweroff\n',
 }
 

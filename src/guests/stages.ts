@@ -89,15 +89,44 @@ export const NETBSD_STAGES: readonly Stage[] = [
   },
 ]
 
+/** The embedded guest's functions have NetBSD's names where they do NetBSD's work (guest/main.c). */
 export const PLAYGROUND_STAGES: readonly Stage[] = [
-  { name: 'start', about: '32-bit entry, page tables, long mode', marks: [{ kind: 'entry' }] },
+  { name: 'start_pvh', about: '32-bit entry: clears bss, first page tables, long mode', marks: [{ kind: 'entry' }] },
+  {
+    name: 'init_x86_64',
+    about: 'Console, CPU, descriptor tables, paging, start info, memory',
+    marks: [{ kind: 'call', symbol: 'init_x86_64' }],
+  },
   {
     name: 'main',
-    about: 'C begins',
+    about: 'Says what it was given',
     marks: [
-      { kind: 'call', symbol: 'kernel_main' },
       { kind: 'call', symbol: 'main' },
+      { kind: 'console', pattern: '^NetBSD microVM playground' },
     ],
   },
-  { name: 'prompt', about: 'The prompt waits for input', marks: [{ kind: 'console', pattern: '> $' }] },
+  {
+    name: 'configure',
+    about: 'Interrupts, timers and devices are found and calibrated',
+    marks: [
+      { kind: 'call', symbol: 'configure' },
+      { kind: 'console', pattern: '^mptable: ' },
+    ],
+  },
+  {
+    name: 'run_selftests',
+    about: 'Long mode, strings, paging, exceptions, user mode',
+    marks: [
+      { kind: 'call', symbol: 'run_selftests' },
+      { kind: 'console', pattern: '^selftest ' },
+    ],
+  },
+  {
+    name: 'prompt',
+    about: 'The prompt waits for input',
+    marks: [
+      { kind: 'call', symbol: 'prompt' },
+      { kind: 'console', pattern: 'playground> $' },
+    ],
+  },
 ]

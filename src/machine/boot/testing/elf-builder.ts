@@ -103,10 +103,13 @@ export const buildElf = (spec: ElfSpec = {}): Uint8Array => {
   const namesAt = place(names)
   const shoff = at
 
-  const phdr = (type: number, offset: number, paddr: number | bigint, filesz: number, memsz: number | bigint) =>
-    is64
-      ? concat(le(type, 4), le(7, 4), word(offset), word(paddr), word(paddr), word(filesz), word(memsz), word(4096))
-      : concat(word(type), word(offset), word(paddr), word(paddr), word(filesz), word(memsz), word(7), word(4096))
+  const phdr = (type: number, offset: number, paddr: number | bigint, filesz: number, memsz: number | bigint) => {
+    // QEMU pads a note's parts to p_align.
+    const align = type === 4 ? 4 : 4096
+    return is64
+      ? concat(le(type, 4), le(7, 4), word(offset), word(paddr), word(paddr), word(filesz), word(memsz), word(align))
+      : concat(word(type), word(offset), word(paddr), word(paddr), word(filesz), word(memsz), word(7), word(align))
+  }
   const shdr = (type: number, flags: number, offset: number, size: number, link: number) =>
     concat(
       le(0, 4),

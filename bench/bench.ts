@@ -1,0 +1,314 @@
+/**
+ * `npm run -s bench -- [--json FILE] [--runs N] [--only boot|loops|netbsd]`: this engine and, where installed,
+ * qemu-system-x86_64 TCG on the same ELF in one session, interleaved, medians and ratios.
+ *
+ * What a number means:
+ * - Boot: wall time from the guest's first instruction to a text on its console. Ours is the headless run's own clock.
+ *   QEMU tells nobody when its guest starts, so a guest that does nothing but exit is timed in the same session, and
+ *   its median (process, firmware, exit) is subtracted.
+ * - Loops: wall time between one `bench` line and the one before, in MIPS of the instructions that our icount clock
+ *   retired for it; QEMU ran the same instructions, which the check words prove.
+ * - Ratio: above 1 we are faster.
+ * QEMU's guest calibrates its clocks in real time, ours (icount) in counted time; the wall-clock row pays for it too.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus, loadavg, release, tmpdir, totalmem, type } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { cacheRoot, kernelPath } from '../scripts/guest-cache.ts'
+import { buildElf } from '../src/machine/boot/testing/elf-builder.ts'
+import { type BenchLine, median, parseBenchLines, ratio, TimedText } from './figures.ts'
+
+const REPOSITORY = fileURLToPath(new URL('..', import.meta.url))
+const HEADLESS = join(REPOSITORY, 'src/headless/main.ts')
+const EMBEDDED = join(REPOSITORY, 'public/guests/embedded/playground.elf')
+const QEMU = 'qemu-system-x86_64'
+const QEMU_MACHINE = ['-M', 'microvm,x-option-roms=off,rtc=on,acpi=off,pic=off', '-accel', 'tcg']
+const QEMU_REST = ['-nodefaults', '-no-user-config', '-display', 'none', '-serial', 'stdio', '-no-reboot']
+const DEBUG_EXIT = ['-device', 'isa-debug-exit,iobase=0xf4,iosize=4']
+const TIMEOUT_SECONDS = 300
+
+const PROMPT = 'playground> $'
+const NETBSD_SEEN = 'INIT: hello from NetBSD userland'
+
+interface Run {
+  /** Console text with the time each piece came, from process start. */
+  readonly text: TimedText
+  readonly ended: boolean
+  readonly ms: number
+}
+
+/** Runs a program until it ends or its output matches; it is killed by its own process id. */
+const run = (program: string, args: readonly string[], until?: RegExp, seconds = TIMEOUT_SECONDS): Promise<Run> =>
+  new Promise((resolve, reject) => {
+    const started = performance.now()
+    const text = new TimedText()
+    const child: ChildProcess = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], cwd: REPOSITORY })
+    let matched = false
+    const timer = setTimeout(() => child.kill('SIGKILL'), seconds * 1000)
+    child.stdout?.on('data', (chunk: Buffer) => {
+      text.push(chunk.toString('latin1'), performance.now() - started)
+      if (until !== undefined && !matched && until.test(text.all)) {
+        matched = true
+        child.kill('SIGKILL')
+      }
+    })
+    child.on('error', reject)
+    child.on('close', (_code, signal) => {
+      clearTimeout(timer)
+      resolve({ text, ended: until === undefined ? signal === null : matched, ms: performance.now() - started })
+    })
+  })
+
+interface OwnFigures {
+  readonly exit: string
+  readonly untilMs: number | null
+  readonly untilInstructions: number | null
+  readonly wallMs: number
+  readonly instructions: number
+}
+
+const runOurs = async (
+  dir: string,
+  args: readonly string[],
+): Promise<{ run: Run; figures: OwnFigures | undefined }> => {
+  const json = join(dir, 'ours.json')
+  rmSync(json, { force: true })
+  const result = await run(process.execPath, [
+    ...['--import', 'tsx', HEADLESS, '--json', json, '--timeout', `${TIMEOUT_SECONDS}`],
+    ...args,
+  ])
+  let figures: OwnFigures | undefined
+  try {
+    figures = JSON.parse(readFileSync(json, 'utf8'))
+  } catch {
+    // It wrote none: it said why on standard error.
+  }
+  return { run: result, figures }
+}
+
+interface Row {
+  readonly name: string
+  readonly unit: 'ms' | 'MIPS'
+  readonly ours: number[]
+  readonly qemu: number[]
+  /** Instructions of one run, ours. */
+  instructions?: number
+}
+
+interface Arguments {
+  readonly json: string | undefined
+  readonly runs: number
+  readonly only: string | undefined
+}
+
+const parseArguments = (argv: readonly string[]): Arguments | string => {
+  let json: string | undefined
+  let runs = 5
+  let only: string | undefined
+  for (let i = 0; i < argv.length; i += 2) {
+    const [name, value] = [argv[i], argv[i + 1]]
+    if (value === undefined) return `${name} has no value; expected: --json FILE, --runs N, --only boot|loops|netbsd.`
+    if (name === '--json') json = value
+    else if (name === '--runs' && /^[1-9]\d*$/.test(value)) runs = Number(value)
+    else if (name === '--only' && ['boot', 'loops', 'netbsd'].includes(value)) only = value
+    else return `${name} ${value} is not known; expected: --json FILE, --runs N, --only boot|loops|netbsd.`
+  }
+  return { json, runs, only }
+}
+
+const main = async (): Promise<number> => {
+  const given = parseArguments(process.argv.slice(2))
+  if (typeof given === 'string') {
+    console.error(given)
+    return 2
+  }
+  const { runs, only } = given
+  if (!existsSync(EMBEDDED)) {
+    console.error(`The embedded guest ${EMBEDDED} is missing; expected: its ELF. Try: build it.`)
+    return 2
+  }
+  const version = spawnSync(QEMU, ['--version'], { encoding: 'utf8' })
+  const qemu = version.status === 0 ? (version.stdout.split('\n')[0] ?? '').trim() : undefined
+  const dir = mkdtempSync(join(tmpdir(), 'bench-'))
+  const rows: Row[] = []
+  const row = (name: string, unit: Row['unit']): Row => {
+    const found = rows.find((r) => r.name === name)
+    if (found !== undefined) return found
+    const made: Row = { name, unit, ours: [], qemu: [] }
+    rows.push(made)
+    return made
+  }
+  const complain = (text: string): void => console.error(`bench: ${text}`)
+  let failed = false
+  /** Ours and QEMU's run of one thing, the order turned round every time. */
+  const pair = async (turn: number, ours: () => Promise<void>, theirs: () => Promise<void>): Promise<void> => {
+    const both = qemu === undefined ? [ours] : turn % 2 === 0 ? [ours, theirs] : [theirs, ours]
+    for (const half of both) await half()
+  }
+
+  const machine = {
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: cpus().length,
+    memoryMiB: Math.round(totalmem() / 2 ** 20),
+    system: `${type()} ${release()}`,
+    node: process.version,
+    v8: process.versions.v8,
+    qemu: qemu ?? null,
+    commit: spawnSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: REPOSITORY, encoding: 'utf8' }).stdout.trim(),
+    date: new Date().toISOString(),
+    loadBefore: loadavg()[0],
+  }
+
+  let qemuStartMs = 0
+  try {
+    if (qemu !== undefined && only !== 'loops') {
+      // xor eax, eax; out 0xf4, al; hlt
+      const nothing = join(dir, 'nothing.elf')
+      const code = Uint8Array.of(0x31, 0xc0, 0xe6, 0xf4, 0xf4)
+      writeFileSync(nothing, buildElf({ segments: [{ paddr: 0x200000, bytes: code }] }))
+      const starts: number[] = []
+      for (let i = 0; i < Math.max(3, runs); i++)
+        starts.push(
+          (await run(QEMU, [...QEMU_MACHINE, ...QEMU_REST, ...DEBUG_EXIT, '-m', '64', '-kernel', nothing])).ms,
+        )
+      qemuStartMs = median(starts)
+    }
+
+    const boot = async (
+      name: string,
+      turn: number,
+      ours: readonly string[],
+      until: string,
+      theirs: (() => readonly string[]) | undefined,
+    ): Promise<void> => {
+      const r = row(name, 'ms')
+      await pair(
+        turn,
+        async () => {
+          const { figures } = await runOurs(dir, [...ours, '--until', until])
+          if (figures?.untilMs == null) {
+            failed = true
+            complain(`${name}: this engine did not reach ${until}`)
+            return
+          }
+          r.ours.push(figures.untilMs)
+          if (figures.untilInstructions !== null) r.instructions = figures.untilInstructions
+        },
+        async () => {
+          if (theirs === undefined) return
+          const result = await run(QEMU, theirs(), new RegExp(until, 'm'), 60)
+          const at = result.text.firstMatch(new RegExp(until, 'm'))
+          if (at === undefined) complain(`${name}: QEMU did not reach ${until}`)
+          else r.qemu.push(at - qemuStartMs)
+        },
+      )
+    }
+    const qemuEmbedded = (cmdline: string): string[] => [
+      ...[...QEMU_MACHINE, ...QEMU_REST, ...DEBUG_EXIT, '-m', '64', '-kernel', EMBEDDED, '-append', cmdline],
+    ]
+
+    for (let turn = 0; turn < runs; turn++) {
+      if (only === undefined || only === 'boot') {
+        const ours = ['--memory', '64', '--cmdline', 'console=com']
+        await boot('playground, boot to prompt', turn, [...ours, '--clock', 'icount'], PROMPT, () =>
+          qemuEmbedded('console=com'),
+        )
+        await boot('playground, wall clock', turn, [...ours, '--clock', 'wall'], PROMPT, undefined)
+        const wall = row('playground, wall clock', 'ms')
+        wall.qemu.splice(0, Infinity, ...row('playground, boot to prompt', 'ms').qemu)
+      }
+      if (only === undefined || only === 'loops') {
+        const cmdline = 'console=com selftest=0 run=bench;poweroff'
+        let own: BenchLine[] = []
+        let other: BenchLine[] = []
+        await pair(
+          turn,
+          async () => {
+            const { run: result } = await runOurs(dir, ['--memory', '64', '--clock', 'icount', '--cmdline', cmdline])
+            own = parseBenchLines(result.text)
+            if (own.length === 0) {
+              failed = true
+              complain('loops: this engine printed no bench lines')
+            }
+          },
+          async () => {
+            other = parseBenchLines((await run(QEMU, qemuEmbedded(cmdline))).text)
+            if (other.length === 0) complain('loops: QEMU printed no bench lines')
+          },
+        )
+        for (const line of own) {
+          const r = row(`loop ${line.name}`, 'MIPS')
+          r.instructions = line.tsc
+          r.ours.push(line.tsc / line.ms / 1000)
+          const same = other.find((o) => o.name === line.name)
+          if (same === undefined) continue
+          if (same.check !== line.check) {
+            failed = true
+            complain(`loop ${line.name}: check ${line.check} here, ${same.check} under QEMU`)
+          }
+          r.qemu.push(line.tsc / same.ms / 1000)
+        }
+      }
+      const kernel = kernelPath(cacheRoot(), 'netbsd-microvm')
+      const root = join(cacheRoot(), 'netbsd-microvm', 'root.img')
+      if (only === undefined || only === 'netbsd') {
+        if (!existsSync(kernel) || !existsSync(root)) {
+          if (turn === 0) complain(`no NetBSD boot: ${existsSync(kernel) ? root : kernel} is not in the cache`)
+          continue
+        }
+        // A boot writes to its root: every run gets its own.
+        const disk = join(dir, 'root.img')
+        copyFileSync(root, disk)
+        const cmdline = 'console=com root=ld0a -z'
+        await boot(
+          'NetBSD, boot to init',
+          turn,
+          ['--kernel', kernel, '--disk', disk, '--memory', '256', '--clock', 'icount', '--cmdline', cmdline],
+          NETBSD_SEEN,
+          () => {
+            copyFileSync(root, disk)
+            return [
+              ...[...QEMU_MACHINE, ...QEMU_REST, '-m', '256', '-kernel', kernel, '-append', cmdline],
+              ...['-global', 'virtio-mmio.force-legacy=false', '-drive', `if=none,id=d,format=raw,file=${disk}`],
+              ...['-device', 'virtio-blk-device,drive=d'],
+            ]
+          },
+        )
+      }
+    }
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
+
+  const results = rows.map((r) => ({
+    name: r.name,
+    unit: r.unit,
+    instructions: r.instructions ?? null,
+    ours: r.ours.length > 0 ? median(r.ours) : null,
+    qemu: r.qemu.length > 0 ? median(r.qemu) : null,
+    ratio: ratio(r.unit, r.ours, r.qemu) ?? null,
+    oursRuns: r.ours,
+    qemuRuns: r.qemu,
+  }))
+  console.log(`${machine.cpu}, ${machine.cores} cores, load ${machine.loadBefore?.toFixed(2)}, Node ${machine.node}`)
+  console.log(
+    qemu === undefined ? 'QEMU is not installed: no ratios' : `${qemu}, TCG, start ${qemuStartMs.toFixed(0)} ms`,
+  )
+  console.log(`medians of ${runs}; ratio above 1: this engine is faster\n`)
+  const cell = (value: number | null): string => (value === null ? '-' : value.toPrecision(3).padStart(9))
+  console.log(`${''.padEnd(30)} ${'ours'.padStart(9)} ${'QEMU'.padStart(9)}      ${'ratio'.padStart(9)}`)
+  for (const r of results)
+    console.log(
+      `${r.name.padEnd(30)} ${cell(r.ours).padStart(9)} ${cell(r.qemu).padStart(9)} ${r.unit.padEnd(4)} ${cell(r.ratio).padStart(9)}`,
+    )
+  if (given.json !== undefined)
+    writeFileSync(
+      given.json,
+      `${JSON.stringify({ machine: { ...machine, loadAfter: loadavg()[0] }, runs, qemuStartMs, results }, null, 2)}\n`,
+    )
+  return failed ? 1 : 0
+}
+
+process.exitCode = await main()
