@@ -110,6 +110,7 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
           options.traceFormat,
         ),
       )
+    if (io.atTerminal && !tap.atLineStart) io.stdout(Buffer.from('\r\n'))
     if (result.guestExit?.reason === 'triple-fault') io.stderr(crashText(result.guestExit.crash))
     if (result.exit === 'timeout')
       io.stderr(

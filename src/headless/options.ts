@@ -46,7 +46,7 @@ export const USAGE = `npm run -s boot -- [options]
                          (default: wall at a terminal, icount otherwise)
   --engine interp|auto   interpret only, or translate hot code too (default: auto)
   --send TEXT            typed ahead at the console; \\n \\r \\t \\\\ \\xNN; may be repeated
-  --until REGEX          end with success once the console output matches
+  --until REGEX          end with success once the console output matches (within 256 bytes)
   --timeout SECONDS      end with status 3 after this much real time
   --trace FILE           record calls and write the timeline
   --trace-format NAME    native, chrome, speedscope or folded (default: native)

@@ -46,6 +46,8 @@ export class ConsoleTap {
   machine: Machine | undefined
   startedAt: number
   bytes = 0
+  /** The cursor stands at the start of a line. */
+  atLineStart = true
   firstByteMs: number | undefined
   untilMs: number | undefined
   untilInstructions: number | undefined
@@ -67,6 +69,7 @@ export class ConsoleTap {
     const matched = this.#until?.push(chunk) ?? -1
     const kept = (matched < 0 ? chunk : chunk.subarray(0, matched)).slice()
     this.bytes += kept.length
+    this.atLineStart = kept.at(-1) === 10
     this.#pending.push(kept)
     if (matched >= 0) {
       this.untilMs = this.#io.now() - this.startedAt

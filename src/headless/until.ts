@@ -4,7 +4,7 @@
  */
 
 /** A match may span this many bytes. Bounds the work for one byte: a few hundred nanoseconds. */
-const WINDOW = 1024
+const WINDOW = 256
 
 export class Until {
   readonly #pattern: RegExp
