@@ -9,6 +9,9 @@ import { MiB } from '../layout.ts'
 
 const EXPECTED = 'an ELF kernel with a PVH entry note, plain or gzip-compressed'
 
+/** Most that a kernel may unpack to, whatever the guest's memory: a bound for the host's. */
+const KERNEL_MAX = 512 * MiB
+
 /** First bytes of files people take for kernels, and what to do with each. */
 const WRAPPINGS: readonly { magic: readonly number[]; kind: string; name: string; hint: string }[] = [
   {
@@ -75,15 +78,15 @@ const isBzImage = (file: Uint8Array): boolean =>
 export const isElf = (file: Uint8Array): boolean => startsWith(file, [0x7f, 0x45, 0x4c, 0x46])
 export const isGzip = (file: Uint8Array): boolean => startsWith(file, [0x1f, 0x8b])
 
-/** The kernel's ELF bytes, at most `limit` of them: `file` itself, or what its gzip held. */
-export const unpackKernel = (file: Uint8Array, limit: number): Result<Uint8Array> => {
+/** The kernel's ELF bytes, at most `ramSize` of them: `file` itself, or what its gzip held. */
+export const unpackKernel = (file: Uint8Array, ramSize: number): Result<Uint8Array> => {
   if (file.length === 0)
     return refuse(
       problem('empty-file', 'the kernel file is empty', EXPECTED, 'choose another file or download it again'),
     )
   if (isElf(file)) return ok(file)
   if (isGzip(file)) {
-    const inflated = gunzip(file, limit)
+    const inflated = gunzip(file, Math.min(ramSize, KERNEL_MAX))
     return !inflated.ok || isElf(inflated.value) ? inflated : refuse(notElf(inflated.value, ' inside the gzip'))
   }
   return refuse(notElf(file, ''))
@@ -140,8 +143,8 @@ const gunzip = (file: Uint8Array, limit: number): Result<Uint8Array> => {
       return refuse(
         problem(
           'kernel-over-ram',
-          `the gzip'd kernel unpacks to more than the guest's ${limit / MiB} MiB of memory`,
-          'a kernel that fits in guest memory',
+          `the gzip'd kernel unpacks to more than ${limit / MiB} MiB`,
+          `a kernel that fits in guest memory, and in ${KERNEL_MAX / MiB} MiB`,
           'give the guest more memory, or check that this is a kernel',
         ),
       )
