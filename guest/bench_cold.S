@@ -10,29 +10,29 @@
 
         .macro cold_function n, k
 .Lcold\n:
-        .if     (\k & 7) == 0
+        .if     (\k % 8) == 0
         leaq    \n(%rax,%rax,2), %rax
         rolq    $(\k % 61 + 1), %rax
-        .elseif (\k & 7) == 1
+        .elseif (\k % 8) == 1
         imulq   $(\k * 2 + 3), %rax, %rax
         btq     $(\k % 63), %rax
         adcq    $\n, %rax
-        .elseif (\k & 7) == 2
+        .elseif (\k % 8) == 2
         movq    %rax, %rdx
         shrq    $(\k % 37 + 3), %rdx
         xorq    %rdx, %rax
-        .elseif (\k & 7) == 3
+        .elseif (\k % 8) == 3
         movl    %eax, %edx
         andl    $(\k * 77 + 1), %edx
         addq    %rdx, %rax
-        .elseif (\k & 7) == 4
+        .elseif (\k % 8) == 4
         pushq   %rax
         xorl    $\n, (%rsp)
         popq    %rax
-        .elseif (\k & 7) == 5
+        .elseif (\k % 8) == 5
         bswapq  %rax
         subq    $(\k * 13), %rax
-        .elseif (\k & 7) == 6
+        .elseif (\k % 8) == 6
         movzwl  %ax, %edx
         leaq    (%rax,%rdx,4), %rax
         notq    %rax
@@ -41,7 +41,7 @@
         cmovnzq %rdi, %rax
         incq    %rax
         .endif
-        cmpb    $(\k & 127), %al
+        cmpb    $(\k % 128), %al
         jb      1f
         addq    $(\k * 3 + 129), %rax
 1:      xorq    %rax, %rdi

@@ -10,6 +10,8 @@ static bool use_virtio;
 void console_init(void) { serial_init(); }
 
 void console_use_virtio(void) { use_virtio = true; }
+/* For the last words of a crash: com0 needs no interrupts and no queue. */
+void console_use_com0(void) { use_virtio = false; }
 bool console_is_virtio(void) { return use_virtio; }
 
 /* One buffered write per call: every \n becomes \r\n. */

@@ -1,4 +1,4 @@
-/* The end: registers, a stack trace with names from .ksyms (written by build.ts), one `panic:` line, halt. */
+/* The end: registers, a stack trace with names from .ksyms (written by build.ts), one `panic:` line, halt. All on com0. */
 #include "x86.h"
 
 struct ksym {
@@ -41,6 +41,7 @@ static NOINLINE void stack_trace(u64 rip, u64 rbp) {
 
 void panic(const char *format, ...) {
   cli();
+  console_use_com0();
   stack_trace((u64)__builtin_return_address(0), *(u64 *)__builtin_frame_address(0));
   char message[200];
   /* Every caller passes at most three arguments of 64 bits or fewer. */
@@ -65,6 +66,7 @@ static const char *const exception_names[32] = {
 
 void crash(struct trapframe *tf) {
   cli();
+  console_use_com0();
   u64 cr2 = rcr2();
   const char *name = exception_names[tf->vector] ? exception_names[tf->vector] : "reserved";
   printf("\nexception %lu (%s), error code 0x%lx, cr2 %016lx\n", tf->vector, name, tf->error, cr2);

@@ -42,6 +42,7 @@ void console_receive(u8 byte);
 int console_getc(void);
 bool console_has_input(void);
 void console_use_virtio(void);
+void console_use_com0(void);
 bool console_is_virtio(void);
 bool console_interrupted(void);
 

@@ -157,7 +157,7 @@ static void command_crash(int argc, char **argv) {
   const char *how = argc >= 2 ? argv[1] : "panic";
   if (!strcmp(how, "ud")) __asm__ volatile("ud2");
   else if (!strcmp(how, "gp")) *(volatile u64 *)0x8000000000000000 = 1;
-  else if (!strcmp(how, "pf")) *(volatile u64 *)0xffffdead0000 = 1;
+  else if (!strcmp(how, "pf")) *(volatile u64 *)0x5ead00000000 = 1;
   else if (!strcmp(how, "triple")) triple_fault();
   else if (!strcmp(how, "panic")) panic("asked for by the crash command");
   else printf("crash: say ud, gp, pf, triple or panic\n");
