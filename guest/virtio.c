@@ -241,13 +241,14 @@ NOINLINE void virtio_probe(void) {
   const char *option = NULL;
   u32 told = 0;
   while ((option = cmdline_option("virtio_mmio.device", option))) {
-    u64 size, base, irq;
+    u64 size = 0, base = 0, irq = 0;
     const char *p = option;
     told++;
-    if (!parse_number(&p, &size)) continue;
+    bool understood = parse_number(&p, &size);
     if ((*p | 32) == 'k') size *= KiB, p++;
-    if (*p++ != '@' || !parse_number(&p, &base) || *p++ != ':' || !parse_number(&p, &irq)) {
-      printf("virtio: \"%s\" is not <size>@<base>:<irq>\n", option);
+    understood = understood && *p++ == '@' && parse_number(&p, &base) && *p++ == ':' && parse_number(&p, &irq);
+    if (!understood) {
+      printf("virtio: a virtio_mmio.device on the command line is not <size>@<base>:<irq>\n");
       continue;
     }
     virtio_attach(base, size, (int)irq);
