@@ -45,7 +45,11 @@ export default defineConfig({
   // What is not there is a 404, never the page in its place: a kernel's address must not answer with HTML.
   appType: 'mpa',
   plugins: [react(), publishedGuests()],
-  server: { headers: isolation },
+  server: {
+    headers: isolation,
+    // Tests must not be reloaded under their feet by a file that changes meanwhile.
+    ...(process.env['PLAYGROUND_WATCH'] === 'off' && { watch: null, hmr: false as const }),
+  },
   preview: { headers: isolation },
   worker: { format: 'es' },
   build: { target: 'es2022', outDir: 'dist', sourcemap: true },

@@ -1,11 +1,11 @@
 /// <reference types="vite/client" />
 /** Opens the door: puts worker, stores and page together. */
 import { createRoot } from 'react-dom/client'
+import { GUESTS } from './guests/catalogue.ts'
 import { readAddress } from './stores/address.ts'
 import { createAutomation } from './stores/automation.ts'
 import { choiceOf, ownGuest } from './stores/guest-choice.ts'
 import { createPlayground } from './stores/playground.ts'
-import { GUESTS } from './guests/catalogue.ts'
 import { App } from './ui/app.tsx'
 import { EmulatorClient } from './worker/client.ts'
 

@@ -1,7 +1,7 @@
 /** `window.playground`, for Playwright and other drivers. The contract is docs/automation.md. */
 import { sentence } from '../base/problem.ts'
-import { clampMemory } from './boot-form-store.ts'
 import { findGuest, urlSource } from './address.ts'
+import { clampMemory } from './boot-form-store.ts'
 import type { ClockName, ProfileName } from './guest-choice.ts'
 import { type BootMark, type LiveFigures, type Phase, phaseOf, readyMark } from './machine-store.ts'
 import type { Playground } from './playground.ts'

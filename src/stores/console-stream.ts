@@ -116,7 +116,9 @@ export class ConsoleStream {
       const timer = setTimeout(() => {
         this.#waiters = this.#waiters.filter((other) => other !== waiter)
         const tail = this.#text.slice(this.#cursor).slice(-400)
-        reject(new Error(`${pattern} was not printed within ${timeoutMs} ms; the console ends: ${JSON.stringify(tail)}`))
+        reject(
+          new Error(`${pattern} was not printed within ${timeoutMs} ms; the console ends: ${JSON.stringify(tail)}`),
+        )
       }, timeoutMs)
       this.#waiters.push(waiter)
       this.#match()

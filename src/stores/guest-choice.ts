@@ -48,7 +48,10 @@ export const choiceOf = (guest: Guest, base: string): GuestChoice => {
     id,
     name,
     summary: about,
-    kernel: kernel.kind === 'bundled' ? bundled(kernel.path) : {
+    kernel:
+      kernel.kind === 'bundled'
+        ? bundled(kernel.path)
+        : {
             ...bundled(`guests/published/${id}/netbsd`),
             hint: `fetch it with "npm run guests", or download it from ${guest.homepage} and choose the file`,
           },

@@ -1,6 +1,13 @@
 /** The machine as the page sees it, folded from the worker's events. */
 import { createStore, type StoreApi } from 'zustand/vanilla'
-import type { BootMark, BootRequest, EmulatorEvent, KernelSummary, LiveFigures, MachineState } from '../worker/protocol.ts'
+import type {
+  BootMark,
+  BootRequest,
+  EmulatorEvent,
+  KernelSummary,
+  LiveFigures,
+  MachineState,
+} from '../worker/protocol.ts'
 
 export type { BootMark, BootRequest, KernelSummary, LiveFigures, MachineState }
 

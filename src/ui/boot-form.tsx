@@ -21,7 +21,7 @@ const FileField = ({ label, value, empty, onChoose, onClear }: FileFieldProps) =
   const [over, setOver] = useState(false)
   const [wrong, setWrong] = useState('')
   return (
-    <div
+    <fieldset
       className="file-field"
       data-over={over}
       onDragOver={(event) => {
@@ -41,7 +41,11 @@ const FileField = ({ label, value, empty, onChoose, onClear }: FileFieldProps) =
         <span className="file-label" id={`${id}-label`}>
           {label}
         </span>
-        <span className="file-name" data-empty={value === undefined} title={value?.kind === 'url' ? value.url : undefined}>
+        <span
+          className="file-name"
+          data-empty={value === undefined}
+          title={value?.kind === 'url' ? value.url : undefined}
+        >
           {value?.name ?? empty}
         </span>
         <button type="button" className="button small" onClick={() => picker.current?.click()}>
@@ -103,7 +107,7 @@ const FileField = ({ label, value, empty, onChoose, onClear }: FileFieldProps) =
           </p>
         </form>
       )}
-    </div>
+    </fieldset>
   )
 }
 
@@ -144,7 +148,9 @@ export const BootFormPanel = () => {
             empty="none"
             onChoose={(source) =>
               update({
-                disks: form.disks.map((other, at) => (at === index ? { ...disk, kind: 'image' as const, source } : other)),
+                disks: form.disks.map((other, at) =>
+                  at === index ? { ...disk, kind: 'image' as const, source } : other,
+                ),
               })
             }
             onClear={() => update({ disks: form.disks.filter((_, at) => at !== index) })}

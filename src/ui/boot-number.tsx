@@ -10,23 +10,30 @@ export const BootNumber = () => {
   const hasEnd = useMachine((view) => (view.request?.expected.length ?? 0) > 0)
   const shown = ready ?? figures
   const guest = duration(shown?.guestNs ?? 0)
-  const caption = ready ? 'booted in, guest time' : hasEnd || !isOn(phase) ? 'boot, guest time' : 'guest time'
+  const caption = ready ? 'booted, guest time' : hasEnd || !isOn(phase) ? 'boot, guest time' : 'guest time'
   return (
     <div className="number" data-final={ready !== undefined} data-empty={shown === undefined}>
       <output className="number-guest" aria-label="Guest time" data-testid="guest-time">
-        <span className="number-value">{shown ? guest.value : '–'}</span>
-        <span className="number-unit">{shown ? guest.unit : ''}</span>
+        <span className="number-value">{shown ? guest.value : '0'}</span>
+        <span className="number-unit">{shown ? guest.unit : 'ms'}</span>
       </output>
       <dl className="number-beside">
-        <div>
+        <div className="number-caption">
           <dt className="visually-hidden">What the number is</dt>
           <dd>{caption}</dd>
         </div>
-        <div>
-          <dt>wall</dt>
-          <dd data-testid="wall-time">{shown ? said(duration(shown.wallMs * 1e6)) : '–'}</dd>
-          <dd className="number-instructions">{shown ? `${said(count(shown.instructions))} instructions` : ''}</dd>
-        </div>
+        {shown && (
+          <>
+            <div className="number-wall">
+              <dd data-testid="wall-time">{said(duration(shown.wallMs * 1e6))}</dd>
+              <dt>wall time</dt>
+            </div>
+            <div className="number-instructions">
+              <dd>{said(count(shown.instructions))}</dd>
+              <dt>instructions</dt>
+            </div>
+          </>
+        )}
       </dl>
     </div>
   )

@@ -1,5 +1,6 @@
 /** The console: the terminal, what covers it when there is nothing to print, and what is said above it. */
 import { useCallback, useEffect, useRef, useState } from 'react'
+import { isOn } from '../stores/machine-store.ts'
 import { usePhase, usePlayground } from './context.ts'
 import { CloseIcon, CopyIcon, DownIcon, PasteIcon, SearchIcon, UpIcon } from './icons.tsx'
 import { KeyRow } from './key-row.tsx'
@@ -165,10 +166,11 @@ export const ConsolePane = ({ appearance, supported, hidden }: ConsolePaneProps)
       </div>
       <Notice />
       <div className="terminal-frame">
-        <div className="terminal" ref={place} data-testid="terminal" />
+        <div className="terminal-place" ref={place} data-testid="terminal" />
         <Overlay supported={supported} />
       </div>
       <KeyRow
+        hidden={!isOn(phase)}
         ctrl={ctrl}
         onCtrl={() => {
           setCtrl(!ctrl)

@@ -10,7 +10,7 @@ export const Controls = ({ supported }: { readonly supported: boolean }) => {
   const starting = phase === 'loading' || phase === 'warming'
   const canReset = on || phase === 'powered-off' || phase === 'halted' || phase === 'reset' || phase === 'crashed'
   return (
-    <div className="controls" role="group" aria-label="Machine">
+    <fieldset className="controls" aria-label="Machine">
       <button
         type="button"
         className={on || starting ? 'button' : 'button primary'}
@@ -34,7 +34,7 @@ export const Controls = ({ supported }: { readonly supported: boolean }) => {
       <button type="button" className="button" disabled={!on && !starting} onClick={() => playground.powerOff()}>
         Power off
       </button>
-    </div>
+    </fieldset>
   )
 }
 

@@ -1,5 +1,5 @@
-import type { ThemeChoice } from '../stores/settings-store.ts'
 import { isOn } from '../stores/machine-store.ts'
+import type { ThemeChoice } from '../stores/settings-store.ts'
 import { BootNumber } from './boot-number.tsx'
 import { usePhase, usePlayground, useSettings } from './context.ts'
 import { Controls, GuestSelect } from './controls.tsx'

@@ -17,7 +17,12 @@ export const SunIcon = () => (
   <Icon d="M10 13a3 3 0 1 0 0-6 3 3 0 0 0 0 6ZM10 2v2M10 16v2M2 10h2M16 10h2M4.3 4.3l1.4 1.4M14.3 14.3l1.4 1.4M4.3 15.7l1.4-1.4M14.3 5.7l1.4-1.4" />
 )
 export const MoonIcon = () => <Icon d="M16.5 12A7 7 0 0 1 8 3.5a7 7 0 1 0 8.5 8.5Z" />
-export const SystemIcon = () => <Icon d="M10 3a7 7 0 1 0 0 14 7 7 0 0 0 0-14ZM10 3v14M10 7l5.5-1.5M10 11l7-1M10 15l5-.5" />
+export const SystemIcon = () => (
+  <svg className="icon" viewBox="0 0 20 20" width="20" height="20" aria-hidden="true" focusable="false">
+    <circle cx="10" cy="10" r="7" fill="none" stroke="currentColor" strokeWidth="1.5" />
+    <path d="M10 3a7 7 0 0 1 0 14Z" fill="currentColor" />
+  </svg>
+)
 
 /** The mark is a chip; its core is lit while a machine runs. */
 export const Mark = ({ lit }: { readonly lit: boolean }) => (

@@ -12,6 +12,7 @@ const KEYS: readonly { readonly key: Key; readonly face: string; readonly name: 
 ]
 
 interface KeyRowProps {
+  readonly hidden: boolean
   readonly ctrl: boolean
   readonly onCtrl: () => void
   readonly onKey: (key: Key) => void
@@ -20,8 +21,8 @@ interface KeyRowProps {
 /** A press must not take the focus, and with it the keyboard, from the terminal. */
 const keepFocus = (event: { preventDefault(): void }) => event.preventDefault()
 
-export const KeyRow = ({ ctrl, onCtrl, onKey }: KeyRowProps) => (
-  <div className="key-row" role="toolbar" aria-label="Keys">
+export const KeyRow = ({ hidden, ctrl, onCtrl, onKey }: KeyRowProps) => (
+  <div className="key-row" hidden={hidden} role="toolbar" aria-label="Keys">
     <button type="button" className="key" aria-pressed={ctrl} onPointerDown={keepFocus} onClick={onCtrl}>
       Ctrl
     </button>

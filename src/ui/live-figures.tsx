@@ -1,4 +1,4 @@
-import { type ReactNode } from 'react'
+import type { ReactNode } from 'react'
 import { readyMark } from '../stores/machine-store.ts'
 import { useMachine, usePhase } from './context.ts'
 import { PHASE_WORDS } from './phase-words.ts'

@@ -17,7 +17,9 @@ const FirstVisit = () => {
     ['machine', `${form.profile}, 1 cpu, ${form.memoryMiB} MiB`],
     ['kernel', form.kernel?.name ?? 'none chosen'],
     ...(form.initrd ? [['initrd', form.initrd.name] as const] : []),
-    ...form.disks.map((disk, index) => [`ld${index}`, disk.kind === 'netbsd-root' ? 'ext2 root' : disk.source.name] as const),
+    ...form.disks.map(
+      (disk, index) => [`ld${index}`, disk.kind === 'netbsd-root' ? 'ext2 root' : disk.source.name] as const,
+    ),
     ['append', form.cmdline || '(nothing)'],
   ]
   return (

@@ -27,7 +27,10 @@ export const duration = (ns: number): Quantity => {
     const rest = String(seconds % 60).padStart(2, '0')
     return seconds < 3600
       ? { value: `${Math.floor(seconds / 60)}:${rest}`, unit: 'min' }
-      : { value: `${Math.floor(seconds / 3600)}:${String(Math.floor((seconds % 3600) / 60)).padStart(2, '0')}`, unit: 'h' }
+      : {
+          value: `${Math.floor(seconds / 3600)}:${String(Math.floor((seconds % 3600) / 60)).padStart(2, '0')}`,
+          unit: 'h',
+        }
   }
   return scale(ns, [
     [1e9, 's'],

@@ -3,25 +3,44 @@
  * Colour says which stage, by its place in the boot, so that two boots can be compared by eye.
  */
 import { type StageSpan, stageSpans } from '../stores/stage-spans.ts'
+import { useIsNarrow } from './appearance.ts'
 import { useMachine } from './context.ts'
 import { count, duration, said } from './quantity.ts'
 
 const HUES = 8
 /** Ruler steps: 1, 2, 5 times a power of ten, so that five to ten fit. */
-const TICKS_MAX = 8
+const TICKS_WIDE = 8
+const TICKS_NARROW = 4
+/** Behind this share of the strip a label would be cut. */
+const LAST_TICK_WIDE = 0.95
+const LAST_TICK_NARROW = 0.86
 /** Narrower than this share of the strip, a block has no room for its words. */
 const NAME_MIN_SHARE = 0.045
 
-const tickStep = (totalNs: number): number => {
-  const rough = totalNs / TICKS_MAX
+const tickStep = (totalNs: number, ticksMax: number): number => {
+  const rough = totalNs / ticksMax
   const decade = 10 ** Math.floor(Math.log10(rough))
   const step = [1, 2, 5, 10].find((factor) => factor * decade >= rough) ?? 10
   return step * decade
 }
 
+const isNamed = ({ startNs, endNs }: StageSpan, totalNs: number): boolean =>
+  (endNs - startNs) / totalNs >= NAME_MIN_SHARE
+
+/** A round number of a round unit: its zeros say nothing. */
+const tickLabel = (ns: number): string => said(duration(ns)).replace(/\.0+(?=\u00a0)/, '')
+
 const share = (part: number, whole: number): string => `${(100 * part) / whole}%`
 
-const Block = ({ span, index, totalNs }: { readonly span: StageSpan; readonly index: number; readonly totalNs: number }) => {
+const Block = ({
+  span,
+  index,
+  totalNs,
+}: {
+  readonly span: StageSpan
+  readonly index: number
+  readonly totalNs: number
+}) => {
   const ns = span.endNs - span.startNs
   const instructions = span.endInstructions - span.startInstructions
   const text = `${span.name}: ${said(duration(ns))}, ${said(count(instructions))} instructions`
@@ -33,7 +52,7 @@ const Block = ({ span, index, totalNs }: { readonly span: StageSpan; readonly in
       style={{ left: share(span.startNs, totalNs), width: share(ns, totalNs) }}
       title={text}
     >
-      {ns / totalNs >= NAME_MIN_SHARE ? (
+      {isNamed(span, totalNs) ? (
         <>
           <span className="stage-name">{span.name}</span>
           <span className="stage-time">{said(duration(ns))}</span>
@@ -47,11 +66,13 @@ const Block = ({ span, index, totalNs }: { readonly span: StageSpan; readonly in
 
 export const StageStrip = ({ hidden }: { readonly hidden: boolean }) => {
   const view = useMachine((state) => state)
+  const isNarrow = useIsNarrow()
   const spans = stageSpans(view)
   const last = spans.at(-1)
   const totalNs = last?.endNs ?? 0
-  const step = totalNs > 0 ? tickStep(totalNs) : 0
-  const ticks = step > 0 ? Array.from({ length: Math.floor(totalNs / step) + 1 }, (_, index) => index * step) : []
+  const step = totalNs > 0 ? tickStep(totalNs, isNarrow ? TICKS_NARROW : TICKS_WIDE) : 0
+  const lastTick = totalNs * (isNarrow ? LAST_TICK_NARROW : LAST_TICK_WIDE)
+  const ticks = step > 0 ? Array.from({ length: Math.floor(lastTick / step) + 1 }, (_, index) => index * step) : []
   return (
     <section className="timeline" aria-label="Timeline" hidden={hidden}>
       <div className="pane-bar">
@@ -69,13 +90,13 @@ export const StageStrip = ({ hidden }: { readonly hidden: boolean }) => {
           <div className="ruler" aria-hidden="true">
             {ticks.map((ns) => (
               <span key={ns} className="tick" style={{ left: share(ns, totalNs) }}>
-                {ns === 0 ? '0' : said(duration(ns))}
+                {ns === 0 ? '0' : tickLabel(ns)}
               </span>
             ))}
           </div>
           <ol className="stage-list">
             {spans.map((span, index) => (
-              <li key={`${span.name}${span.startNs}`}>
+              <li key={`${span.name}${span.startNs}`} data-named={isNamed(span, totalNs)}>
                 <span className="stage-key" data-hue={index % HUES} aria-hidden="true" />
                 <span className="stage-list-name">{span.name}</span>
                 <span className="stage-list-time">{said(duration(span.endNs - span.startNs))}</span>

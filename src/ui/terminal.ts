@@ -53,6 +53,25 @@ const webgl = (terminal: Terminal): boolean => {
   }
 }
 
+/**
+ * The WebGL renderer sizes its canvas by the device pixels that a ResizeObserver reports. Where those disagree with
+ * devicePixelRatio (device emulation in Playwright and in developer tools) it would draw nothing.
+ */
+const devicePixelsAgree = (element: HTMLElement): Promise<boolean> =>
+  new Promise((resolve) => {
+    const observer = new ResizeObserver(([entry]) => {
+      observer.disconnect()
+      const pixels = entry?.devicePixelContentBoxSize?.[0]?.inlineSize
+      const width = entry?.contentRect.width ?? 0
+      resolve(pixels === undefined || width === 0 || Math.abs(pixels / width - devicePixelRatio) < 0.05)
+    })
+    try {
+      observer.observe(element, { box: 'device-pixel-content-box' })
+    } catch {
+      resolve(true)
+    }
+  })
+
 const fontSize = (): number => (matchMedia('(max-width: 899px)').matches ? 12 : 15)
 
 export const openTerminal = async (
@@ -60,6 +79,7 @@ export const openTerminal = async (
   { console, appearance, onResize, onSearch, onCtrlUsed, onMatches }: TerminalOptions,
 ): Promise<TerminalHandle> => {
   // xterm measures its cell once: the font has to be there.
+  const agree = await devicePixelsAgree(element)
   await Promise.race([
     document.fonts.load(`${fontSize()}px ${FONT}`).catch(() => []),
     new Promise((resolve) => setTimeout(resolve, FONT_WAIT_MS)),
@@ -84,7 +104,7 @@ export const openTerminal = async (
   terminal.loadAddon(search)
   terminal.loadAddon(new WebLinksAddon((_event, uri) => window.open(uri, '_blank', 'noopener,noreferrer')))
   terminal.open(element)
-  const renderer = webgl(terminal) ? 'webgl' : 'dom'
+  const renderer = agree && webgl(terminal) ? 'webgl' : 'dom'
   element.dataset['renderer'] = renderer
   terminal.textarea?.setAttribute('aria-label', 'Serial console input')
 

@@ -6,6 +6,7 @@
  * shared memory back at once and for certain.
  */
 import { ProblemError } from '../base/problem.ts'
+import { netbsdRoot } from '../disk/netbsd-root.ts'
 import type { CreateMachine, Machine, MachineConfig, MachineHost } from '../machine/machine.ts'
 import { fetchFile } from './fetch-file.ts'
 import { createMemoryDisk } from './memory-disk.ts'
@@ -25,6 +26,7 @@ const SLICE_MS = 8
 const FIGURES_MS = 100
 /** Faster while the number counts. */
 const BOOT_FIGURES_MS = 50
+const MIPS_SAMPLE_MS = 2
 const IDLE_FIGURES_MS = 1000
 const PROGRESS_MS = 50
 /** Rate is measured over this much time. */
@@ -63,6 +65,7 @@ export class Emulator {
   #log: string[] = []
 
   #powerOnMs = 0
+  #mips = 0
   #executedMs = 0
   #sample = { atMs: 0, instructions: 0, executedMs: 0 }
 
@@ -94,7 +97,8 @@ export class Emulator {
       this.#post({ type: 'kernel', kernel: { entry, elfClass, bytes, cmdline, symbols: symbols.length } })
     } catch (error) {
       this.#phase = 'ended'
-      if (error instanceof ProblemError) this.#post({ type: 'state', state: { name: 'refused', problem: error.problem } })
+      if (error instanceof ProblemError)
+        this.#post({ type: 'state', state: { name: 'refused', problem: error.problem } })
       else this.#fault(error)
       return
     }
@@ -194,7 +198,11 @@ export class Emulator {
   }
 
   async #diskImage(disk: DiskSource): Promise<Uint8Array> {
-    return await this.#loadFile(disk.source)
+    const bytes = await this.#loadFile(disk.source)
+    if (disk.kind === 'image') return bytes
+    const root = netbsdRoot(bytes)
+    if (!root.ok) throw new ProblemError(root.problem)
+    return root.value
   }
 
   #loadFile(source: FileSource): Promise<Uint8Array> {
@@ -220,8 +228,12 @@ export class Emulator {
     )
     this.#powerOnMs = this.#host.nowMs()
     this.#executedMs = 0
+    this.#mips = 0
     this.#sample = { atMs: this.#powerOnMs, instructions: 0, executedMs: 0 }
-    this.#post({ type: 'mark', mark: { kind: 'power-on', name: request?.entryStage ?? 'entry', guestNs: 0, wallMs: 0, instructions: 0 } })
+    this.#post({
+      type: 'mark',
+      mark: { kind: 'power-on', name: request?.entryStage ?? 'entry', guestNs: 0, wallMs: 0, instructions: 0 },
+    })
     this.#announce('running')
   }
 
@@ -324,12 +336,13 @@ export class Emulator {
     const { instructions, guestNs, engine } = machine.figures()
     const spanMs = atMs - this.#sample.atMs
     const executedMs = this.#executedMs - this.#sample.executedMs
-    const mips = executedMs > 0 ? (instructions - this.#sample.instructions) / executedMs / 1000 : 0
+    // A sample with next to no execution says nothing of speed: the last one stands.
+    if (executedMs > MIPS_SAMPLE_MS) this.#mips = (instructions - this.#sample.instructions) / executedMs / 1000
     const busy = spanMs > 0 ? Math.min(1, executedMs / spanMs) : 0
     this.#sample = { atMs, instructions, executedMs: this.#executedMs }
     this.#post({
       type: 'figures',
-      figures: { instructions, guestNs, wallMs: atMs - this.#powerOnMs, mips, busy, engine },
+      figures: { instructions, guestNs, wallMs: atMs - this.#powerOnMs, mips: this.#mips, busy, engine },
     })
   }
 

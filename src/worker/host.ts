@@ -2,7 +2,7 @@
  * MachineHost for a web worker. The clock can be held: while a machine is paused its monotonic time stands still, so
  * that a wall-clock guest does not see the pause as a jump.
  */
-import { problem, ProblemError } from '../base/problem.ts'
+import { ProblemError, problem } from '../base/problem.ts'
 import type { HostMemory, MachineHost } from '../machine/machine.ts'
 
 /** getRandomValues refuses more at once. */

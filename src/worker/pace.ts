@@ -32,9 +32,7 @@ export const createPace = (): Pace => {
     resolve?.()
   }
 
-  const cell = new Int32Array(
-    typeof SharedArrayBuffer === 'undefined' ? new ArrayBuffer(4) : new SharedArrayBuffer(4),
-  )
+  const cell = new Int32Array(typeof SharedArrayBuffer === 'undefined' ? new ArrayBuffer(4) : new SharedArrayBuffer(4))
   const { waitAsync } = Atomics as AsyncWaiter
   const canWaitAsync = waitAsync !== undefined && typeof SharedArrayBuffer !== 'undefined'
   let woken: (() => void) | undefined

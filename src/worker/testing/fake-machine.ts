@@ -7,13 +7,14 @@ import type { CreateMachine, Machine, MachineExit, Slice } from '../../machine/m
 
 const PROMPT = 'playground> '
 const BOOT_LINES = [
-  'playground: PVH entry, start info at 0x6000',
-  'memory: 256 MiB, 3 ranges',
-  'cpu0: fake at 1000 MHz',
-  'lapic0: timer calibrated',
+  'NetBSD microVM playground: embedded guest, a fake of it',
+  'command line: console=com',
+  'memory: 00100000-03ffffff RAM',
+  'mptable: at 0x9fc00, version 1.4, LAPIC at 0xfee00000',
   'virtio0: block device (id 2)',
-  'virtio1: entropy device (id 4)',
-  'tests: 12 passed, 0 failed',
+  'selftest long mode: ok',
+  'selftest: 1 tests, 0 failed',
+  'boot: 63000 us',
 ]
 const NS_PER_LINE = 9e6
 
@@ -79,7 +80,8 @@ export const createFakeMachine: CreateMachine = (config, host, events) => {
         print('\r\n')
         const word = words[line.trim()]
         if (word) word()
-        else if (line !== '') print(`${line.length} characters: ${line.slice(0, 40)}\r\n`)
+        else if (line.startsWith('echo ')) print(`${line.slice(5)}\r\n`)
+        else if (line !== '') print(`There is no command "${line}"; help lists them.\r\n`)
         line = ''
         if (!exit && !fault && !spinning && !flooding) print(PROMPT)
       } else {
@@ -103,7 +105,7 @@ export const createFakeMachine: CreateMachine = (config, host, events) => {
         while (printed < BOOT_LINES.length && guestNs > printed * NS_PER_LINE) print(`${BOOT_LINES[printed++]}\r\n`)
         if (printed === BOOT_LINES.length) {
           printed++
-          print(`\r\n${PROMPT}`)
+          print(PROMPT)
         }
         return { state: 'running', sleepNs: 0 }
       }
