@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { DB, GP, NP, SSF, TS } from '../core.ts'
 import { FLAGS_CF, FLAGS_FIXED, FLAGS_IF, FLAGS_NT, FLAGS_RF, FLAGS_TF, FLAGS_ZF } from '../flags.ts'
-import { CR2, CS, IDTR_LIMIT, RSP, SS } from '../state.ts'
+import { CR2, CS, DR0, IDTR_LIMIT, RSP, SS } from '../state.ts'
 import {
   deliverException,
   deliverInterrupt,
@@ -63,8 +63,9 @@ describe('64-bit delivery', () => {
     expect(sp()).toBe(STACK - 48)
   })
 
-  test('a trap pushes no RF', () => {
+  test('a single-step trap pushes no RF and sets DR6.BS', () => {
     deliverTrap(core, DB)
+    expect(core.state.get64(DR0 + 48)).toBe(0x4000n)
     expect(stack(3)[2]).toBe(BigInt(FLAGS_FIXED))
   })
 

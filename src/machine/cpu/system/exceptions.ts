@@ -77,7 +77,10 @@ const IDT_BIT = 2
 const EXT_BIT = 1
 const CP = 21
 const VE = 20
-const DR7_GD = 1 << 13
+const DR6 = DR0 + 6 * 8
+const DR7 = DR0 + 7 * 8
+const DR6_BS = 1n << 14n
+const DR7_GD = 1n << 13n
 
 const bit = (vectors: readonly number[]): number => vectors.reduce((mask, v) => mask | (1 << v), 0)
 /** Vectors that push an error code, SDM 3A table 6-1. */
@@ -128,8 +131,12 @@ export function deliverException(core: CpuCore, vector: number, errorCode: numbe
   deliver(core, vector, errorCode, core.state.rip, true)
 }
 
-/** Delivers a trap raised after an instruction completed (#DB single step): state.rip is already the next instruction. */
+/**
+ * Delivers a trap raised after an instruction completed: state.rip is already the next instruction. #DB is a single
+ * step, the only one there is, and sets DR6.BS.
+ */
 export function deliverTrap(core: CpuCore, vector: number): void {
+  if (vector === DB) core.state.set64(DR6, core.state.get64(DR6) | DR6_BS)
   deliver(core, vector, 0, core.state.rip, false)
 }
 
@@ -223,7 +230,7 @@ function enter(
   if (!protectedMode(core)) enterReal(core, vector, source, returnRip)
   else if (state.longMode) enterLong(core, vector, errorCode, pushError, source, returnRip, rf)
   else enterLegacy(core, vector, errorCode, pushError, source, returnRip, rf)
-  if (vector === DB && source !== Source.Software) state.set64(DR0 + 56, state.get64(DR0 + 56) & ~BigInt(DR7_GD))
+  if (vector === DB && source !== Source.Software) state.set64(DR7, state.get64(DR7) & ~DR7_GD)
   // A handler may write the monitored line: MWAIT must not sleep through it (§9.10.4).
   core.system.monitored = undefined
   core.modeChanged()

@@ -13,7 +13,6 @@ import {
   FLAGS_IOPL,
   FLAGS_IOPL_SHIFT,
   FLAGS_NT,
-  FLAGS_RF,
   FLAGS_TF,
   FLAGS_VIF,
   FLAGS_VIP,
@@ -38,7 +37,11 @@ import {
 import { checkReturnCode, checkReturnStack, dropInnerSegments, fillReturnStack } from './returns.ts'
 
 const ALWAYS = FLAGS_ARITHMETIC | FLAGS_TF | FLAGS_DF | FLAGS_NT
-const WIDE = FLAGS_RF | FLAGS_AC | FLAGS_ID
+/**
+ * RF of the image is dropped: it only holds off instruction breakpoints, which never fire here (control.ts), and a
+ * processor clears it again after one instruction.
+ */
+const WIDE = FLAGS_AC | FLAGS_ID
 
 /** IRET with the operand size in bytes. */
 export function iret(core: CpuCore, operandBytes: 2 | 4 | 8): void {
@@ -64,7 +67,7 @@ function iretReal(core: CpuCore, operandBytes: 2 | 4 | 8): void {
   state.setSegment(CS, selector, state.attributes(CS), state.limit(CS), BigInt(selector << 4))
   const old = state.rflags
   // Real mode: VM, VIF and VIP stay (the masks of SDM 2A IRET, "REAL-ADDRESS-MODE").
-  state.rflags = size === 4 ? (flags & 0x257fd5) | (old & 0x1a0000) : (flags & 0xffff) | (old & ~0xffff)
+  state.rflags = size === 4 ? (flags & 0x247fd5) | (old & 0x1a0000) : (flags & 0xffff) | (old & ~0xffff)
   core.nextRip = ip
 }
 

@@ -31,8 +31,15 @@ const requireThat = (fine: boolean): void => {
 const PHYSICAL_RESERVED = ~((1n << BigInt(PHYSICAL_ADDRESS_BITS)) - 1n)
 const APIC_BASE_BSP = 1n << 8n
 const FEATURE_CONTROL_LOCK = 1n
-/** RDCL_NO, IBRS_ALL, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, IF_PSCHANGE_MC_NO, TAA_NO: nothing is speculated. */
-const ARCH_CAPABILITIES = 0x17bn
+/**
+ * Nothing is speculated here, so every "not affected" bit is true: RDCL (0), L1D flush on VM entry (3), SSB (4), MDS (5),
+ * IF_PSCHANGE_MC (6), TAA (8), SBDR_SSDP, FBSDP, PSDP (13-15), BHI (20), PBRSB (24), GDS (26), RFDS (27), ITS (62).
+ * Not IBRS_ALL: it would promise IA32_SPEC_CTRL.
+ */
+const ARCH_CAPABILITIES = [0, 3, 4, 5, 6, 8, 13, 14, 15, 20, 24, 26, 27, 62].reduce(
+  (v, bit) => v | (1n << BigInt(bit)),
+  0n,
+)
 /** Maximum non-turbo ratio in bits 15:8, times 100 MHz. */
 const PLATFORM_INFO = BigInt(TSC_HZ / 100_000_000) << 8n
 /** A microcode revision for those who insist on one. */
