@@ -45,6 +45,7 @@ import {
   dplOf,
   fillNull,
   fillSegment,
+  highHalf,
   in64BitMode,
   isCanonical,
   isCode,
@@ -52,6 +53,7 @@ import {
   isNull,
   isPresent,
   limitOf,
+  lowHalf,
   MASK16,
   MASK32,
   protectedMode,
@@ -262,8 +264,8 @@ function enterLong(
   const gate = BigInt.asUintN(64, state.get64(IDTR_BASE) + BigInt(vector * 16))
   const first = memory.readSystem(gate, 8)
   const upper = memory.readSystem(BigInt.asUintN(64, gate + 8n), 8)
-  const low = Number(first & MASK32)
-  const high = Number(first >> 32n)
+  const low = lowHalf(first)
+  const high = highHalf(first)
   const type = (high >>> 8) & 0x1f
   if (type !== TYPE_INTERRUPT_GATE && type !== TYPE_TRAP_GATE) throw new GuestFault(GP, gateError)
   if (source === Source.Software && ((high >>> 13) & 3) < state.cpl) throw new GuestFault(GP, gateError)

@@ -25,6 +25,7 @@ import {
   currentStack,
   fillSegment,
   in64BitMode,
+  lowHalf,
   MASK16,
   MASK32,
   protectedMode,
@@ -86,8 +87,8 @@ function iretProtected(core: CpuCore, operandBytes: 2 | 4 | 8): void {
   const stack = currentStack(core, 0)
   const size = operandBytes
   const rip = readStack(core, stack, 0, size)
-  const selector = Number(readStack(core, stack, 1, size) & MASK16)
-  const flags = Number(readStack(core, stack, 2, size) & MASK32)
+  const selector = lowHalf(readStack(core, stack, 1, size)) & 0xffff
+  const flags = lowHalf(readStack(core, stack, 2, size))
   if (!state.longMode && size === 4 && (flags & FLAGS_VM) !== 0 && oldCpl === 0) {
     core.log('IRET to virtual-8086 mode, which is not supported')
     throw new GuestFault(GP)
@@ -99,7 +100,7 @@ function iretProtected(core: CpuCore, operandBytes: 2 | 4 | 8): void {
   const outer = cpl > oldCpl
   if (outer || from64) {
     const rsp = readStack(core, stack, 3, size)
-    const ss = Number(readStack(core, stack, 4, size) & MASK16)
+    const ss = lowHalf(readStack(core, stack, 4, size)) & 0xffff
     const stackSegment = checkReturnStack(core, ss, cpl, longCode)
     checkTarget(code, rip, longCode)
     setAccessed(core, code)
