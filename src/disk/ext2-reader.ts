@@ -1,0 +1,338 @@
+/**
+ * Reads ext2 images: those of ext2.ts and those that mke2fs made, of any block size and inode size, revision 0 or 1.
+ *
+ * Nothing in an image is believed: every block number is held against the image, every size against what its blocks can
+ * hold, and a broken image gives a sentence. Symbolic links are shown, not followed.
+ *
+ * Left out on purpose: extents, 64-bit block numbers and every other incompatible feature but `filetype` (refused by
+ * name); journals (an image that needs recovery is refused).
+ */
+import { ok, ProblemError, problem, type Result, refuse } from '../base/problem.ts'
+import {
+  BG,
+  deviceMajor,
+  deviceMinor,
+  EXT2_NDIR_BLOCKS,
+  EXT2_ROOT_INO,
+  EXT2_SUPER_MAGIC,
+  FAST_SYMLINK_BYTES,
+  FEATURE_INCOMPAT_FILETYPE,
+  GROUP_DESCRIPTOR_BYTES,
+  I,
+  INODE_BYTES,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
+  SB,
+  SUPERBLOCK_OFFSET,
+} from './ext2-layout.ts'
+import { utf8Decode } from './utf8.ts'
+
+export type Ext2Kind = 'file' | 'directory' | 'symlink' | 'char' | 'block' | 'fifo' | 'socket' | 'unknown'
+
+export interface Ext2Stat {
+  readonly ino: number
+  readonly kind: Ext2Kind
+  /** Permission bits. */
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  readonly size: number
+  readonly links: number
+  /** Seconds since 1970. */
+  readonly mtime: number
+  /** Bytes on disk, tables included. */
+  readonly allocated: number
+  /** Of a device. */
+  readonly major: number
+  readonly minor: number
+}
+
+export interface Ext2Entry {
+  readonly name: string
+  readonly ino: number
+}
+
+export interface Ext2Image {
+  readonly blockSize: number
+  readonly bytes: number
+  readonly freeBytes: number
+  readonly inodes: number
+  readonly freeInodes: number
+  readonly label: string
+  /** False when it was not unmounted, or was found to hold errors. */
+  readonly clean: boolean
+  stat(path: string): Result<Ext2Stat>
+  /** Names in a directory, in the order on disk, without "." and "..". */
+  list(path: string): Result<readonly Ext2Entry[]>
+  readFile(path: string): Result<Uint8Array>
+  readLink(path: string): Result<string>
+}
+
+const KINDS: Readonly<Record<number, Ext2Kind>> = {
+  [S_IFREG]: 'file',
+  [S_IFDIR]: 'directory',
+  [S_IFLNK]: 'symlink',
+  [S_IFCHR]: 'char',
+  [S_IFBLK]: 'block',
+  [S_IFIFO]: 'fifo',
+  [S_IFSOCK]: 'socket',
+}
+
+/** Incompatible features by bit, for the sentence that refuses them. */
+const INCOMPATIBLE: readonly (readonly [number, string])[] = [
+  [0x1, 'compression'],
+  [0x4, 'needs_recovery'],
+  [0x8, 'journal_dev'],
+  [0x10, 'meta_bg'],
+  [0x40, 'extents'],
+  [0x80, '64bit'],
+  [0x100, 'mmp'],
+  [0x200, 'flex_bg'],
+  [0x400, 'ea_inode'],
+  [0x8000, 'inline_data'],
+  [0x10000, 'encrypt'],
+]
+
+/** Holes cost nothing in an image, so a few broken bits may ask for any amount of memory. */
+const FILE_BYTES_MAX = 2 ** 32
+
+const fail = (kind: string, saw: string, expected: string, hint: string): never => {
+  throw new ProblemError(problem(kind, saw, expected, hint))
+}
+
+const broken = (saw: string): never => fail('ext2-broken', saw, 'an intact ext2 file system', 'e2fsck on the image')
+
+export function openExt2(image: Uint8Array): Result<Ext2Image> {
+  return attempt(() => new Reader(image))
+}
+
+function attempt<T>(read: () => T): Result<T> {
+  try {
+    return ok(read())
+  } catch (error) {
+    if (error instanceof ProblemError) return refuse(error.problem)
+    throw error
+  }
+}
+
+interface Inode extends Ext2Stat {
+  /** Where it lies in the image. */
+  readonly at: number
+}
+
+class Reader implements Ext2Image {
+  readonly blockSize: number
+  readonly bytes: number
+  readonly freeBytes: number
+  readonly inodes: number
+  readonly freeInodes: number
+  readonly label: string
+  readonly clean: boolean
+  private readonly image: Uint8Array
+  private readonly view: DataView
+  private readonly blocksCount: number
+  private readonly inodesPerGroup: number
+  private readonly inodeSize: number
+  private readonly descriptors: number
+  private readonly groupCount: number
+
+  constructor(image: Uint8Array) {
+    this.image = image
+    this.view = new DataView(image.buffer, image.byteOffset, image.byteLength)
+    const at = SUPERBLOCK_OFFSET
+    if (image.length < at + 1024)
+      fail(
+        'not-ext2',
+        `the image has ${image.length} bytes`,
+        'at least 2048, for the superblock to be there',
+        'another file',
+      )
+    const magic = this.view.getUint16(at + SB.s_magic, true)
+    if (magic !== EXT2_SUPER_MAGIC)
+      fail(
+        'not-ext2',
+        `the magic number is 0x${magic.toString(16)}`,
+        'an ext2 file system without partitions, magic number 0xef53',
+        'an image made by mke2fs or by this program',
+      )
+    const u32 = (offset: number): number => this.view.getUint32(at + offset, true)
+    const dynamic = u32(SB.s_rev_level) > 0
+    const incompatible = dynamic ? u32(SB.s_feature_incompat) & ~FEATURE_INCOMPAT_FILETYPE : 0
+    if (incompatible !== 0) {
+      const names = INCOMPATIBLE.filter(([bit]) => (incompatible & bit) !== 0).map(([, name]) => name)
+      fail(
+        'ext2-feature',
+        `the file system uses ${names.length > 0 ? names.join(', ') : `feature 0x${(incompatible >>> 0).toString(16)}`}`,
+        'plain ext2',
+        'mke2fs -t ext2',
+      )
+    }
+    const log = u32(SB.s_log_block_size)
+    if (log > 6) broken(`the superblock says blocks of 2^${log + 10} bytes`)
+    this.blockSize = 1024 << log
+    this.blocksCount = u32(SB.s_blocks_count)
+    this.bytes = this.blocksCount * this.blockSize
+    if (this.bytes > image.length) broken(`the file system has ${this.bytes} bytes and the image has ${image.length}`)
+    this.freeBytes = u32(SB.s_free_blocks_count) * this.blockSize
+    this.inodes = u32(SB.s_inodes_count)
+    this.freeInodes = u32(SB.s_free_inodes_count)
+    this.inodesPerGroup = u32(SB.s_inodes_per_group)
+    this.inodeSize = dynamic ? this.view.getUint16(at + SB.s_inode_size, true) : INODE_BYTES
+    const blocksPerGroup = u32(SB.s_blocks_per_group)
+    const firstDataBlock = u32(SB.s_first_data_block)
+    if (this.inodesPerGroup === 0 || blocksPerGroup === 0) broken('the superblock says groups of nothing')
+    if (this.inodeSize < INODE_BYTES || this.inodeSize > this.blockSize)
+      broken(`the superblock says inodes of ${this.inodeSize} bytes`)
+    this.groupCount = Math.ceil((this.blocksCount - firstDataBlock) / blocksPerGroup)
+    this.descriptors = (firstDataBlock + 1) * this.blockSize
+    if (this.descriptors + this.groupCount * GROUP_DESCRIPTOR_BYTES > this.bytes)
+      broken(`the descriptors of ${this.groupCount} groups pass the end`)
+    const label = image.subarray(at + SB.s_volume_name, at + SB.s_volume_name + 16)
+    const zero = label.indexOf(0)
+    this.label = dynamic ? utf8Decode(zero < 0 ? label : label.subarray(0, zero)) : ''
+    this.clean = this.view.getUint16(at + SB.s_state, true) === 1
+  }
+
+  stat(path: string): Result<Ext2Stat> {
+    return attempt(() => {
+      const { at: _at, ...stat } = this.lookup(path)
+      return stat
+    })
+  }
+
+  list(path: string): Result<readonly Ext2Entry[]> {
+    return attempt(() => this.entries(this.lookup(path), path).filter(({ name }) => name !== '.' && name !== '..'))
+  }
+
+  readFile(path: string): Result<Uint8Array> {
+    return attempt(() => {
+      const inode = this.lookup(path)
+      if (inode.kind !== 'file')
+        fail('not-a-file', `${path} is a ${inode.kind}`, 'a regular file', 'the path of a file')
+      return this.contents(inode, path)
+    })
+  }
+
+  readLink(path: string): Result<string> {
+    return attempt(() => {
+      const inode = this.lookup(path)
+      if (inode.kind !== 'symlink')
+        fail('not-a-symlink', `${path} is a ${inode.kind}`, 'a symbolic link', 'the path of a link')
+      const inline = inode.at + I.i_block
+      const fast = inode.size < FAST_SYMLINK_BYTES && this.view.getUint32(inode.at + I.i_blocks, true) === 0
+      return utf8Decode(fast ? this.image.subarray(inline, inline + inode.size) : this.contents(inode, path))
+    })
+  }
+
+  private lookup(path: string): Inode {
+    let inode = this.inode(EXT2_ROOT_INO)
+    let walked = ''
+    for (const part of path.split('/').filter((name) => name !== '' && name !== '.')) {
+      if (inode.kind !== 'directory')
+        fail('not-a-directory', `${walked || '/'} is a ${inode.kind}`, 'a directory on the way', 'another path')
+      const entry = this.entries(inode, walked || '/').find(({ name }) => name === part)
+      if (!entry)
+        return fail('no-such-file', `${walked || '/'} holds no "${part}"`, 'a name that is there', 'list first')
+      walked += `/${part}`
+      inode = this.inode(entry.ino)
+    }
+    return inode
+  }
+
+  private inode(ino: number): Inode {
+    const group = Math.floor((ino - 1) / this.inodesPerGroup)
+    if (ino < 1 || ino > this.inodes || group >= this.groupCount) broken(`an entry names inode ${ino}`)
+    const descriptor = this.descriptors + group * GROUP_DESCRIPTOR_BYTES
+    const table = this.view.getUint32(descriptor + BG.bg_inode_table, true)
+    const at = table * this.blockSize + ((ino - 1) % this.inodesPerGroup) * this.inodeSize
+    if (at + this.inodeSize > this.bytes) broken(`the inode table of group ${group} begins at block ${table}`)
+    const u16 = (offset: number): number => this.view.getUint16(at + offset, true)
+    const u32 = (offset: number): number => this.view.getUint32(at + offset, true)
+    const kind = KINDS[u16(I.i_mode) & S_IFMT] ?? 'unknown'
+    const device = kind === 'char' || kind === 'block' ? u32(I.i_block) || u32(I.i_block + 4) : 0
+    return {
+      at,
+      ino,
+      kind,
+      mode: u16(I.i_mode) & 0o7777,
+      uid: u16(I.i_uid) + u16(I.i_uid_high) * 0x10000,
+      gid: u16(I.i_gid) + u16(I.i_gid_high) * 0x10000,
+      size: u32(I.i_size) + (kind === 'file' ? u32(I.i_size_high) * 2 ** 32 : 0),
+      links: u16(I.i_links_count),
+      mtime: u32(I.i_mtime),
+      allocated: u32(I.i_blocks) * 512,
+      major: deviceMajor(device),
+      minor: deviceMinor(device),
+    }
+  }
+
+  /** A file's blocks put together; holes read as zeros. */
+  private contents(inode: Inode, path: string): Uint8Array {
+    const bytes = allocate(inode.size, path)
+    const count = Math.ceil(inode.size / this.blockSize)
+    const slot = inode.at + I.i_block
+    const levels = [0, 1, 2, 3] as const
+    let first = 0
+    for (const level of levels) {
+      const slots = level === 0 ? EXT2_NDIR_BLOCKS : 1
+      const from = level === 0 ? slot : slot + (EXT2_NDIR_BLOCKS + level - 1) * 4
+      for (let i = 0; i < slots && first < count; i++) {
+        this.copy(this.view.getUint32(from + i * 4, true), level, first, bytes, path)
+        first += (this.blockSize / 4) ** level
+      }
+    }
+    if (first < count) broken(`${path} has ${inode.size} bytes`)
+    return bytes
+  }
+
+  /** What hangs below `block`, `level` tables deep, beginning with logical block `first`. */
+  private copy(block: number, level: number, first: number, bytes: Uint8Array, path: string): void {
+    if (block === 0 || first * this.blockSize >= bytes.length) return
+    if (block >= this.blocksCount) broken(`${path} lies in block ${block} of ${this.blocksCount}`)
+    const at = block * this.blockSize
+    if (level === 0) {
+      const to = first * this.blockSize
+      bytes.set(this.image.subarray(at, at + Math.min(this.blockSize, bytes.length - to)), to)
+      return
+    }
+    const perBlock = this.blockSize / 4
+    const span = perBlock ** (level - 1)
+    for (let i = 0; i < perBlock && (first + i * span) * this.blockSize < bytes.length; i++)
+      this.copy(this.view.getUint32(at + i * 4, true), level - 1, first + i * span, bytes, path)
+  }
+
+  private entries(inode: Inode, path: string): Ext2Entry[] {
+    if (inode.kind !== 'directory')
+      fail('not-a-directory', `${path} is a ${inode.kind}`, 'a directory', 'the path of a directory')
+    if (inode.size > this.bytes) broken(`the directory ${path} has ${inode.size} bytes`)
+    const bytes = this.contents(inode, path)
+    const view = new DataView(bytes.buffer)
+    const entries: Ext2Entry[] = []
+    for (let at = 0; at + 8 <= bytes.length; ) {
+      const ino = view.getUint32(at, true)
+      const recLen = view.getUint16(at + 4, true)
+      const nameLen = view.getUint8(at + 6)
+      if (recLen < 8 || at + recLen > bytes.length || nameLen + 8 > recLen)
+        broken(`the directory ${path} holds an entry of ${recLen} bytes with a name of ${nameLen}`)
+      if (ino !== 0) entries.push({ ino, name: utf8Decode(bytes.subarray(at + 8, at + 8 + nameLen)) })
+      at += recLen
+    }
+    return entries
+  }
+}
+
+function allocate(bytes: number, path: string): Uint8Array {
+  if (bytes > FILE_BYTES_MAX)
+    fail('file-too-large', `${path} has ${bytes} bytes`, 'at most 4 GiB in a file', 'a smaller file')
+  try {
+    return new Uint8Array(bytes)
+  } catch {
+    return fail('no-memory', `${path} has ${bytes} bytes`, 'a file that fits in memory here', 'a smaller file')
+  }
+}

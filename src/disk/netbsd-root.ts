@@ -1,0 +1,124 @@
+/**
+ * The root file system that NetBSD/amd64 boots from here: our own /sbin/init, the device nodes that it and the kernel
+ * open, and whatever files a person adds. An ext2 image without partitions or a disklabel: the kernel makes up a label
+ * with one partition `a` over the whole disk, hence `root=ld0a`.
+ *
+ * /dev is complete enough that the kernel finds /dev/console and does not ask for MAKEDEV. The numbers are those of
+ * NetBSD's majors.amd64, conf/majors and sys/conf.h; a disk has 16 partitions, the whole of it being `d`.
+ */
+import { problem, type Result, refuse } from '../base/problem.ts'
+import { type Ext2Options, makeExt2 } from './ext2.ts'
+import { type Attributes, blockDevice, charDevice, type DirectoryNode, directory, file, type TreeNode } from './tree.ts'
+import { utf8Encode } from './utf8.ts'
+
+export interface NetbsdRootOptions extends Ext2Options {
+  /** Files by absolute path, "/root/hello.txt"; directories on the way are made. They replace what is there. */
+  readonly files?: ReadonlyMap<string, Uint8Array>
+}
+
+/** Room for what a guest writes, unless a size is asked for. */
+const FREE_BYTES = 4 * 1024 * 1024
+
+const CONS = 0
+const CTTY = 1
+const MEM = 2
+const LOG = 7
+const COM = 8
+const RND = 46
+const LD_CHAR = 69
+const LD_BLOCK = 19
+const PTM = 165
+
+const PARTITIONS = 16
+const RAW_PART = 3
+const OPERATOR = 5
+const EVERYBODY: Attributes = { mode: 0o666 }
+const DISK: Attributes = { mode: 0o640, gid: OPERATOR }
+
+function devices(): Record<string, TreeNode> {
+  const nodes: Record<string, TreeNode> = {
+    console: charDevice(CONS, 0, { mode: 0o600 }),
+    constty: charDevice(CONS, 1, { mode: 0o600 }),
+    tty: charDevice(CTTY, 0, EVERYBODY),
+    mem: charDevice(MEM, 0, { mode: 0o640 }),
+    kmem: charDevice(MEM, 1, { mode: 0o640 }),
+    null: charDevice(MEM, 2, EVERYBODY),
+    full: charDevice(MEM, 11, EVERYBODY),
+    zero: charDevice(MEM, 12, EVERYBODY),
+    klog: charDevice(LOG, 0, { mode: 0o600 }),
+    tty00: charDevice(COM, 0, { mode: 0o600 }),
+    random: charDevice(RND, 0, { mode: 0o444 }),
+    urandom: charDevice(RND, 1, { mode: 0o644 }),
+    ptmx: charDevice(PTM, 0, EVERYBODY),
+  }
+  for (const unit of [0, 1]) {
+    for (const [letter, partition] of [['a', 0] as const, ['d', RAW_PART] as const]) {
+      nodes[`ld${unit}${letter}`] = blockDevice(LD_BLOCK, unit * PARTITIONS + partition, DISK)
+      nodes[`rld${unit}${letter}`] = charDevice(LD_CHAR, unit * PARTITIONS + partition, DISK)
+    }
+  }
+  return nodes
+}
+
+const text = (line: string, attributes?: Attributes): TreeNode => file(utf8Encode(line)!, attributes)
+
+/** The tree alone, for whoever wants to add to it. */
+export const netbsdTree = (init: Uint8Array): DirectoryNode =>
+  directory({
+    sbin: directory({ init: file(init, { mode: 0o555 }) }),
+    bin: directory({}),
+    dev: directory(devices()),
+    etc: directory({
+      fstab: text('/dev/ld0a / ext2fs rw 1 1\n'),
+      motd: text('NetBSD, booted by the NetBSD microVM playground. Type help.\n'),
+    }),
+    kern: directory({}),
+    mnt: directory({}),
+    proc: directory({}),
+    root: directory({}, { mode: 0o700 }),
+    tmp: directory({}, { mode: 0o1777 }),
+    usr: directory({}),
+    var: directory({ log: directory({}), run: directory({}) }),
+  })
+
+/** The image to boot with `root=ld0a`, or the reason why there is none. */
+export function netbsdRoot(init: Uint8Array, options: NetbsdRootOptions = {}): Result<Uint8Array> {
+  const { files, ...ext2 } = options
+  let tree = netbsdTree(init)
+  for (const [path, bytes] of files ?? []) {
+    const names = path.split('/').filter((name) => name !== '')
+    const added = withFile(tree, names, bytes)
+    if (!added)
+      return refuse(
+        problem(
+          'bad-path',
+          `a file is to be put at "${path}"`,
+          'a path of names whose directories are no files',
+          'another path, such as /root/hello.txt',
+        ),
+      )
+    tree = added
+  }
+  return makeExt2(tree, { label: 'netbsd-root', free: FREE_BYTES, ...ext2 })
+}
+
+/** `tree` with a file in it, or undefined when something on the way is no directory. A program stays executable. */
+function withFile(
+  tree: DirectoryNode,
+  [name, ...rest]: readonly string[],
+  bytes: Uint8Array,
+): DirectoryNode | undefined {
+  if (name === undefined) return undefined
+  const there = tree.entries.get(name)
+  let node: TreeNode | undefined
+  if (rest.length > 0) {
+    if (there && there.kind !== 'directory') return undefined
+    node = withFile(there ?? directory({}), rest, bytes)
+  } else if (there?.kind !== 'directory') node = file(bytes, { mode: isProgram(bytes) ? 0o755 : 0o644 })
+  return node && { ...tree, entries: new Map([...tree.entries, [name, node]]) }
+}
+
+/** An ELF file, or a script that begins with #!. */
+const isProgram = (bytes: Uint8Array): boolean =>
+  (bytes[0] === 0x7f && bytes[1] === 0x45 && bytes[2] === 0x4c && bytes[3] === 0x46) ||
+  (bytes[0] === 0x23 && bytes[1] === 0x21)
