@@ -54,7 +54,7 @@ export const createFakeMachine: CreateMachine = (config, host, events) => {
     halt: () => (exit = { reason: 'halt' }),
     poweroff: () => (exit = { reason: 'guest-exit', code: 1 }),
     reboot: () => (exit = { reason: 'reset' }),
-    crash: () =>
+    'crash triple': () =>
       (exit = {
         reason: 'triple-fault',
         crash: {
@@ -76,7 +76,7 @@ export const createFakeMachine: CreateMachine = (config, host, events) => {
         flooding = 0
         line = ''
         print(`^C\r\n${PROMPT}`)
-      } else if (char === '\r') {
+      } else if (char === '\r' || char === '\n') {
         print('\r\n')
         const word = words[line.trim()]
         if (word) word()

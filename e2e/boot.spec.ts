@@ -1,0 +1,161 @@
+import { readFileSync } from 'node:fs'
+import { BOOTS } from './boots.ts'
+import { expect, test } from './playground-page.ts'
+
+const ELF = readFileSync(new URL('../public/guests/embedded/playground.elf', import.meta.url))
+
+for (const { name, query, expected, replies, budgetMs } of BOOTS) {
+  test(`boots ${name}`, async ({ playground }) => {
+    await playground.open(`${query}&autostart`)
+    for (const pattern of expected) await playground.waitForText(new RegExp(pattern, 'm'), budgetMs)
+    for (const { send, expect: reply } of replies) {
+      await playground.page.evaluate((text) => window.playground.send(text), send)
+      await playground.waitForText(new RegExp(reply))
+    }
+  })
+}
+
+test('one key boots the embedded guest on a first visit', async ({ playground, page }) => {
+  await playground.open()
+  expect(await playground.state()).toBe('first-visit')
+  await page.keyboard.press('Enter')
+  await playground.prompt()
+  await expect(page.getByTestId('state')).toHaveText(/Running|Idle/)
+  await expect(page.getByTestId('guest-time')).toHaveText(/^[\d.:]+(ns|µs|ms|s|min)$/)
+  const figures = await page.evaluate(() => window.playground.figures())
+  expect(figures?.ready?.guestNs).toBeGreaterThan(0)
+  expect(figures?.instructions).toBeGreaterThan(1000)
+})
+
+test('one click boots it, and what is typed reaches the guest', async ({ playground, page }) => {
+  await playground.open()
+  await page.getByRole('button', { name: 'Boot', exact: true }).click()
+  await playground.prompt()
+  await playground.type('echo typed by hand\n')
+  await playground.waitForText('echo typed by hand')
+  await playground.waitForText('typed by hand')
+  await playground.prompt()
+})
+
+test('pauses, resumes, resets and powers off', async ({ playground, page }) => {
+  await playground.open('boot=embedded&autostart')
+  await playground.prompt()
+  await page.getByRole('button', { name: 'Pause' }).click()
+  await expect(page.getByTestId('state')).toHaveText('Paused')
+  await page.evaluate(() => window.playground.send('echo typed while paused\n'))
+  await page.locator('.controls').getByRole('button', { name: 'Resume' }).click()
+  await playground.waitForText(/\ntyped while paused/)
+  await page.locator('.controls').getByRole('button', { name: 'Reset' }).click()
+  await playground.waitForText('embedded guest')
+  await playground.prompt()
+  await page.getByRole('button', { name: 'Power off' }).click()
+  await expect(page.getByTestId('state')).toHaveText('Off')
+  await page.getByRole('button', { name: 'Boot', exact: true }).click()
+  await playground.prompt()
+})
+
+test('resets during the boot', async ({ playground, page }) => {
+  await playground.open('boot=embedded&autostart')
+  for (let round = 0; round < 3; round++) {
+    await playground.waitForText('embedded guest')
+    await page.evaluate(() => window.playground.reset())
+  }
+  await playground.waitForText('embedded guest')
+  await playground.prompt()
+})
+
+test('boots a kernel from a file', async ({ playground, page }) => {
+  await playground.open()
+  await page.getByTestId('file-kernel').setInputFiles({ name: 'mine.elf', mimeType: '', buffer: ELF })
+  await page.getByRole('button', { name: 'Boot', exact: true }).click()
+  await playground.prompt()
+})
+
+test('boots a kernel from an address', async ({ playground, page }) => {
+  await playground.open('kernel=guests/embedded/playground.elf&cmdline=console%3Dcom')
+  await page.getByRole('button', { name: 'Boot', exact: true }).click()
+  await playground.prompt()
+})
+
+test('refuses a file that is no kernel, in a sentence', async ({ playground, page }) => {
+  await playground.open()
+  await page
+    .getByTestId('file-kernel')
+    .setInputFiles({ name: 'notes.txt', mimeType: '', buffer: Buffer.from('not a kernel at all') })
+  await page.getByRole('button', { name: 'Boot', exact: true }).click()
+  await expect(page.getByTestId('problem')).toContainText(/expected: .*Try: .*\.$/)
+  expect(await playground.state()).toBe('refused')
+  // And it is not the end: the embedded guest still boots.
+  await playground.boot()
+  await playground.prompt()
+})
+
+test('says so when an address has nothing', async ({ playground, page }) => {
+  await playground.open('kernel=guests/no-such-kernel&autostart')
+  await expect(page.getByTestId('problem')).toContainText('404')
+  await expect(page.getByTestId('problem')).toContainText('Try: ')
+})
+
+test('the guest powers itself off', async ({ playground, page }) => {
+  await playground.open('boot=embedded&autostart')
+  await playground.prompt()
+  await page.evaluate(() => window.playground.send('poweroff\n'))
+  await expect(page.getByTestId('state')).toHaveText('Powered off')
+})
+
+test('a rebooting guest boots again', async ({ playground, page }) => {
+  await playground.open('boot=embedded&autostart')
+  await playground.prompt()
+  await page.evaluate(() => window.playground.send('reboot\n'))
+  await playground.waitForText('embedded guest')
+  await playground.prompt()
+})
+
+test('a crashed guest shows registers and stack and keeps its console', async ({ playground, page }) => {
+  await playground.open('boot=embedded&autostart')
+  await playground.prompt()
+  await page.evaluate(() => window.playground.send('crash triple\n'))
+  await expect(page.getByTestId('state')).toHaveText('Crashed')
+  await expect(page.getByTestId('crash')).toContainText('rip')
+  expect(await playground.text()).toContain('playground> ')
+})
+
+test('twenty boots in a row leave nothing behind', async ({ playground, page }) => {
+  test.setTimeout(180_000)
+  await playground.open()
+  const session = await page.context().newCDPSession(page)
+  const heap = async () => {
+    await session.send('HeapProfiler.collectGarbage')
+    const { usedSize } = await session.send('Runtime.getHeapUsage')
+    return usedSize
+  }
+  await playground.boot()
+  await playground.prompt()
+  const before = await heap()
+  for (let round = 0; round < 20; round++) {
+    await playground.boot()
+    await playground.prompt()
+    expect(page.workers().length).toBeLessThanOrEqual(2)
+  }
+  expect((await heap()) - before).toBeLessThan(8 * 1024 * 1024)
+  expect(await playground.state()).toMatch(/running|idle/)
+})
+
+test('no task on the page is longer than 50 ms while it boots', async ({ playground, page }) => {
+  await playground.open()
+  // Fonts, terminal and the standby worker are up: what is measured is the boot.
+  await page.evaluate(() => document.fonts.ready)
+  await expect(page.getByTestId('terminal')).toHaveAttribute('data-size', /\d+x\d+/)
+  await page.evaluate(() => {
+    const tasks: number[] = []
+    Object.assign(window, { longTasks: tasks })
+    new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration))).observe({
+      type: 'longtask',
+    })
+  })
+  await playground.boot()
+  await playground.prompt()
+  await page.evaluate(() => window.playground.waitForState(['idle', 'running']))
+  const longest = await page.evaluate(() => Math.max(0, ...(window as unknown as { longTasks: number[] }).longTasks))
+  expect(longest).toBeLessThan(50)
+})

@@ -1,0 +1,37 @@
+import { defineConfig } from '@playwright/test'
+import { browserArguments, findBrowser } from './scripts/browser.mjs'
+
+const DEV = 'http://localhost:5301'
+const BUILT = 'http://localhost:5302'
+const vite = 'node node_modules/vite/bin/vite.js'
+const executablePath = findBrowser()
+
+/** `--project dev` needs no build. */
+const serves = (project: string): boolean => !process.argv.includes('--project') || process.argv.includes(project)
+
+const dev = { command: `${vite} --port 5301 --strictPort`, url: DEV, env: { PLAYGROUND_WATCH: 'off' } }
+// scripts/test.mjs has built it already.
+const build = process.env['PLAYGROUND_BUILT'] ? '' : `${vite} build --logLevel warn && `
+const built = { command: `${build}${vite} preview --port 5302 --strictPort`, url: BUILT, timeout: 120_000 }
+
+export default defineConfig({
+  testDir: 'e2e',
+  outputDir: 'test-results/e2e',
+  // Boots are measured against budgets on a small machine: one at a time.
+  workers: 1,
+  fullyParallel: false,
+  retries: 0,
+  timeout: 90_000,
+  expect: { timeout: 15_000 },
+  reporter: 'list',
+  use: {
+    actionTimeout: 15_000,
+    screenshot: 'only-on-failure',
+    launchOptions: { args: browserArguments(), ...(executablePath && { executablePath }) },
+  },
+  projects: [
+    { name: 'dev', use: { baseURL: DEV } },
+    { name: 'built', use: { baseURL: BUILT }, testIgnore: /states\.spec\.ts/ },
+  ],
+  webServer: [...(serves('dev') ? [dev] : []), ...(serves('built') ? [built] : [])],
+})

@@ -1,0 +1,4 @@
+export declare const findBrowser: () => string | undefined
+export declare const ensureBrowser: () => string | undefined
+export declare const browserArguments: () => string[]
+export declare const NO_BROWSER: string
