@@ -25,7 +25,7 @@ let runner: string | undefined
 const cpuFlags = (): Set<string> => {
   try {
     const line = /^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))
-    return new Set(line?.[1]!.trim().split(/\s+/) ?? [])
+    return new Set((line?.[1] ?? '').trim().split(/\s+/))
   } catch {
     return new Set()
   }

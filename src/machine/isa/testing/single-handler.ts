@@ -5,10 +5,11 @@
 
 import { i32 } from '../../../wasm/instructions.ts'
 import { FunctionBuilder, type FunctionRef, ModuleBuilder } from '../../../wasm/module.ts'
+import type { ValueType } from '../../../wasm/value.ts'
 import { GuestFault } from '../../cpu/core.ts'
-import { REC_IMM, REC_R1, REC_R2, REC_R3, TLB, TLB_BASE, TLB_CONTEXT_BYTES, TLB_EMPTY } from '../../cpu/record.ts'
-import { CpuState, FAULT, STATE } from '../../cpu/state.ts'
-import { type Bits, Builder } from '../builder.ts'
+import { REC_IMM, REC_R1, REC_R2, REC_R3, TLB, TLB_BASE, TLB_CONTEXT_BYTES, TLB_EMPTY_BYTE } from '../../cpu/record.ts'
+import { CpuState, FAULT } from '../../cpu/state.ts'
+import { type Bits, Builder, type EngineFunctions } from '../builder.ts'
 import { type Form, Operand } from '../operand.ts'
 import type { OperandSpec, Row } from '../row.ts'
 
@@ -74,9 +75,12 @@ export const buildHandler = (row: Row, memory: boolean, hosts: HostFunctions): S
   const state = new CpuState(buffer.buffer)
   const cpu = { state }
 
-  // Hosts are imported before any function is defined: the meaning runs once to find their names.
-  const used = new Map<string, FunctionRef>()
-  const build = (host: (name: string) => FunctionRef, refs: Omit<ConstructorParameters<typeof Builder>[1], 'host'>) => {
+  const names: string[] = []
+  const hostNumber = (name: string): number => {
+    const found = names.indexOf(name)
+    return found >= 0 ? found : names.push(name) - 1
+  }
+  const build = (functions: EngineFunctions) => {
     const f = new FunctionBuilder('handler', ['i32'], ['i32'])
     const record = f.param(0)
     const at = {
@@ -86,12 +90,13 @@ export const buildHandler = (row: Row, memory: boolean, hosts: HostFunctions): S
       beforeCall: () => {},
       afterCall: () => {},
       goto: () => f.return(i32.const(1)),
+      gotoOrFault: () => f.return(i32.const(1)),
       next: () => f.return(i32.const(1)),
       budget: () => i32.const(1000),
       spend: () => {},
     }
     const bits = (row.options.osize ?? (row.encoding.rexW ? 64 : 32)) as Bits
-    const b = new Builder(at, { ...refs, host }, bits, true)
+    const b = new Builder(at, functions, bits, true)
     const forms = formsOf(row, memory)
     const fields = fieldsOf(forms)
     const operands = row.operands.map(
@@ -110,44 +115,42 @@ export const buildHandler = (row: Row, memory: boolean, hosts: HostFunctions): S
     f.emit(i32.const(1).code)
     return f
   }
-  const signature = (name: string, params: number, results: number): FunctionRef =>
-    module.importFunction('env', name, (['i64', 'i32'] as const).slice(0, params), (['i32'] as const).slice(0, results))
-  const refs = {
-    slowRead: signature('slowRead', 2, 1),
-    slowWrite: signature('slowWrite', 2, 1),
-    slowModify: signature('slowModify', 2, 1),
-    commit: module.importFunction('env', 'commit', ['i32'], []),
-    enter: signature('enter', 1, 1),
+  const imported = (name: string, params: readonly ValueType[], results: readonly ValueType[]): FunctionRef =>
+    module.importFunction('env', name, params, results)
+  const functions: EngineFunctions = {
+    slowRead: imported('slowRead', ['i64', 'i32'], ['i32']),
+    slowWrite: imported('slowWrite', ['i64', 'i32'], ['i32']),
+    slowModify: imported('slowModify', ['i64', 'i32'], ['i32']),
+    commit: imported('commit', ['i32'], []),
+    enter: imported('enter', ['i64'], ['i32']),
+    host: imported('host', ['i32', 'i32'], ['i32']),
+    hostNumber,
   }
   const flat = (ea: bigint): number => Number(BigInt.asUintN(32, ea))
-  Object.assign(imports['env']!, { slowRead: flat, slowWrite: flat, slowModify: flat, commit: () => {}, enter: flat })
-  const probe = { name: 'probe', index: 0, params: ['i32'] as const, results: ['i32'] as const }
-  const names = new Set<string>()
-  build((name) => {
-    names.add(name)
-    return probe
-  }, refs)
-  for (const name of names) {
-    used.set(name, module.importFunction('env', name, ['i32'], ['i32']))
-    const host = hosts[name] ?? (() => true)
-    imports['env']![name] = (record: number): number => {
-      try {
-        return host(cpu, record) ? 1 : 0
-      } catch (fault) {
-        if (!(fault instanceof GuestFault)) throw fault
-        state.set32(FAULT, fault.vector + 1)
-        return 0
-      }
+  const host = (number: number, record: number): number => {
+    try {
+      return (hosts[names[number]!]?.(cpu, record) ?? true) ? 1 : 0
+    } catch (fault) {
+      if (!(fault instanceof GuestFault)) throw fault
+      state.set32(FAULT, fault.vector + 1)
+      return 0
     }
   }
-  const handler = module.define(build((name) => used.get(name)!, refs))
+  Object.assign(imports['env']!, {
+    slowRead: flat,
+    slowWrite: flat,
+    slowModify: flat,
+    commit: () => {},
+    enter: flat,
+    host,
+  })
+  const handler = module.define(build(functions))
   module.export('run', handler)
   const wasm = module.encode()
   const instance = new WebAssembly.Instance(new WebAssembly.Module(wasm as BufferSource), imports)
   const run = instance.exports['run'] as (record: number) => number
   state.set32(TLB_BASE, TLB)
-  const tlb = new BigUint64Array(buffer.buffer, TLB, TLB_CONTEXT_BYTES / 8)
-  for (let i = 0; i < tlb.length; i += 2) tlb[i] = TLB_EMPTY
+  new Uint8Array(buffer.buffer, TLB, TLB_CONTEXT_BYTES).fill(TLB_EMPTY_BYTE)
   return {
     memory: buffer.buffer as ArrayBuffer,
     state,
@@ -158,4 +161,3 @@ export const buildHandler = (row: Row, memory: boolean, hosts: HostFunctions): S
     },
   }
 }
-export const STATE_BASE = STATE
