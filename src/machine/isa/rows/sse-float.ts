@@ -56,7 +56,7 @@ const inexactMayRound = (): I32 => i32.eq(i32.and(mxcsr(), i32.const(0x7020)), i
 
 // ── lanes ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-interface LaneType {
+export interface LaneType {
   readonly bits: 32 | 64
   readonly float: typeof f32x4 | typeof f64x2
   readonly infinity: V128
@@ -65,7 +65,7 @@ interface LaneType {
   readonly denormal: Unary
   readonly signs: V128
 }
-const SINGLE: LaneType = {
+export const SINGLE: LaneType = {
   bits: 32,
   float: f32x4,
   infinity: c32(0x7f800000),
@@ -74,7 +74,7 @@ const SINGLE: LaneType = {
   denormal: (v) => i32x4.lt_u(i32x4.sub(i32x4.shl(v, i32.const(1)), c32(1)), c32(0x00ffffff)),
   signs: c32(0x80000000),
 }
-const DOUBLE: LaneType = {
+export const DOUBLE: LaneType = {
   bits: 64,
   float: f64x2,
   infinity: c64(0x7ff0000000000000n),
@@ -91,13 +91,13 @@ const numberLanes = (t: LaneType, v: V128): V128 => t.float.eq(v, v)
 const all = (mask: V128): I32 => i8x16.all_true(mask)
 
 /** The operand's low `bits` in every lane. */
-const readSplat = (b: Builder, operand: Operand, bits: 32 | 64): Local<'v128'> => {
+export const readSplat = (b: Builder, operand: Operand, bits: 32 | 64): Local<'v128'> => {
   const load = bits === 32 ? v128.load32_splat : v128.load64_splat
   if (operand.form === 'xmm') return b.let(load(operand.number(), STATE + XMM))
   if (operand.form === 'mm') return b.let(load(operand.number(), STATE + FPR))
   return b.let(load(b.readAddress(operand.address(), bits / 8)))
 }
-const lowLane = (bits: 32 | 64, v: V128): I64 =>
+export const lowLane = (bits: 32 | 64, v: V128): I64 =>
   bits === 32 ? i64.extend_i32_u(i32x4.extract_lane(v, 0)) : i64x2.extract_lane(v, 0)
 
 // ── fast or soft ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -116,7 +116,7 @@ const soft = (b: Builder, name: string, left: V128, right: V128, imm?: I32): V12
 }
 
 /** The fast result when `good` allows, else the soft one. */
-const either = (
+export const either = (
   b: Builder,
   name: string,
   left: V128,
@@ -232,7 +232,7 @@ const horizontal =
  * taken in pairs; each step rounds and raises for itself.
  */
 export const dotProduct =
-  (t: typeof SINGLE | typeof DOUBLE): Meaning =>
+  (t: LaneType): Meaning =>
   (b, x, y) => {
     const right = y.readV()
     const left = x.readV()
@@ -259,8 +259,6 @@ export const dotProduct =
     } else sum = ADD(b, t, b.let(lanes64(product, product, 0, 0)), b.let(lanes64(product, product, 1, 1)), full)
     x.writeV(v128.and(sum, chosen(0)))
   }
-export { DOUBLE, SINGLE }
-
 // ── comparisons to RFLAGS ────────────────────────────────────────────────────────────────────────────────────────────
 
 const compareToFlags =
