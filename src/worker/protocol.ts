@@ -7,9 +7,10 @@
  * terminal has parsed and the emulator stops running while CONSOLE_CREDIT bytes are unacknowledged, so a guest that
  * floods the console neither fills the page's memory nor makes Ctrl-C late.
  *
- * Why not a ring in a SharedArrayBuffer: measured in Chromium 156 on the 2-core machine (docs/decisions), a transferred
- * 4 KiB batch costs the page about as much as draining a ring, and the ring still needs a wake-up message per slice
- * because the page may not block and Firefox lacks Atomics.waitAsync there.
+ * Why not a ring in a SharedArrayBuffer: measured in Chromium 156 on a shared 2-core machine, 3000 batches each, two
+ * rounds: 4 KiB batches took 232/137 ms as messages and 217/100 ms through a ring with a wake-up message, 64 KiB 412/283
+ * against 542/204. The same within noise, and there are 125 batches a second at most. The ring needs the wake-up anyway,
+ * since a page may not block and not every browser has Atomics.waitAsync.
  */
 import type { Problem } from '../base/problem.ts'
 import type { ProfileName } from '../machine/layout.ts'
