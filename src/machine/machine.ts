@@ -58,6 +58,8 @@ export interface MachineConfig {
   readonly clock: ClockName
   readonly engine: EngineName
   readonly cpu: CpuSwitches
+  /** fw_cfg files by name ('opt/...'), for the microvm profile. */
+  readonly fwCfg?: ReadonlyMap<string, Uint8Array>
   /** Record call events for the timeline. */
   readonly trace: boolean
   /** Seeds RDRAND, RDSEED and virtio-rng under icount. */

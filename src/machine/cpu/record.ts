@@ -56,7 +56,7 @@ export const RECORD_PAGE_BYTES = PAGE_SLOTS * RECORD_BYTES
 
 /**
  * Soft TLB: for each access context a read and a write array of TLB_ENTRIES entries, direct-mapped by page number:
- *   i64 tag      linear page address, or TLB_EMPTY
+ *   i64 tag      linear page address, or bytes of TLB_EMPTY_BYTE
  *   i32 addend   machine-memory address of the byte = low 32 bits of the linear address + addend
  */
 export const TLB_ENTRY_BYTES = 16
@@ -64,8 +64,8 @@ export const TLB_ENTRIES = 1024
 export const TLB_WRITE = TLB_ENTRIES * TLB_ENTRY_BYTES
 export const TLB_CONTEXT_BYTES = 2 * TLB_WRITE
 export const TLB = 0x10000
-/** Never a page address: bit 0 is set. */
-export const TLB_EMPTY = 1n
+/** Byte that fills an empty TLB: a tag of such bytes is never a page address. */
+export const TLB_EMPTY_BYTE = 0x01
 
 /** Access contexts: who may touch what differs between them, so each has its own TLB. */
 export const TlbContext = {
@@ -101,3 +101,6 @@ export const SEGMENT_FLAT = 0x2e8
 export const PENDING_WRITE = 0x2f0
 /** i32. CR0.TS or CR0.EM or CR4.OSFXSR clear: vector instructions fault. Bit 0 SSE, bit 1 MMX, bit 2 x87. */
 export const FPU_BLOCKED = 0x2f4
+
+/** Handler number of a slot past the page (isa/handler.ts). */
+export const OP_NEXT_PAGE = 1

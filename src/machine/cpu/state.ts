@@ -89,6 +89,10 @@ export const BUDGET = 0x2cc
 export const RECORD_PAGE = 0x2d0
 /** 64 bytes, aligned: values on their way between the engine and TypeScript. */
 export const SCRATCH = 0x300
+/** 64 bytes: stands in for memory that cannot be touched directly (devices, two pages at once, watched code). */
+export const ACCESS = 0x340
+/** i32. The pending fault arose fetching at RIP, not in the instruction of RECORD. */
+export const FETCH_FAULT = 0x380
 
 // Vector and floating-point registers.
 /** XMM0..XMM15, 16 bytes each. */

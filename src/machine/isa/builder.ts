@@ -39,11 +39,11 @@ import {
   RECORD_PAGE,
   RFLAGS_SYSTEM,
   RSP,
-  SCRATCH,
   SLOT_PAGE,
   SLOT_SEGMENT_BASE,
   SS,
   STATE,
+  STATE_BYTES,
   XMM,
 } from '../cpu/state.ts'
 
@@ -61,8 +61,10 @@ export interface EngineFunctions {
   readonly commit: FunctionRef
   /** (linear target) -> record, 0 when a fault is pending. */
   readonly enter: FunctionRef
-  /** TypeScript functions by name: (record) -> 0 fault, 1 go on at the next instruction, else the record to go on at. */
-  readonly host: (name: string) => FunctionRef
+  /** (function number, record) -> 0 fault, 1 go on at the next instruction, else the record to go on at. */
+  readonly host: FunctionRef
+  /** The number of a TypeScript function. */
+  readonly hostNumber: (name: string) => number
 }
 
 /** How a handler is embedded: inline in the dispatch loop, or a function of its own. */
@@ -76,6 +78,8 @@ export interface Embedding {
   afterCall(): void
   /** Continues at the record in `record`. */
   goto(record: I32): void
+  /** As goto; a record of 0 leaves with a fault pending. */
+  gotoOrFault(record: I32): void
   /** Continues with the following instruction. */
   next(): void
   /** Instructions left in this slice: REP uses it up by iterations. */
@@ -408,7 +412,7 @@ export class Builder {
     return this.#translate(ea, bytes, TLB_WRITE, this.functions.slowModify)
   }
   finishModify(address: I32): void {
-    this.f.if(i32.lt_u(address, i32.const(STATE + SCRATCH + 64)), () => {
+    this.f.if(i32.lt_u(address, i32.const(STATE + STATE_BYTES)), () => {
       this.at.beforeCall()
       this.f.emit(call(this.functions.commit, address).code)
       this.at.afterCall()
@@ -470,22 +474,20 @@ export class Builder {
     const target = this.long
       ? this.trunc(ip, bits)
       : i64.and(i64.add(this.#csBase(), this.trunc(ip, bits)), k(0xffffffff))
-    this.enterLinear(target)
-  }
-  enterLinear(target: I64): void {
-    const record = this.f.local('i32')
-    this.at.beforeCall()
-    this.f.set(record, call(this.functions.enter, target))
-    this.at.afterCall()
-    this.f.if(i32.eqz(record), () => this.at.fault())
-    this.at.goto(record)
+    this.at.gotoOrFault(this.let(call<'i32'>(this.functions.enter, target)))
     this.branched = true
   }
-  /** Continues `REC_IMM` record bytes from here: a branch that stays in its page. */
-  branchInPage(): void {
-    this.at.goto(i32.add(this.at.record, i32.load(this.at.record, REC_IMM)))
-    this.branched = true
+  /** Continues at a relative branch's target. */
+  branchRelative(target: { readonly form: string }): void {
+    if (target.form === 'relpage') {
+      this.at.goto(i32.add(this.at.record, i32.load(this.at.record, REC_IMM)))
+      this.branched = true
+    } else this.branchTo(i64.add(this.nextIp(), this.imm()))
   }
+  /** A call has pushed its return address. */
+  traceCall(): void {}
+  /** A near return to `ip` has popped its address. */
+  traceReturn(_ip: I64): void {}
 
   // ── faults and TypeScript ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -507,22 +509,15 @@ export class Builder {
   }
   /**
    * Runs a TypeScript function, registered under `name` (cpu/host-functions.ts), which sees the whole state and the
-   * record. True (i32 1) when it went well; on a fault the handler leaves.
+   * record. It answers 0 with a fault pending, 1 to go on, or the record to continue at.
    */
   host(name: string): void {
     this.at.beforeCall()
-    const result = this.let(call<'i32'>(this.functions.host(name), this.at.record))
+    const result = this.let(
+      call<'i32'>(this.functions.host, i32.const(this.functions.hostNumber(name)), this.at.record),
+    )
     this.at.afterCall()
-    this.f.if(i32.eqz(result), () => this.at.fault())
-  }
-  /** As `host`, for functions that decide where execution continues. */
-  hostBranch(name: string): void {
-    this.at.beforeCall()
-    const result = this.let(call<'i32'>(this.functions.host(name), this.at.record))
-    this.at.afterCall()
-    this.f.if(i32.eqz(result), () => this.at.fault())
-    this.at.goto(result)
-    this.branched = true
+    this.f.if(i32.ne(result, i32.const(1)), () => this.at.gotoOrFault(result))
   }
 
   // ── vector registers ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -20,6 +20,8 @@ export type Form =
   | 'imm' // the record's immediate, sign-extended
   | 'imm64' // the record's 64-bit immediate
   | 'one' // the constant 1
+  | 'rel' // branch displacement from the following instruction, in the record's immediate
+  | 'relpage' // branch inside the page: distance in record bytes, in the record's immediate
   | 'number' // a small number in a record field (segment register, ...)
   | 'xmm' // vector register
   | 'mm' // MMX register
@@ -86,6 +88,9 @@ export class Operand {
         return b.let(b.imm64())
       case 'one':
         return k(1)
+      case 'rel':
+      case 'relpage':
+        throw new Error('invariant broken: a branch target is not read')
       case 'number':
         return i64.extend_i32_u(this.number())
       case 'xmm':

@@ -220,7 +220,7 @@ export const row = (
 ): Row => {
   const space = text.indexOf(' ')
   const mnemonic = space < 0 ? text : text.slice(0, space)
-  const names = space < 0 ? [] : text.slice(space + 1).split(/\s*,\s*/)
+  const names = space < 0 || access === '' ? [] : text.slice(space + 1).split(/\s*,\s*/)
   const modes = access === '' ? [] : access.split(' ')
   assert(modes.length === names.length, `${text}: one access per operand`)
   const parsed = parseEncoding(encoding)

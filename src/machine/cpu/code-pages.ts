@@ -1,0 +1,117 @@
+/**
+ * Decoded code, by physical page and code mode: hands out record pages (record.ts), remembers which physical pages hold
+ * code so that writes to them are watched, and forgets records when their bytes change.
+ */
+import { OP_NEXT_PAGE, PAGE_SLOTS, RECORD_BYTES, RECORD_PAGE_BYTES, RECORD_PAGES, RECORDS } from './record.ts'
+import type { CodeMode } from './state.ts'
+
+export interface CodePage {
+  /** Machine address of the record array. */
+  readonly records: number
+  readonly physicalPage: number
+  readonly mode: CodeMode
+}
+
+export class CodePages {
+  readonly #view: DataView
+  /** By (physical page * 4 + mode). */
+  readonly #byKey = new Map<number, CodePage>()
+  /** By index of the record page. */
+  readonly #slots: (CodePage | undefined)[] = new Array(RECORD_PAGES)
+  #next = 0
+  #used = 0
+  /** 1 for each physical page of RAM that holds decoded code. */
+  readonly watched: Uint8Array
+  /** Records of instructions that reach into a physical page from the page before. */
+  readonly #crossing = new Map<number, Set<number>>()
+  evictions = 0
+  invalidations = 0
+
+  readonly #zero: (address: number, length: number) => void
+
+  constructor(buffer: ArrayBufferLike, ramBytes: number, zero: (address: number, length: number) => void) {
+    this.#zero = zero
+    this.#view = new DataView(buffer)
+    this.watched = new Uint8Array(ramBytes >>> 12)
+  }
+
+  find(physicalPage: number, mode: CodeMode): CodePage | undefined {
+    return this.#byKey.get(physicalPage * 4 + mode)
+  }
+
+  at(records: number): CodePage {
+    return this.#slots[(records - RECORDS) / RECORD_PAGE_BYTES] as CodePage
+  }
+
+  /** A record page for code in `physicalPage`; `keep` is the one being executed, `evicted` hears of a victim. */
+  create(physicalPage: number, mode: CodeMode, keep: number, evicted: (page: CodePage) => void): CodePage {
+    let index = this.#used
+    if (index < RECORD_PAGES) this.#used++
+    else {
+      do {
+        index = this.#next
+        this.#next = (this.#next + 1) % RECORD_PAGES
+      } while (RECORDS + index * RECORD_PAGE_BYTES === keep)
+      const victim = this.#slots[index] as CodePage
+      this.#byKey.delete(victim.physicalPage * 4 + victim.mode)
+      this.#zero(victim.records, RECORD_PAGE_BYTES)
+      this.#unwatch(victim.physicalPage)
+      this.evictions++
+      evicted(victim)
+    }
+    const records = RECORDS + index * RECORD_PAGE_BYTES
+    for (let slot = 4096; slot < PAGE_SLOTS; slot++)
+      this.#view.setUint16(records + slot * RECORD_BYTES, OP_NEXT_PAGE, true)
+    const page: CodePage = { records, physicalPage, mode }
+    this.#slots[index] = page
+    this.#byKey.set(physicalPage * 4 + mode, page)
+    this.watched[physicalPage] = 1
+    return page
+  }
+
+  #unwatch(physicalPage: number): void {
+    for (let mode = 0; mode < 3; mode++) if (this.#byKey.has(physicalPage * 4 + mode)) return
+    if (this.#crossing.has(physicalPage)) return
+    this.watched[physicalPage] = 0
+  }
+
+  /** The instruction at `record` reaches into `physicalPage`. True when the page was not watched before. */
+  addCrossing(physicalPage: number, record: number): boolean {
+    let set = this.#crossing.get(physicalPage)
+    if (set === undefined) this.#crossing.set(physicalPage, (set = new Set()))
+    set.add(record)
+    if (this.watched[physicalPage] === 1) return false
+    this.watched[physicalPage] = 1
+    return true
+  }
+
+  /** Bytes [offset, offset+length) of a physical page changed: every instruction that holds one of them is forgotten. */
+  invalidate(physicalPage: number, offset: number, length: number): void {
+    this.invalidations++
+    const first = Math.max(0, offset - 14)
+    const last = Math.min(4096, offset + length)
+    for (let mode = 0; mode < 3; mode++) {
+      const page = this.#byKey.get(physicalPage * 4 + mode)
+      if (page !== undefined) this.#zero(page.records + first * RECORD_BYTES, (last - first) * RECORD_BYTES)
+    }
+    if (offset < 15) {
+      const set = this.#crossing.get(physicalPage)
+      if (set !== undefined) {
+        // Just the op: a record page may have been given to another page since, where decoding again does no harm.
+        for (const record of set) this.#view.setUint16(record, 0, true)
+        this.#crossing.delete(physicalPage)
+        this.#unwatch(physicalPage)
+      }
+    }
+  }
+
+  clear(): void {
+    for (const page of this.#byKey.values()) this.#zero(page.records, RECORD_PAGE_BYTES)
+    this.#byKey.clear()
+    this.#slots.fill(undefined)
+    this.#crossing.clear()
+    this.watched.fill(0)
+    this.#next = 0
+    this.#used = 0
+  }
+}

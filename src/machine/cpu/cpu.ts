@@ -1,0 +1,1058 @@
+/**
+ * The CPU: owns the state, the generated interpreter and its caches, and everything the interpreter leaves to
+ * TypeScript: page walks, device and page-crossing accesses, decoding, faults, interrupts, system instructions.
+ *
+ * Time does not exist here. The machine asks for a number of instructions and learns how many retired.
+ */
+import { assert } from '../../base/assert.ts'
+import { hex } from '../../base/hex.ts'
+import type { AccessSize, Bus } from '../bus.ts'
+import type { InterruptController } from '../devices/legacy/interrupt-controller.ts'
+import { Decoder, MAX_INSTRUCTION_BYTES, NEED_MORE } from '../isa/decoder.ts'
+import { type Handler, HandlerTable, Op } from '../isa/handler.ts'
+import { ROWS } from '../isa/table.ts'
+import type { HostMemory, MachineHost } from '../machine.ts'
+import type { GuestRam } from '../ram.ts'
+import { type CodePage, CodePages } from './code-pages.ts'
+import { AC, type CpuCore, DB, GP, GuestFault, type LinearMemory, MF, NM, PF, SSF, UD } from './core.ts'
+import { type EngineImports, generateEngine, RunResult } from './engine.ts'
+import { FLAGS_AC, FLAGS_IF, FLAGS_TF } from './flags.ts'
+import { createHostFunctions, type HostFunction } from './host-functions.ts'
+import { type AccessKind, Paging, type Translation } from './paging.ts'
+import {
+  CODE_TLB,
+  CODE_TLB_BASE,
+  CODE_TLB_BYTES,
+  CODE_TLB_ENTRIES,
+  FPU_BLOCKED,
+  REC_BASE,
+  REC_LENGTH,
+  REC_OP,
+  REC_OP2,
+  REC_OP3,
+  RECORD_BYTES,
+  RECORD_SHIFT,
+  SEGMENT_FLAT,
+  STACK_MASK,
+  TLB,
+  TLB_BASE,
+  TLB_CONTEXT_BYTES,
+  TLB_CONTEXTS,
+  TLB_EMPTY_BYTE,
+  TLB_ENTRIES,
+  TLB_WRITE,
+  TlbContext,
+} from './record.ts'
+import {
+  ACCESS,
+  ATTR_CODE,
+  ATTR_DB,
+  ATTR_DC,
+  ATTR_P,
+  ATTR_RW,
+  ATTR_S,
+  BUDGET,
+  CodeMode,
+  CpuState,
+  CR0,
+  CR0_AM,
+  CR0_EM,
+  CR0_NE,
+  CR0_TS,
+  CR2,
+  CR4,
+  CR4_OSFXSR,
+  CS,
+  DR0,
+  FAULT,
+  FAULT_ERROR,
+  FETCH_FAULT,
+  FSW,
+  GS,
+  RBP,
+  RECORD,
+  RECORD_PAGE,
+  RFLAGS_SYSTEM,
+  RIP,
+  RSP,
+  SLOT_PAGE,
+  SLOT_SEGMENT_BASE,
+  SS,
+  STATE,
+} from './state.ts'
+import type { CpuModel } from './system/cpu-model.ts'
+import { deliverException, deliverInterrupt, deliverNmi, deliverTrap, eventName } from './system/exceptions.ts'
+import { SystemState } from './system/system-state.ts'
+
+/** What the CPU needs of the machine around it. */
+export interface CpuSurroundings {
+  readonly ram: GuestRam
+  /** Machine memory that RAM is a window of. */
+  readonly buffer: ArrayBufferLike
+  readonly memoryPages: number
+  /** What `buffer` belongs to. */
+  readonly hostMemory: HostMemory
+  readonly ramOffset: number
+  readonly memory: Bus
+  readonly ports: Bus
+  readonly interrupts: InterruptController
+  readonly host: MachineHost
+  readonly model: CpuModel
+  readTsc(): bigint
+  writeTsc(value: bigint): void
+  apicBaseChanged(value: bigint): void
+  readTscDeadline(): bigint
+  writeTscDeadline(value: bigint): void
+  random(): bigint
+  log(line: string): void
+}
+
+/** Where a prepared write goes at commit. */
+const Pending = { None: 0, Device: 1, Ram: 2, Split: 3 } as const
+
+const NO_ACCESS = 0
+const STACK_MNEMONICS = new Set(['PUSH', 'POP', 'CALL', 'RET', 'ENTER', 'LEAVE', 'PUSHF', 'POPF', 'IRET', 'RETF'])
+
+export class Cpu implements CpuCore, LinearMemory {
+  readonly state: CpuState
+  readonly system: SystemState
+  readonly memory: LinearMemory = this
+  readonly ports: Bus
+  readonly interrupts: InterruptController
+
+  readonly #around: CpuSurroundings
+  readonly #bytes: Uint8Array
+  readonly #view: DataView
+  readonly #ram: GuestRam
+  readonly #ramOffset: number
+  readonly #bus: Bus
+  readonly #paging: Paging
+  readonly #code: CodePages
+  readonly #decoder: Decoder
+  readonly #handlers: readonly Handler[]
+  readonly #run: () => number
+  readonly #enter: (linear: bigint) => number
+  readonly #fill: (address: number, value: number, length: number) => void
+  readonly #hostFunctions: readonly HostFunction[]
+  readonly #logged = new Set<string>()
+
+  /** Instructions retired before the current slice. */
+  #retired = 0
+  /** Budget given to the current slice. */
+  #granted = 0
+  #running = false
+  #context: TlbContext = TlbContext.Supervisor
+  #mode: CodeMode = CodeMode.Bits32
+  #user = false
+  #smapOff = true
+  #modeDirty = false
+  #nextRip: bigint | undefined
+  /** Retired count before which no maskable interrupt is taken. */
+  #inhibitUntil = 0
+  /** The record in RECORD is where execution continues; otherwise RIP is. */
+  #atRecord = false
+  readonly #contextDirty = new Array<boolean>(TLB_CONTEXTS).fill(true)
+  readonly #codeContextMode: CodeMode[] = [CodeMode.Bits32, CodeMode.Bits32]
+  #largePages = new Set<number>()
+  #hugePages = false
+
+  halted = false
+  /** Set by a triple fault. */
+  shutdownCause: string | undefined
+  /** Something outside asked the current slice to end. */
+  #breakRequested = false
+
+  // The write that commit() finishes.
+  #pending: number = Pending.None
+  #pendingPhysical = 0
+  #pendingPhysical2 = 0
+  #pendingSize = 0
+  #pendingSplit = 0
+
+  // Counters for developers.
+  readonly counters = {
+    slowReads: 0,
+    slowWrites: 0,
+    deviceAccesses: 0,
+    decoded: 0,
+    pageEntries: 0,
+    exceptions: 0,
+    interrupts: 0,
+    tlbFlushes: 0,
+    codeWrites: 0,
+    hostCalls: 0,
+  }
+
+  constructor(around: CpuSurroundings) {
+    this.#around = around
+    this.#bytes = new Uint8Array(around.buffer)
+    this.#view = new DataView(around.buffer)
+    this.#ram = around.ram
+    this.#ramOffset = around.ramOffset
+    this.#bus = around.memory
+    this.ports = around.ports
+    this.interrupts = around.interrupts
+    this.state = new CpuState(around.buffer)
+    this.system = new SystemState(around.model)
+    const handlers = new HandlerTable()
+    this.#decoder = new Decoder(ROWS, handlers, (feature) => around.model.has(feature))
+    this.#decoder.prepareAll()
+    this.#handlers = handlers.list
+    const engine = generateEngine(handlers, around.memoryPages)
+    handlers.frozen = true
+    const imports: EngineImports = {
+      readSlow: (low, high, size) => this.#readSlow(low, high, size),
+      writeSlow: (low, high, size) => this.#writeSlow(low, high, size, false),
+      modifySlow: (low, high, size) => this.#writeSlow(low, high, size, true),
+      commit: () => this.#commit(),
+      enterSlow: (low, high) => this.#enterSlow(low, high),
+      decode: (record) => this.#decode(record),
+      cross: (record) => this.#cross(record),
+      host: (number, record) => this.#host(number, record),
+    }
+    const exports = around.host.instantiate(engine.module, {
+      cpu: imports as unknown as Record<string, unknown>,
+      env: { memory: around.hostMemory },
+    })
+    this.#run = exports['run'] as () => number
+    this.#enter = exports['enter'] as (linear: bigint) => number
+    this.#fill = exports['fill'] as (address: number, value: number, length: number) => void
+    this.#code = new CodePages(around.buffer, around.ram.size, (address, length) => this.#fill(address, 0, length))
+    this.#paging = new Paging(this.state, around.ram)
+    const functions = createHostFunctions(this, this.#view)
+    this.#hostFunctions = engine.hostNames.map((name) => {
+      const f = functions[name]
+      assert(f !== undefined, `the host function '${name}' exists`)
+      return f
+    })
+    around.ram.onWrite = (address, length) => this.#deviceWrote(address, length)
+    this.interrupts.onChange = () => this.interruptsChanged()
+  }
+
+  // ── running ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Instructions retired since power-on, exact at any moment. */
+  get retired(): number {
+    return this.#running ? this.#retired + this.#granted - this.state.get32(BUDGET) : this.#retired
+  }
+
+  /** Starts at `entry`: flat 32-bit protected mode, paging off, as PVH has it (Xen, docs/misc/pvh.pandoc). */
+  resetToPvh(entry: number, startInfo: number): void {
+    const s = this.state
+    s.u8.fill(0)
+    this.system.reset()
+    s.set64(CR0, 0x11n)
+    s.set64(DR0 + 6 * 8, 0xffff0ff0n)
+    s.set64(DR0 + 7 * 8, 0x400n)
+    s.set64(0x1a8, 1n)
+    s.rflags = 2
+    s.setSegment(CS, 0x8, 0xc09b, 0xffffffff, 0n)
+    for (const segment of [0, SS, 3, 4, GS]) s.setSegment(segment, 0x10, 0xc093, 0xffffffff, 0n)
+    s.setSegment(6, 0x18, 0x008b, 0x67, 0n)
+    s.setSegment(7, 0, 0x0082, 0xffff, 0n)
+    s.set32(0x298, 0xffff)
+    s.set32(0x288, 0xffff)
+    s.view.setUint16(0x680, 0x37f, true)
+    s.view.setUint16(0x684, 0xffff, true)
+    s.set32(0x6a0, 0x1f80)
+    s.set64(0x18, BigInt(startInfo))
+    s.rip = BigInt(entry)
+    this.#retired = 0
+    this.#granted = 0
+    this.#inhibitUntil = 0
+    this.#atRecord = false
+    this.halted = false
+    this.shutdownCause = undefined
+    this.#code.clear()
+    this.#paging.configure()
+    this.flushTlb(true)
+    this.#applyMode()
+  }
+
+  /** Whether anything could wake a halted CPU. */
+  get canWake(): boolean {
+    return (this.state.get32(RFLAGS_SYSTEM) & FLAGS_IF) !== 0 || this.interrupts.nmiPending
+  }
+
+  /** The current slice ends before the next instruction. */
+  requestBreak(): void {
+    this.#breakRequested = true
+    if (this.#running) this.#shorten(0)
+  }
+
+  #shorten(to: number): void {
+    const left = this.state.get32(BUDGET)
+    if (left <= to) return
+    this.#granted -= left - to
+    this.state.set32(BUDGET, to)
+  }
+
+  /**
+   * Runs at most `instructions`, fewer when the CPU halts, shuts down or a break is requested. Returns how many retired.
+   */
+  run(instructions: number): number {
+    const start = this.#retired
+    const end = start + instructions
+    this.#breakRequested = false
+    while (this.#retired < end && this.shutdownCause === undefined && !this.#breakRequested) {
+      if (this.#takeInterrupt()) continue
+      if (this.halted) break
+      const system = this.state.get32(RFLAGS_SYSTEM)
+      const stepping = (system & FLAGS_TF) !== 0
+      let n = Math.min(end - this.#retired, 0x7fffffff)
+      if (stepping) n = 1
+      else if (this.#inhibitUntil > this.#retired && this.interrupts.pending())
+        n = Math.min(n, this.#inhibitUntil - this.#retired)
+      this.#slice(n, stepping)
+    }
+    return this.#retired - start
+  }
+
+  #takeInterrupt(): boolean {
+    const { interrupts, system, state } = this
+    if (interrupts.nmiPending && !system.nmiBlocked) {
+      this.halted = false
+      interrupts.takeNmi()
+      this.#deliver(() => deliverNmi(this))
+      return true
+    }
+    if (!interrupts.pending() || (state.get32(RFLAGS_SYSTEM) & FLAGS_IF) === 0) return false
+    if (this.#inhibitUntil > this.#retired) return false
+    this.halted = false
+    const vector = interrupts.acknowledge()
+    this.counters.interrupts++
+    this.#deliver(() => deliverInterrupt(this, vector))
+    return true
+  }
+
+  /** Runs event delivery, which sets nextRip, from the current RIP. */
+  #deliver(event: () => void): void {
+    this.#settleRip()
+    this.#nextRip = undefined
+    event()
+    if (this.#nextRip !== undefined) this.state.rip = this.#nextRip
+    this.#nextRip = undefined
+    this.#applyMode()
+    this.#atRecord = false
+  }
+
+  #slice(n: number, stepping: boolean): void {
+    const s = this.state
+    if (!this.#atRecord) {
+      const record = this.#enterRip(s.rip)
+      if (record === 0) {
+        this.#raiseFault(false)
+        return
+      }
+      s.set32(RECORD, record)
+      this.#atRecord = true
+    }
+    s.set32(BUDGET, n)
+    this.#granted = n
+    this.#running = true
+    let result: number
+    try {
+      result = this.#run()
+    } finally {
+      this.#running = false
+    }
+    this.#retired += this.#granted - s.get32(BUDGET)
+    if (result === RunResult.Fault) this.#raiseFault(true)
+    else if (stepping && this.shutdownCause === undefined) this.#deliver(() => deliverTrap(this, DB))
+  }
+
+  /** Delivers the pending fault. `counted`: the loop has counted the instruction that did not retire. */
+  #raiseFault(counted: boolean): void {
+    const s = this.state
+    const vector = s.get32(FAULT) - 1
+    const errorCode = s.get32(FAULT_ERROR)
+    s.set32(FAULT, 0)
+    if (vector < 0) {
+      // A host function asked to leave without a fault: shutdown.
+      if (counted) this.#atRecord = false
+      return
+    }
+    if (s.get32(FETCH_FAULT) !== 0) {
+      // RIP is the branch target; the branch itself retired, but going on at a new page is no instruction.
+      s.set32(FETCH_FAULT, 0)
+      if (counted && this.#view.getUint16(s.get32(RECORD) + REC_OP, true) === Op.NextPage) this.#retired--
+      this.#atRecord = false
+    } else if (counted) this.#retired--
+    this.counters.exceptions++
+    if (vector === UD) this.#logUndefined()
+    this.#deliver(() => deliverException(this, vector, errorCode))
+  }
+
+  #logUndefined(): void {
+    const s = this.state
+    this.#settleRip()
+    const bytes: string[] = []
+    try {
+      const linear = s.rip + (this.#mode === CodeMode.Bits64 ? 0n : s.base(CS))
+      for (let i = 0; i < 8; i++)
+        bytes.push(
+          Number(this.readSystem(linear + BigInt(i), 1))
+            .toString(16)
+            .padStart(2, '0'),
+        )
+    } catch {
+      bytes.push('(unreadable)')
+    }
+    this.log(`undefined opcode at ${hex(s.rip)}: ${bytes.join(' ')}`)
+  }
+
+  // ── RIP and records ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Makes state.rip exact from the record. */
+  #settleRip(): void {
+    if (!this.#atRecord) return
+    this.#ripFrom(this.state.get32(RECORD))
+  }
+  #ripFrom(record: number): void {
+    const s = this.state
+    const offset = (record - s.get32(RECORD_PAGE)) >>> RECORD_SHIFT
+    let low = s.get32(SLOT_PAGE) + offset
+    let high = s.get32(SLOT_PAGE + 4)
+    if (low > 0xffffffff) high = (high + 1) >>> 0
+    low = low >>> 0
+    if (this.#mode !== CodeMode.Bits64) {
+      low = (low - s.get32(SLOT_SEGMENT_BASE + CS * 8)) >>> 0
+      high = 0
+    }
+    s.set32(RIP, low)
+    s.set32(RIP + 4, high)
+  }
+
+  /** Record of instruction pointer `rip`; 0 with a fault pending whose RIP it is. */
+  #enterRip(rip: bigint): number {
+    const linear =
+      this.#mode === CodeMode.Bits64 ? rip : (this.state.get64(SLOT_SEGMENT_BASE + CS * 8) + rip) & 0xffffffffn
+    return this.#enter(linear)
+  }
+
+  /** The code TLB missed. */
+  #enterSlow(low: number, high: number): number {
+    this.counters.pageEntries++
+    const s = this.state
+    const fail = (vector: number, errorCode: number): number => {
+      s.set32(FAULT, vector + 1)
+      s.set32(FAULT_ERROR, errorCode)
+      s.set32(FETCH_FAULT, 1)
+      const base = this.#mode === CodeMode.Bits64 ? 0 : s.get32(SLOT_SEGMENT_BASE + CS * 8)
+      s.set32(RIP, (low - base) >>> 0)
+      s.set32(RIP + 4, high >>> 0)
+      return 0
+    }
+    if (this.#mode === CodeMode.Bits64 && !canonical(high)) return fail(GP, 0)
+    const t = this.#paging.walk(high, low, 'execute', this.#user, true)
+    if (t.physical < 0) {
+      s.set32(CR2, low)
+      s.set32(CR2 + 4, high)
+      return fail(PF, t.errorCode)
+    }
+    if (t.physical >= this.#ram.size) {
+      this.log(`execution at guest-physical ${hex(t.physical)}, where there is no RAM`)
+      return fail(UD, 0)
+    }
+    this.#noteLarge(t, high, low)
+    const page = this.#codePage(Math.floor(t.physical / 4096))
+    const entry = s.get32(CODE_TLB_BASE) + ((low >>> 12) & (CODE_TLB_ENTRIES - 1)) * 16
+    this.#view.setUint32(entry, low & 0xfffff000, true)
+    this.#view.setUint32(entry + 4, high, true)
+    this.#view.setUint32(entry + 8, page.records, true)
+    return page.records
+  }
+
+  #codePage(physicalPage: number): CodePage {
+    const found = this.#code.find(physicalPage, this.#mode)
+    if (found !== undefined) return found
+    const watched = this.#code.watched[physicalPage] === 1
+    const page = this.#code.create(physicalPage, this.#mode, this.state.get32(RECORD_PAGE), (victim) =>
+      this.#forgetEntry(victim),
+    )
+    if (!watched) this.#dropWritable(physicalPage)
+    return page
+  }
+  /** Removes an evicted record page from the code TLBs. */
+  #forgetEntry(victim: CodePage): void {
+    for (let i = 0; i < 2 * CODE_TLB_ENTRIES; i++) {
+      const entry = CODE_TLB + i * 16
+      if (this.#view.getUint32(entry + 8, true) === victim.records) this.#fill(entry, TLB_EMPTY_BYTE, 8)
+    }
+  }
+  /** Removes a physical page from every write TLB: from now on writes to it are watched. */
+  #dropWritable(physicalPage: number): void {
+    const address = this.#ramOffset + physicalPage * 4096
+    for (let context = 0; context < TLB_CONTEXTS; context++) {
+      if (!this.#contextDirty[context]) continue
+      const base = TLB + context * TLB_CONTEXT_BYTES + TLB_WRITE
+      for (let i = 0; i < TLB_ENTRIES; i++) {
+        const entry = base + i * 16
+        const tag = this.#view.getUint32(entry, true)
+        if ((tag & 1) === 0 && (tag + this.#view.getUint32(entry + 8, true)) >>> 0 === address)
+          this.#fill(entry, TLB_EMPTY_BYTE, 8)
+      }
+    }
+  }
+
+  /** Decodes at an empty slot, and on along the straight line. Returns the record, 0 with a fault pending. */
+  #decode(record: number): number {
+    const s = this.state
+    const records = s.get32(RECORD_PAGE)
+    const page = this.#code.at(records)
+    const code = this.#ram.bytes
+    const start = page.physicalPage * 4096
+    let offset = (record - records) >>> RECORD_SHIFT
+    let at = record
+    for (let i = 0; i < 24; i++) {
+      const length = this.#decoder.decode(code, start + offset, 4096 - offset, page.mode, offset, this.#view, at)
+      if (length === NEED_MORE) return i === 0 ? this.#decodeCrossing(record, page, offset) : record
+      this.counters.decoded++
+      offset += length
+      at += length * RECORD_BYTES
+      if (this.#decoder.result.ends || offset >= 4096) break
+      if (this.#view.getUint16(at, true) !== 0) break
+    }
+    return record
+  }
+
+  /** Physical page that follows the current code page in linear memory, -1 with a fault pending. */
+  #nextCodePage(): number {
+    const s = this.state
+    let low = (s.get32(SLOT_PAGE) + 4096) >>> 0
+    let high = s.get32(SLOT_PAGE + 4)
+    if (low === 0) high = this.#mode === CodeMode.Bits64 ? (high + 1) >>> 0 : 0
+    if (this.#mode === CodeMode.Bits64 && !canonical(high)) {
+      s.set32(FAULT, GP + 1)
+      s.set32(FAULT_ERROR, 0)
+      return -1
+    }
+    const t = this.#paging.walk(high, low, 'execute', this.#user, true)
+    if (t.physical < 0) {
+      s.set32(CR2, low)
+      s.set32(CR2 + 4, high)
+      s.set32(FAULT, PF + 1)
+      s.set32(FAULT_ERROR, t.errorCode)
+      return -1
+    }
+    low = Math.floor(t.physical / 4096)
+    return low
+  }
+  readonly #crossings = new Map<number, number>()
+  readonly #crossingBytes = new Uint8Array(32)
+
+  #decodeCrossing(record: number, page: CodePage, offset: number): number {
+    const next = this.#nextCodePage()
+    if (next < 0) return 0
+    const first = 4096 - offset
+    const bytes = this.#crossingBytes
+    const from = page.physicalPage * 4096 + offset
+    bytes.fill(0xff)
+    for (let i = 0; i < first; i++) bytes[i] = this.#ram.bytes[from + i]
+    for (let i = first; i < MAX_INSTRUCTION_BYTES; i++) bytes[i] = this.#ram.bytes[next * 4096 + i - first] ?? 0xff
+    this.#decoder.decode(bytes, 0, MAX_INSTRUCTION_BYTES, page.mode, offset, this.#view, record)
+    this.counters.decoded++
+    const op = this.#view.getUint16(record + REC_OP, true)
+    this.#view.setUint16(record + REC_OP3, op, true)
+    this.#view.setUint16(record + REC_OP, Op.Cross, true)
+    this.#crossings.set(record, next)
+    if (next < this.#code.watched.length && this.#code.addCrossing(next, record)) this.#dropWritable(next)
+    return record
+  }
+  /** An instruction in two pages is about to run: the second page must be the one it was decoded from. */
+  #cross(record: number): number {
+    const next = this.#nextCodePage()
+    if (next < 0) return 0
+    if (this.#crossings.get(record) === next) return 1
+    const records = this.state.get32(RECORD_PAGE)
+    return this.#decodeCrossing(record, this.#code.at(records), (record - records) >>> RECORD_SHIFT) === 0 ? 0 : 1
+  }
+
+  #deviceWrote(address: number, length: number): void {
+    const last = (address + length - 1) >>> 12
+    for (let page = address >>> 12; page <= last; page++)
+      if (this.#code.watched[page] === 1) {
+        const from = Math.max(address, page * 4096)
+        const to = Math.min(address + length, (page + 1) * 4096)
+        this.#code.invalidate(page, from - page * 4096, to - from)
+      }
+  }
+
+  // ── memory ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #setFault(vector: number, errorCode: number): number {
+    this.state.set32(FAULT, vector + 1)
+    this.state.set32(FAULT_ERROR, errorCode)
+    return NO_ACCESS
+  }
+  #pageFault(high: number, low: number, errorCode: number): number {
+    this.state.set32(CR2, low)
+    this.state.set32(CR2 + 4, high)
+    return this.#setFault(PF, errorCode)
+  }
+  /** A non-canonical data address: #SS when it came by the stack, else #GP (SDM 3A §6.15). */
+  #nonCanonical(): number {
+    const record = this.state.get32(RECORD)
+    let op = this.#view.getUint16(record + REC_OP, true)
+    let base = this.#view.getUint8(record + REC_BASE)
+    if (op === Op.Cross) op = this.#view.getUint16(record + REC_OP3, true)
+    if (op === Op.Address64) {
+      op = this.#view.getUint16(record + REC_OP2, true)
+      base = 0xff
+    }
+    const handler = this.#handlers[op - Op.First]
+    const hasMemory = handler?.operands.some((o) => o.form === 'mem') === true
+    const stack = hasMemory ? base === RSP || base === RBP : STACK_MNEMONICS.has(handler?.name.split('_')[0] ?? '')
+    return this.#setFault(stack ? SSF : GP, 0)
+  }
+
+  #translate(high: number, low: number, kind: AccessKind): Translation {
+    return this.#paging.walk(high, low, kind, this.#user, this.#smapOff)
+  }
+  #noteLarge(t: Translation, high: number, low: number): void {
+    if (t.pageShift === 12) return
+    if (t.pageShift === 21) this.#largePages.add(high * 2048 + (low >>> 21))
+    else this.#hugePages = true
+  }
+  #fillTlb(t: Translation, high: number, low: number, write: boolean): void {
+    this.#noteLarge(t, high, low)
+    if (this.#context === TlbContext.UserAligned) return
+    const entry = TLB + this.#context * TLB_CONTEXT_BYTES + ((low >>> 12) & (TLB_ENTRIES - 1)) * 16
+    const tag = low & 0xfffff000
+    const pageAddress = t.physical - (low & 0xfff)
+    const addend = (this.#ramOffset + pageAddress - (tag >>> 0)) | 0
+    this.#contextDirty[this.#context] = true
+    const put = (at: number): void => {
+      this.#view.setInt32(at, tag, true)
+      this.#view.setInt32(at + 4, high, true)
+      this.#view.setInt32(at + 8, addend, true)
+    }
+    put(entry)
+    if ((write || t.writable) && this.#code.watched[pageAddress / 4096] === 0) put(entry + TLB_WRITE)
+  }
+
+  #readSlow(low: number, high: number, size: number): number {
+    this.counters.slowReads++
+    if (this.#mode === CodeMode.Bits64 && !canonical(high)) return this.#nonCanonical()
+    if (this.#context === TlbContext.UserAligned && (low & (size - 1)) !== 0) return this.#setFault(AC, 0)
+    const t = this.#translate(high, low, 'read')
+    if (t.physical < 0) return this.#pageFault(high, low, t.errorCode)
+    const room = 4096 - (low & 0xfff)
+    if (size <= room) {
+      if (t.physical + size <= this.#ram.size) {
+        this.#fillTlb(t, high, low, false)
+        return this.#ramOffset + t.physical
+      }
+      this.#readPhysical(t.physical, size, STATE + ACCESS)
+      return STATE + ACCESS
+    }
+    const first = t.physical
+    const low2 = (low + room) >>> 0
+    const high2 = low2 === 0 && this.#mode === CodeMode.Bits64 ? (high + 1) >>> 0 : high
+    if (this.#mode === CodeMode.Bits64 && !canonical(high2)) return this.#nonCanonical()
+    const t2 = this.#translate(high2, low2, 'read')
+    if (t2.physical < 0) return this.#pageFault(high2, low2, t2.errorCode)
+    const second = t2.physical
+    this.#readPhysical(first, room, STATE + ACCESS)
+    this.#readPhysical(second, size - room, STATE + ACCESS + room)
+    return STATE + ACCESS
+  }
+
+  #writeSlow(low: number, high: number, size: number, modify: boolean): number {
+    this.counters.slowWrites++
+    if (this.#mode === CodeMode.Bits64 && !canonical(high)) return this.#nonCanonical()
+    if (this.#context === TlbContext.UserAligned && (low & (size - 1)) !== 0) return this.#setFault(AC, 0)
+    const t = this.#translate(high, low, 'write')
+    if (t.physical < 0) return this.#pageFault(high, low, t.errorCode)
+    const room = 4096 - (low & 0xfff)
+    this.#pendingSize = size
+    this.#pendingPhysical = t.physical
+    if (size <= room) {
+      if (t.physical + size <= this.#ram.size) {
+        this.#fillTlb(t, high, low, true)
+        if (this.#code.watched[Math.floor(this.#pendingPhysical / 4096)] === 0)
+          return this.#ramOffset + this.#pendingPhysical
+        this.#pending = Pending.Ram
+      } else this.#pending = Pending.Device
+      if (modify) this.#readPhysical(this.#pendingPhysical, size, STATE + ACCESS)
+      return STATE + ACCESS
+    }
+    const low2 = (low + room) >>> 0
+    const high2 = low2 === 0 && this.#mode === CodeMode.Bits64 ? (high + 1) >>> 0 : high
+    if (this.#mode === CodeMode.Bits64 && !canonical(high2)) return this.#nonCanonical()
+    const t2 = this.#translate(high2, low2, 'write')
+    if (t2.physical < 0) return this.#pageFault(high2, low2, t2.errorCode)
+    this.#pendingPhysical2 = t2.physical
+    this.#pendingSplit = room
+    this.#pending = Pending.Split
+    if (modify) {
+      this.#readPhysical(this.#pendingPhysical, room, STATE + ACCESS)
+      this.#readPhysical(this.#pendingPhysical2, size - room, STATE + ACCESS + room)
+    }
+    return STATE + ACCESS
+  }
+
+  /** Finishes a write whose bytes stand in ACCESS. */
+  #commit(): void {
+    const pending = this.#pending
+    this.#pending = Pending.None
+    if (pending === Pending.None) return
+    if (pending === Pending.Split) {
+      this.#writePhysical(this.#pendingPhysical, this.#pendingSplit, STATE + ACCESS)
+      this.#writePhysical(
+        this.#pendingPhysical2,
+        this.#pendingSize - this.#pendingSplit,
+        STATE + ACCESS + this.#pendingSplit,
+      )
+    } else this.#writePhysical(this.#pendingPhysical, this.#pendingSize, STATE + ACCESS)
+  }
+
+  /** Copies guest-physical bytes, RAM or devices, to machine address `to`. Does not cross a page. */
+  #readPhysical(physical: number, size: number, to: number): void {
+    if (physical + size <= this.#ram.size) {
+      for (let i = 0; i < size; i++) this.#bytes[to + i] = this.#ram.bytes[physical + i]
+      return
+    }
+    this.counters.deviceAccesses++
+    for (let i = 0; i < size; ) {
+      const n = deviceAccess(physical + i, size - i)
+      const value = this.#bus.read(physical + i, n)
+      for (let j = 0; j < n; j++) this.#bytes[to + i + j] = (value >>> (8 * j)) & 0xff
+      i += n
+    }
+  }
+  #writePhysical(physical: number, size: number, from: number): void {
+    if (physical + size <= this.#ram.size) {
+      for (let i = 0; i < size; i++) this.#ram.bytes[physical + i] = this.#bytes[from + i]
+      const page = Math.floor(physical / 4096)
+      if (this.#code.watched[page] === 1) {
+        this.counters.codeWrites++
+        this.#code.invalidate(page, physical & 0xfff, size)
+      }
+      return
+    }
+    this.counters.deviceAccesses++
+    for (let i = 0; i < size; ) {
+      const n = deviceAccess(physical + i, size - i)
+      let value = 0
+      for (let j = 0; j < n; j++) value |= this.#bytes[from + i + j] << (8 * j)
+      this.#bus.write(physical + i, n, value >>> 0)
+      i += n
+    }
+  }
+
+  // LinearMemory, for system code.
+
+  /** Guest-physical address of a byte for system code; throws the fault. */
+  #physical(linear: bigint, kind: AccessKind, user: boolean, smapOff: boolean): number {
+    const low = Number(linear & 0xffffffffn)
+    const high = Number((linear >> 32n) & 0xffffffffn)
+    if (this.state.longMode && !canonical(high)) throw new GuestFault(GP)
+    const t = this.#paging.walk(high, low, kind, user, smapOff)
+    if (t.physical < 0) {
+      this.state.set32(CR2, low)
+      this.state.set32(CR2 + 4, high)
+      throw new GuestFault(PF, t.errorCode)
+    }
+    return t.physical
+  }
+  #readLinear(linear: bigint, size: number, user: boolean, smapOff: boolean): bigint {
+    const room = 4096 - Number(linear & 0xfffn)
+    const at = STATE + ACCESS
+    const first = this.#physical(linear, 'read', user, smapOff)
+    if (size <= room) {
+      if (first + 8 <= this.#ram.size) {
+        if (size === 8) return this.#ram.readU64(first)
+        if (size === 4) return BigInt(this.#ram.readU32(first))
+      }
+      this.#readPhysical(first, size, at)
+    } else {
+      const second = this.#physical(BigInt.asUintN(64, linear + BigInt(room)), 'read', user, smapOff)
+      this.#readPhysical(first, room, at)
+      this.#readPhysical(second, size - room, at + room)
+    }
+    return BigInt.asUintN(size * 8, this.#view.getBigUint64(at, true))
+  }
+  #writeLinear(linear: bigint, size: number, value: bigint, user: boolean, smapOff: boolean): void {
+    const room = 4096 - Number(linear & 0xfffn)
+    const first = this.#physical(linear, 'write', user, smapOff)
+    const second = size <= room ? -1 : this.#physical(BigInt.asUintN(64, linear + BigInt(room)), 'write', user, smapOff)
+    const at = STATE + ACCESS
+    this.#view.setBigUint64(at, BigInt.asUintN(64, value), true)
+    this.#writePhysical(first, Math.min(size, room), at)
+    if (second >= 0) this.#writePhysical(second, size - room, at + room)
+  }
+  read(linear: bigint, size: 1 | 2 | 4 | 8): bigint {
+    return this.#readLinear(linear, size, this.#user, this.#smapOff)
+  }
+  write(linear: bigint, size: 1 | 2 | 4 | 8, value: bigint): void {
+    this.#writeLinear(linear, size, value, this.#user, this.#smapOff)
+  }
+  readSystem(linear: bigint, size: 1 | 2 | 4 | 8): bigint {
+    return this.#readLinear(linear, size, false, false)
+  }
+  writeSystem(linear: bigint, size: 1 | 2 | 4 | 8, value: bigint): void {
+    this.#writeLinear(linear, size, value, false, false)
+  }
+  readAs(linear: bigint, size: 1 | 2 | 4 | 8, cpl: number): bigint {
+    return this.#readLinear(linear, size, cpl === 3, false)
+  }
+  writeAs(linear: bigint, size: 1 | 2 | 4 | 8, value: bigint, cpl: number): void {
+    this.#writeLinear(linear, size, value, cpl === 3, false)
+  }
+  readBlock(linear: bigint, into: Uint8Array): void {
+    this.#block(linear, into.length, 'read', (physical, offset, n) => {
+      into.set(this.#ram.bytes.subarray(physical, physical + n), offset)
+    })
+  }
+  writeBlock(linear: bigint, from: Uint8Array): void {
+    this.#block(linear, from.length, 'write', (physical, offset, n) =>
+      this.#ram.write(physical, from.subarray(offset, offset + n)),
+    )
+  }
+  /** At most two pages, both translated before anything is copied. Devices have no blocks: ones, and nothing. */
+  #block(
+    linear: bigint,
+    length: number,
+    kind: AccessKind,
+    copy: (physical: number, offset: number, n: number) => void,
+  ): void {
+    const room = Math.min(length, 4096 - Number(linear & 0xfffn))
+    const first = this.#physical(linear, kind, this.#user, this.#smapOff)
+    const second =
+      room === length ? 0 : this.#physical(BigInt.asUintN(64, linear + BigInt(room)), kind, this.#user, this.#smapOff)
+    if (first + room <= this.#ram.size) copy(first, 0, room)
+    if (room < length && second + length - room <= this.#ram.size) copy(second, room, length - room)
+  }
+  probeWrite(linear: bigint, size: number, cpl: number): void {
+    this.#physical(linear, 'write', cpl === 3, false)
+    const last = BigInt.asUintN(64, linear + BigInt(size - 1))
+    if (last >> 12n !== linear >> 12n) this.#physical(last & ~0xfffn, 'write', cpl === 3, false)
+  }
+
+  // ── CpuCore ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  get nextRip(): bigint {
+    if (this.#nextRip !== undefined) return this.#nextRip
+    const length = this.#atRecord ? this.#view.getUint8(this.state.get32(RECORD) + REC_LENGTH) : 0
+    const next = this.state.rip + BigInt(length)
+    return this.#mode === CodeMode.Bits64 ? BigInt.asUintN(64, next) : next & 0xffffffffn
+  }
+  set nextRip(value: bigint) {
+    this.#nextRip = value
+  }
+  modeChanged(): void {
+    this.#modeDirty = true
+  }
+  /** Finds out again what decoding and access rights depend on. */
+  #applyMode(): void {
+    this.#modeDirty = false
+    const s = this.state
+    this.#paging.configure()
+    const mode = s.codeMode
+    this.#mode = mode
+    this.#user = s.cpl === 3
+    const system = s.get32(RFLAGS_SYSTEM)
+    this.#smapOff = (system & FLAGS_AC) !== 0
+    const aligned = this.#user && (system & FLAGS_AC) !== 0 && (s.get32(CR0) & CR0_AM) !== 0
+    this.#context = this.#user
+      ? aligned
+        ? TlbContext.UserAligned
+        : TlbContext.User
+      : this.#paging.smap && !this.#smapOff
+        ? TlbContext.SupervisorSmap
+        : TlbContext.Supervisor
+    s.set32(TLB_BASE, TLB + this.#context * TLB_CONTEXT_BYTES)
+    const codeContext = this.#user ? 1 : 0
+    s.set32(CODE_TLB_BASE, CODE_TLB + codeContext * CODE_TLB_BYTES)
+    if (this.#codeContextMode[codeContext] !== mode) {
+      this.#codeContextMode[codeContext] = mode
+      this.#fill(CODE_TLB + codeContext * CODE_TLB_BYTES, TLB_EMPTY_BYTE, CODE_TLB_BYTES)
+    }
+    if (mode !== CodeMode.Bits64) {
+      s.set64(STACK_MASK, (s.attributes(SS) & ATTR_DB) !== 0 ? 0xffffffffn : 0xffffn)
+      for (let segment = 0; segment <= GS; segment++)
+        s.view.setUint8(SEGMENT_FLAT + segment, this.#isFlat(segment) ? 1 : 0)
+    }
+    this.updateFpu()
+  }
+  #isFlat(segment: number): boolean {
+    const s = this.state
+    const attributes = s.attributes(segment)
+    const wanted = ATTR_P | ATTR_S | ATTR_RW
+    const direction = (attributes & ATTR_CODE) === 0 ? attributes & ATTR_DC : ATTR_DC
+    return (
+      (attributes & wanted) === wanted && direction === 0 && s.limit(segment) === 0xffffffff && s.base(segment) === 0n
+    )
+  }
+  /** Legacy segmentation: the offset in SCRATCH against the segment's limit and type (SDM 3A §5.3). */
+  checkSegment(segment: number, offset: number, size: number, write: boolean): void {
+    const s = this.state
+    const attributes = s.attributes(segment)
+    const vector = segment === SS ? SSF : GP
+    if ((attributes & ATTR_P) === 0 || (attributes & ATTR_S) === 0) throw new GuestFault(GP)
+    const code = (attributes & ATTR_CODE) !== 0
+    if (code ? write || (attributes & ATTR_RW) === 0 : write && (attributes & ATTR_RW) === 0)
+      throw new GuestFault(vector)
+    const last = offset + Math.max(size, 1) - 1
+    const limit = s.limit(segment)
+    if (!code && (attributes & ATTR_DC) !== 0) {
+      const top = (attributes & ATTR_DB) !== 0 ? 0xffffffff : 0xffff
+      if (offset <= limit || last > top) throw new GuestFault(vector)
+    } else if (last > limit) throw new GuestFault(vector)
+  }
+  /** The memory operand of the instruction at `record`: its size in bytes and whether it is written. */
+  memoryOperand(record: number): { size: number; write: boolean } {
+    const handler = this.#handlers[this.#view.getUint16(record + REC_OP2, true) - Op.First]
+    const operand = handler?.operands.find((o) => o.form === 'mem')
+    const access = operand?.spec.access
+    return { size: (operand?.spec.bits ?? 0) / 8, write: access === 'w' || access === 'rw' }
+  }
+  updateFpu(): void {
+    const s = this.state
+    const cr0 = s.get32(CR0)
+    const ts = (cr0 & CR0_TS) !== 0
+    const em = (cr0 & CR0_EM) !== 0
+    const pending = (cr0 & CR0_NE) !== 0 && (s.u8[FSW] & 0x80) !== 0
+    const sse = ts || em || (s.get32(CR4) & CR4_OSFXSR) === 0
+    s.set32(FPU_BLOCKED, (sse ? 1 : 0) | (ts || em || pending ? 2 : 0) | (ts || em || pending ? 4 : 0))
+  }
+  /** Why a vector or x87 instruction may not run (SDM 3A tables 2-2, 14-1): throws it. */
+  fpuFault(kind: 'sse' | 'mmx' | 'x87'): void {
+    const s = this.state
+    const cr0 = s.get32(CR0)
+    if (kind === 'sse' && ((cr0 & CR0_EM) !== 0 || (s.get32(CR4) & CR4_OSFXSR) === 0)) throw new GuestFault(UD)
+    if (kind === 'mmx' && (cr0 & CR0_EM) !== 0) throw new GuestFault(UD)
+    if ((cr0 & (CR0_TS | CR0_EM)) !== 0) throw new GuestFault(NM)
+    if (kind !== 'sse' && (s.u8[FSW] & 0x80) !== 0) throw new GuestFault(MF)
+  }
+
+  flushTlb(_global: boolean): void {
+    this.counters.tlbFlushes++
+    for (let context = 0; context < TLB_CONTEXTS; context++)
+      if (this.#contextDirty[context]) {
+        this.#fill(TLB + context * TLB_CONTEXT_BYTES, TLB_EMPTY_BYTE, TLB_CONTEXT_BYTES)
+        this.#contextDirty[context] = false
+      }
+    this.#fill(CODE_TLB, TLB_EMPTY_BYTE, 2 * CODE_TLB_BYTES)
+    this.#largePages.clear()
+    this.#hugePages = false
+    this.#modeDirty = true
+  }
+  invalidatePage(linear: bigint): void {
+    const low = Number(linear & 0xffffffffn)
+    const high = Number((linear >> 32n) & 0xffffffffn)
+    if (this.#hugePages || this.#largePages.has(high * 2048 + (low >>> 21))) {
+      this.flushTlb(true)
+      return
+    }
+    for (let context = 0; context < TLB_CONTEXTS; context++) {
+      const entry = TLB + context * TLB_CONTEXT_BYTES + ((low >>> 12) & (TLB_ENTRIES - 1)) * 16
+      this.#fill(entry, TLB_EMPTY_BYTE, 8)
+      this.#fill(entry + TLB_WRITE, TLB_EMPTY_BYTE, 8)
+    }
+    for (let context = 0; context < 2; context++)
+      this.#fill(CODE_TLB + context * CODE_TLB_BYTES + ((low >>> 12) & (CODE_TLB_ENTRIES - 1)) * 16, TLB_EMPTY_BYTE, 8)
+  }
+  interruptsChanged(): void {
+    if (!this.#running) return
+    const system = this.state.get32(RFLAGS_SYSTEM)
+    const deliverable =
+      ((system & FLAGS_IF) !== 0 && this.interrupts.pending()) ||
+      (this.interrupts.nmiPending && !this.system.nmiBlocked)
+    if (!deliverable && (system & FLAGS_TF) === 0) return
+    this.#shorten(this.#inhibitUntil > this.retired ? 1 : 0)
+  }
+  inhibitInterrupts(): void {
+    this.#inhibitUntil = this.retired + 1
+  }
+  halt(): void {
+    this.halted = true
+    this.#shorten(0)
+  }
+  shutdown(cause: string): void {
+    this.shutdownCause = cause
+    if (this.#running) this.#shorten(0)
+  }
+  readTsc(): bigint {
+    return this.#around.readTsc()
+  }
+  writeTsc(value: bigint): void {
+    this.#around.writeTsc(value)
+  }
+  apicBaseChanged(): void {
+    this.#around.apicBaseChanged(this.system.apicBase)
+  }
+  readTscDeadline(): bigint {
+    return this.#around.readTscDeadline()
+  }
+  writeTscDeadline(value: bigint): void {
+    this.#around.writeTscDeadline(value)
+  }
+  random(): bigint {
+    return this.#around.random()
+  }
+  log(line: string): void {
+    if (this.#logged.has(line) || this.#logged.size > 500) return
+    this.#logged.add(line)
+    this.#around.log(line)
+  }
+  trace(_kind: number, _argument: number, _address: bigint): void {}
+
+  /** A TypeScript function called by the engine; see Builder.host. */
+  #host(number: number, record: number): number {
+    this.counters.hostCalls++
+    const s = this.state
+    s.set32(RECORD, record)
+    this.#ripFrom(record)
+    this.#nextRip = undefined
+    this.#modeDirty = false
+    try {
+      ;(this.#hostFunctions[number] as HostFunction)(record)
+    } catch (fault) {
+      if (!(fault instanceof GuestFault)) throw fault
+      this.#nextRip = undefined
+      if (this.#modeDirty) this.#applyMode()
+      s.set32(FAULT, fault.vector + 1)
+      s.set32(FAULT_ERROR, fault.errorCode)
+      return 0
+    }
+    if (!this.#modeDirty && this.#nextRip === undefined) return 1
+    const next = this.nextRip
+    this.#nextRip = undefined
+    if (this.#modeDirty) this.#applyMode()
+    if (this.shutdownCause !== undefined) {
+      s.rip = next
+      this.#atRecord = false
+      return 0
+    }
+    return this.#enterRip(next)
+  }
+
+  // ── for people ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  get rip(): bigint {
+    this.#settleRip()
+    return this.state.rip
+  }
+  get evictions(): number {
+    return this.#code.evictions
+  }
+  /** "#GP(0x10)". */
+  static eventName(vector: number, errorCode: number): string {
+    return eventName(vector, errorCode)
+  }
+}
+
+/** Bits 63..47 of an address all alike, from its upper half. */
+const canonical = (high: number): boolean => {
+  const top = high >>> 15
+  return top === 0 || top === 0x1ffff
+}
+
+/** The largest naturally aligned device access at `address` within `left` bytes. */
+const deviceAccess = (address: number, left: number): AccessSize => {
+  if (left >= 4 && (address & 3) === 0) return 4
+  if (left >= 2 && (address & 1) === 0) return 2
+  return 1
+}

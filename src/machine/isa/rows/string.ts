@@ -1,0 +1,238 @@
+/**
+ * String instructions, plain and repeated: MOVS STOS LODS CMPS SCAS; INS and OUTS go through TypeScript. SDM 2A, 2B.
+ *
+ * A repeated instruction does one iteration (or, for MOVS and STOS going up within a page, as many as the page holds)
+ * and then stays where it is until its count is used up: every iteration is an instruction boundary, as the manual
+ * demands, so interrupts and faults find exact state. Iterations count as instructions.
+ */
+import { i32, i64, select } from '../../../wasm/instructions.ts'
+import { memory } from '../../../wasm/module.ts'
+import type { I32, I64 } from '../../../wasm/value.ts'
+import { TLB_BASE, TLB_WRITE } from '../../cpu/record.ts'
+import { ES, RAX, RCX, RDI, RSI, SLOT_SEGMENT_BASE } from '../../cpu/state.ts'
+import { type Builder, k, state } from '../builder.ts'
+import { host } from '../host.ts'
+import type { Meaning, Operand } from '../operand.ts'
+import { type Row, row } from '../row.ts'
+
+type AddressSize = 16 | 32 | 64
+type Repeat = 'none' | 'E' | 'NE'
+
+/** Linear address of ES:rDI. */
+const destination = (b: Builder, address: AddressSize): I64 => {
+  const di = b.gpr(RDI, address)
+  return b.let(b.long ? di : i64.and(i64.add(di, state.load64(SLOT_SEGMENT_BASE + ES * 8)), k(0xffffffff)))
+}
+/** Bytes to move an index by: the operand size, negative when DF is set. */
+const step = (b: Builder): I64 => b.let(select(k(-b.bits / 8), k(b.bits / 8), b.directionFlag()))
+const advance = (b: Builder, slot: number, address: AddressSize, by: I64): void =>
+  b.setGpr(slot, i64.add(b.gpr(slot, address), by), address)
+
+/** Runs `iteration` under the repeat prefix's rules; `done` is a further reason to end after an iteration. */
+const repeated = (b: Builder, address: AddressSize, repeat: Repeat | 'always', iteration: () => void): void => {
+  if (repeat === 'none') {
+    iteration()
+    return
+  }
+  b.f.if(i64.ne(b.gpr(RCX, address), k(0)), () => {
+    iteration()
+    const left = b.let(b.trunc(i64.sub(b.gpr(RCX, address), k(1)), address))
+    b.setGpr(RCX, left, address)
+    const more = repeat === 'always' ? i64.ne(left, k(0)) : i32.and(i64.ne(left, k(0)), b.condition(repeat))
+    b.f.if(more, () => b.at.goto(b.at.record))
+  })
+}
+
+/**
+ * How many iterations fit: the count, this slice's instructions, and what `spans` hold up to their page ends. At least 1.
+ */
+const chunk = (b: Builder, count: I64, spans: readonly I64[]): I64 => {
+  let n: I64 = count
+  const least = (m: I64): void => {
+    const other = b.let(m)
+    n = b.let(select(n, other, i64.lt_u(n, other)))
+  }
+  least(i64.add(i64.extend_i32_u(b.at.budget()), k(1)))
+  for (const ea of spans) least(i64.div_u(i64.sub(k(4096), i64.and(ea, k(4095))), k(b.bits / 8)))
+  return n
+}
+/** Machine address of linear `ea` if the TLB array has its page, else 0. */
+const cached = (b: Builder, ea: I64, array: number): I32 => {
+  const low = b.let(i32.wrap_i64(ea))
+  const entry = b.let(i32.add(state.load32(TLB_BASE), i32.and(i32.shr_u(low, i32.const(8)), i32.const(0x3ff0))))
+  return b.let(
+    select(
+      i32.add(low, i32.load(entry, array + 8)),
+      i32.const(0),
+      i64.eq(i64.load(entry, array), i64.and(ea, k(-4096))),
+    ),
+  )
+}
+const finishChunk = (b: Builder, address: AddressSize, n: I64, slots: readonly number[]): void => {
+  const bytes = b.let(i64.mul(n, k(b.bits / 8)))
+  for (const slot of slots) advance(b, slot, address, bytes)
+  const left = b.let(b.trunc(i64.sub(b.gpr(RCX, address), n), address))
+  b.setGpr(RCX, left, address)
+  b.at.spend(i32.wrap_i64(i64.sub(n, k(1))))
+  b.f.if(
+    i64.ne(left, k(0)),
+    () => b.at.goto(b.at.record),
+    () => b.at.next(),
+  )
+}
+
+const movs =
+  (address: AddressSize, repeat: boolean): Meaning =>
+  (b, source) => {
+    const from = source.address()
+    const one = (): void => {
+      const value = b.load(from)
+      b.store(destination(b, address), value)
+      const by = step(b)
+      advance(b, RSI, address, by)
+      advance(b, RDI, address, by)
+    }
+    if (repeat && address !== 16) {
+      const count = b.let(b.gpr(RCX, address))
+      b.f.if(i32.and(i64.gt_u(count, k(1)), i32.eqz(b.directionFlag())), () => {
+        const to = destination(b, address)
+        const n = chunk(b, count, [from, to])
+        const bytes = b.let(i32.wrap_i64(i64.mul(n, k(b.bits / 8))))
+        const fromAt = cached(b, from, 0)
+        const toAt = cached(b, to, TLB_WRITE)
+        // A destination that starts inside the source repeats the bytes before it; memory.copy would not.
+        const apart = i32.ge_u(i32.sub(toAt, fromAt), bytes)
+        const both = i32.and(i32.ne(fromAt, i32.const(0)), i32.ne(toAt, i32.const(0)))
+        b.f.if(i32.and(i32.and(both, apart), i64.ne(n, k(0))), () => {
+          b.f.emit(memory.copy(toAt, fromAt, bytes))
+          finishChunk(b, address, n, [RSI, RDI])
+        })
+      })
+    }
+    repeated(b, address, repeat ? 'always' : 'none', one)
+  }
+
+const stos =
+  (address: AddressSize, repeat: boolean): Meaning =>
+  (b) => {
+    const one = (): void => {
+      b.store(destination(b, address), b.gpr(RAX))
+      advance(b, RDI, address, step(b))
+    }
+    if (repeat && address !== 16) {
+      const count = b.let(b.gpr(RCX, address))
+      b.f.if(i32.and(i64.gt_u(count, k(1)), i32.eqz(b.directionFlag())), () => {
+        const to = destination(b, address)
+        const n = chunk(b, count, [to])
+        const toAt = cached(b, to, TLB_WRITE)
+        const value = b.let(b.gpr(RAX))
+        // One byte repeated through the operand?
+        const pattern = b.let(b.trunc(i64.mul(i64.and(value, k(0xff)), k(0x0101010101010101n))))
+        const usable = i32.and(i32.ne(toAt, i32.const(0)), i64.ne(n, k(0)))
+        b.f.if(i32.and(usable, i64.eq(value, pattern)), () => {
+          b.f.emit(memory.fill(toAt, i32.wrap_i64(value), i32.wrap_i64(i64.mul(n, k(b.bits / 8)))))
+          finishChunk(b, address, n, [RDI])
+        })
+      })
+    }
+    repeated(b, address, repeat ? 'always' : 'none', one)
+  }
+
+const lods =
+  (address: AddressSize, repeat: boolean): Meaning =>
+  (b, source) =>
+    repeated(b, address, repeat ? 'always' : 'none', () => {
+      b.setGpr(RAX, b.load(source.address()))
+      advance(b, RSI, address, step(b))
+    })
+const cmps =
+  (address: AddressSize, repeat: Repeat): Meaning =>
+  (b, source) =>
+    repeated(b, address, repeat, () => {
+      const x = b.load(source.address())
+      const y = b.load(destination(b, address))
+      const by = step(b)
+      b.flagsSub(x, y, b.let(i64.sub(x, y)))
+      advance(b, RSI, address, by)
+      advance(b, RDI, address, by)
+    })
+const scas =
+  (address: AddressSize, repeat: Repeat): Meaning =>
+  (b) =>
+    repeated(b, address, repeat, () => {
+      const x = b.let(b.gpr(RAX))
+      const y = b.load(destination(b, address))
+      const by = step(b)
+      b.flagsSub(x, y, b.let(i64.sub(x, y)))
+      advance(b, RDI, address, by)
+    })
+
+/** INS and OUTS, any repeat: "ins", operand bits, address bits, "rep" or nothing. */
+const portString =
+  (name: 'ins' | 'outs', address: AddressSize, repeat: boolean): Meaning =>
+  (b, source: Operand | undefined) => {
+    const meaning = host(`${name}${b.bits}a${address}${repeat ? 'rep' : ''}`)
+    ;(meaning as (b: Builder, s?: Operand) => void)(b, source)
+  }
+
+/** All operand and address sizes of one string instruction. The source, where there is one, is "m": DS:rSI or overridden. */
+const strings = (
+  name: string,
+  byte: string,
+  word: string,
+  source: boolean,
+  meaning: (address: AddressSize, repeat: 'none' | 'F3' | 'F2') => Meaning,
+  hasQuad: boolean,
+): Row[] => {
+  const rows: Row[] = []
+  for (const asize of [16, 32, 64] as const)
+    for (const repeat of ['none', 'F3', 'F2'] as const) {
+      const m = meaning(asize, repeat)
+      const options = { asize, repeat, modal: true } as const
+      const operand = source ? ' m' : ''
+      const access = source ? 'x' : ''
+      rows.push(row(`${name}B${operand}`, byte, access, m, { ...options, parameter: 8 }))
+      for (const [suffix, osize] of [
+        ['W', 16],
+        ['D', 32],
+        ['Q', 64],
+      ] as const) {
+        if (osize === 64 && !hasQuad) continue
+        rows.push(
+          row(`${name}${suffix}${operand}`, osize === 64 ? `REX.W + ${word}` : word, access, m, { ...options, osize }),
+        )
+      }
+      // INSD and OUTSD ignore REX.W.
+      if (!hasQuad)
+        rows.push(row(`${name}D${operand}`, `REX.W + ${word}`, access, m, { ...options, osize: 64, parameter: 32 }))
+    }
+  return rows
+}
+const either = (repeat: 'none' | 'F3' | 'F2'): boolean => repeat !== 'none'
+const REPEAT = { none: 'none', F3: 'E', F2: 'NE' } as const
+const memo = <T>(make: (address: AddressSize, repeat: T) => Meaning) => {
+  const made = new Map<string, Meaning>()
+  return (address: AddressSize, repeat: T): Meaning => {
+    const key = `${address}${String(repeat)}`
+    let meaning = made.get(key)
+    if (meaning === undefined) made.set(key, (meaning = make(address, repeat)))
+    return meaning
+  }
+}
+const movsFor = memo(movs)
+const stosFor = memo(stos)
+const lodsFor = memo(lods)
+const cmpsFor = memo(cmps)
+const scasFor = memo(scas)
+const insFor = memo((a, repeat: boolean) => portString('ins', a, repeat))
+const outsFor = memo((a, repeat: boolean) => portString('outs', a, repeat))
+
+export const STRING: readonly Row[] = [
+  ...strings('MOVS', 'A4', 'A5', true, (a, r) => movsFor(a, either(r)), true),
+  ...strings('CMPS', 'A6', 'A7', true, (a, r) => cmpsFor(a, REPEAT[r]), true),
+  ...strings('STOS', 'AA', 'AB', false, (a, r) => stosFor(a, either(r)), true),
+  ...strings('LODS', 'AC', 'AD', true, (a, r) => lodsFor(a, either(r)), true),
+  ...strings('SCAS', 'AE', 'AF', false, (a, r) => scasFor(a, REPEAT[r]), true),
+  ...strings('INS', '6C', '6D', false, (a, r) => insFor(a, either(r)), false),
+  ...strings('OUTS', '6E', '6F', true, (a, r) => outsFor(a, either(r)), false),
+]

@@ -1,0 +1,471 @@
+/**
+ * The microVM: assembles CPU, RAM, buses and devices as a profile says, boots a kernel by PVH, and keeps guest time.
+ *
+ * Two clocks (docs/decisions/0011-clocks.md). `icount`: one instruction is one nanosecond, HLT jumps to the next timer
+ * deadline, so equal inputs give equal runs. `wall`: guest time is the host's monotonic time since power-on.
+ */
+import { hex } from '../base/hex.ts'
+import { ok, problem, type Result, refuse } from '../base/problem.ts'
+import { type Booted, boot } from './boot/boot.ts'
+import { virtioSlots } from './boot/pvh.ts'
+import { symbolAt } from './boot/symbols.ts'
+import { Bus } from './bus.ts'
+import { Cpu } from './cpu/cpu.ts'
+import { RECORD_PAGE_BYTES, RECORD_PAGES, RECORDS } from './cpu/record.ts'
+import { CR0, CR2, CR3, CR4, CS, EFER, SS } from './cpu/state.ts'
+import { type CpuModel, checkCpuSwitches, createCpuModel } from './cpu/system/cpu-model.ts'
+import { DebugExit } from './devices/legacy/debug-exit.ts'
+import { FW_CFG_SIZE, FwCfg } from './devices/legacy/fw-cfg.ts'
+import { I8042 } from './devices/legacy/i8042.ts'
+import { I8254 } from './devices/legacy/i8254.ts'
+import { I8259 } from './devices/legacy/i8259.ts'
+import { InterruptController } from './devices/legacy/interrupt-controller.ts'
+import { Ioapic } from './devices/legacy/ioapic.ts'
+import { IsaInterrupts } from './devices/legacy/isa-interrupts.ts'
+import { Lapic } from './devices/legacy/lapic.ts'
+import { Mc146818 } from './devices/legacy/mc146818.ts'
+import { NmiStatus } from './devices/legacy/nmi-status.ts'
+import { ResetControl } from './devices/legacy/reset-control.ts'
+import { Uart16550 } from './devices/legacy/uart16550.ts'
+import { VirtioBlk } from './devices/virtio/blk.ts'
+import { VirtioConsole } from './devices/virtio/console.ts'
+import type { VirtioDevice } from './devices/virtio/device.ts'
+import { PERSONALITIES, VirtioMmio } from './devices/virtio/mmio.ts'
+import { VirtioNet } from './devices/virtio/net.ts'
+import { VirtioRng } from './devices/virtio/rng.ts'
+import { type EntropySource, hostEntropy, SeededEntropy } from './entropy.ts'
+import {
+  IOAPIC_BASE,
+  IOAPIC_ID,
+  IOAPIC_SIZE,
+  IRQ_COM0,
+  IRQ_RTC,
+  IRQ_TIMER,
+  LAPIC_BASE,
+  LAPIC_ID,
+  LAPIC_SIZE,
+  MiB,
+  PORT_COM0,
+  PORT_DEBUG_EXIT,
+  PORT_FW_CFG,
+  PORT_I8042_COMMAND,
+  PORT_I8042_DATA,
+  PORT_I8254,
+  PORT_I8259_ELCR,
+  PORT_I8259_MASTER,
+  PORT_I8259_SLAVE,
+  PORT_NMI_STATUS,
+  PORT_RESET_CONTROL,
+  PORT_RTC,
+  PROFILES,
+  RAM_MAX,
+  RAM_MIN,
+} from './layout.ts'
+import type {
+  CrashReport,
+  CreateMachine,
+  Figures,
+  HostMemory,
+  KernelInfo,
+  Machine,
+  MachineConfig,
+  MachineEvents,
+  MachineExit,
+  MachineHost,
+  Slice,
+} from './machine.ts'
+import { UserNetwork } from './net/user-network.ts'
+import { GuestRam } from './ram.ts'
+import { Timers } from './timers.ts'
+
+const WASM_PAGE = 65536
+/** Guest RAM's place in machine memory: after the engine's own. */
+const RAM_OFFSET = Math.ceil((RECORDS + RECORD_PAGES * RECORD_PAGE_BYTES) / WASM_PAGE) * WASM_PAGE
+
+/** Instructions between looks at the host's clock: 0.2-1 ms. Under the wall clock also the timers' granularity. */
+const ICOUNT_CHUNK = 100_000
+const WALL_CHUNK = 20_000
+/** Under the wall clock, HLT for less than this is waited out here: no host sleeps that briefly. */
+const SPIN_NS = 20_000
+
+class MicroVm implements Machine {
+  kernel!: KernelInfo
+  readonly #config: MachineConfig
+  readonly #host: MachineHost
+  readonly #ram: GuestRam
+  readonly #cpu: Cpu
+  readonly #timers: Timers
+  readonly #interrupts: InterruptController
+  readonly #uart: Uart16550
+  readonly #console: VirtioConsole | undefined
+  readonly #resettable: { reset(): void }[] = []
+  readonly #model: CpuModel
+  readonly #slots: ReturnType<typeof virtioSlots>
+
+  /** Guest nanoseconds that HLT jumped over (icount). */
+  #skipped = 0
+  /** Host time of power-on, moved on by pauses (wall). */
+  #started = 0
+  #tscOffset = 0n
+  #exit: MachineExit | undefined
+  #lastRunEnd = 0
+  #wasRunning = false
+  #idleNs = 0
+
+  constructor(config: MachineConfig, host: MachineHost, events: MachineEvents, memory: HostMemory, pages: number) {
+    this.#config = config
+    this.#host = host
+    const profile = PROFILES[config.profile]
+    const ram = new GuestRam(memory.buffer, RAM_OFFSET, config.memoryMiB * MiB)
+    this.#ram = ram
+    const timers = new Timers(() => this.#now())
+    this.#timers = timers
+    const log = (line: string): void => events.log(line)
+
+    const lapic = new Lapic({ id: LAPIC_ID, base: LAPIC_BASE, tscToNs: (tsc) => tsc - Number(this.#tscOffset) }, timers)
+    const ioapic = new Ioapic(IOAPIC_ID, lapic)
+    const i8259 = new I8259()
+    const interrupts = new InterruptController(lapic, ioapic, i8259)
+    this.#interrupts = interrupts
+    const isa = new IsaInterrupts(i8259, ioapic)
+    const i8254 = new I8254(isa.line(IRQ_TIMER), timers)
+    const nmiStatus = new NmiStatus(i8254, timers)
+    this.#uart = new Uart16550(isa.line(IRQ_COM0), timers, {
+      transmit: (byte) => events.console(Uint8Array.of(byte)),
+    })
+    const i8042 = new I8042({ reset: () => this.#stop({ reason: 'reset' }) })
+
+    const bus = new Bus()
+    const ports = new Bus()
+    bus.attach(LAPIC_BASE, LAPIC_SIZE, lapic)
+    bus.attach(IOAPIC_BASE, IOAPIC_SIZE, ioapic)
+    ports.attach(PORT_I8259_MASTER, 2, i8259.master)
+    ports.attach(PORT_I8259_SLAVE, 2, i8259.slave)
+    ports.attach(PORT_I8259_ELCR, 2, i8259.elcr)
+    ports.attach(PORT_I8254, 4, i8254)
+    ports.attach(PORT_NMI_STATUS, 1, nmiStatus)
+    ports.attach(PORT_COM0, 8, this.#uart)
+    ports.attach(PORT_I8042_DATA, 1, i8042.data)
+    ports.attach(PORT_I8042_COMMAND, 1, i8042.command)
+    this.#resettable.push(interrupts, i8254, nmiStatus, this.#uart)
+    if (profile.hasRtc) {
+      const rtc = new Mc146818(isa.line(IRQ_RTC), timers, { now: () => this.#clockTime() })
+      ports.attach(PORT_RTC, 2, rtc)
+      this.#resettable.push(rtc)
+    }
+    if (profile.hasFwCfg) {
+      const fwCfg = new FwCfg(ram, config.fwCfg ?? new Map())
+      ports.attach(PORT_FW_CFG, FW_CFG_SIZE, fwCfg)
+      this.#resettable.push(fwCfg)
+    }
+    if (profile.hasDebugExit)
+      ports.attach(PORT_DEBUG_EXIT, 4, new DebugExit({ exit: (code) => this.#stop({ reason: 'guest-exit', code }) }))
+    if (profile.hasResetControl)
+      ports.attach(PORT_RESET_CONTROL, 1, new ResetControl({ reset: () => this.#stop({ reason: 'reset' }) }))
+
+    // Independent streams, so that one consumer's appetite does not change another's bytes.
+    const entropy = (stream: number): EntropySource => {
+      if (config.clock === 'wall') return hostEntropy(host)
+      const seeded = new SeededEntropy(config.seed, stream)
+      this.#resettable.push(seeded)
+      return seeded
+    }
+    const devices: VirtioDevice[] = config.disks.map((backend) => new VirtioBlk({ backend }))
+    if (config.net === 'user') {
+      const network: UserNetwork = new UserNetwork((frame) => net.receive(frame))
+      const net: VirtioNet = new VirtioNet({ segment: network })
+      devices.push(net)
+      this.#resettable.push(network)
+    }
+    if (config.rng) devices.push(new VirtioRng(entropy(1)))
+    if (config.virtioConsole) {
+      this.#console = new VirtioConsole({ backend: { transmit: (bytes) => events.console(bytes) }, cols: 80, rows: 25 })
+      devices.push(this.#console)
+    }
+    this.#slots = virtioSlots(profile, devices.length)
+    devices.forEach((device, i) => {
+      const slot = this.#slots[i]
+      if (slot === undefined) return
+      const transport = new VirtioMmio({
+        ram,
+        line: isa.line(slot.irq),
+        device,
+        personality: PERSONALITIES[config.profile],
+        log,
+      })
+      bus.attach(slot.base, slot.size, transport)
+      this.#resettable.push(transport)
+    })
+
+    this.#model = createCpuModel(config.cpu)
+    const randomBytes = new Uint8Array(8)
+    const randomView = new DataView(randomBytes.buffer)
+    const random = entropy(0)
+    this.#cpu = new Cpu({
+      ram,
+      buffer: memory.buffer,
+      hostMemory: memory,
+      memoryPages: pages,
+      ramOffset: RAM_OFFSET,
+      memory: bus,
+      ports,
+      interrupts,
+      host,
+      model: this.#model,
+      readTsc: () => BigInt(Math.floor(this.#now())) + this.#tscOffset,
+      writeTsc: (value) => {
+        this.#tscOffset = value - BigInt(Math.floor(this.#now()))
+        lapic.scheduleTimer()
+      },
+      apicBaseChanged: (value) => {
+        lapic.writeApicBase(Number(value & 0xffffffffn), Number(value >> 32n))
+      },
+      readTscDeadline: () => {
+        const { low, high } = lapic.readTscDeadline()
+        return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)
+      },
+      writeTscDeadline: (value) =>
+        lapic.writeTscDeadline(Number(value & 0xffffffffn), Number((value >> 32n) & 0xffffffffn)),
+      random: () => {
+        random.fill(randomBytes)
+        return randomView.getBigUint64(0, true)
+      },
+      log,
+    })
+    timers.onArmed = () => this.#cpu.requestBreak()
+  }
+
+  /** Loads the kernel and leaves the CPU at its entry. */
+  powerOn(): Result<Booted> {
+    const signature = this.#model.leaf(1, 0)
+    const booted = boot(
+      {
+        kernel: this.#config.kernel,
+        initrd: this.#config.initrd,
+        cmdline: this.#config.cmdline,
+        virtio: this.#slots,
+        cpu: { signature: signature.eax, features: signature.edx },
+      },
+      this.#ram,
+    )
+    if (!booted.ok) return booted
+    this.kernel = booted.value.kernel
+    this.#skipped = 0
+    this.#tscOffset = 0n
+    this.#exit = undefined
+    this.#idleNs = 0
+    this.#wasRunning = false
+    this.#started = this.#host.monotonicNs()
+    this.#cpu.resetToPvh(booted.value.entry, booted.value.startInfo)
+    return booted
+  }
+
+  #stop(exit: MachineExit): void {
+    this.#exit ??= exit
+    this.#cpu.requestBreak()
+  }
+
+  /** Guest nanoseconds since power-on. */
+  #now(): number {
+    if (this.#config.clock === 'wall') return this.#host.monotonicNs() - this.#started
+    // Devices ask at their first reset, when there is no CPU yet.
+    return ((this.#cpu as Cpu | undefined)?.retired ?? 0) + this.#skipped
+  }
+  #clockTime(): { seconds: number; nanoseconds: number } {
+    if (this.#config.clock === 'wall') {
+      const ms = this.#host.unixMs()
+      return { seconds: Math.floor(ms / 1000), nanoseconds: Math.floor((ms % 1000) * 1e6) }
+    }
+    const ns = this.#now()
+    return { seconds: this.#config.epoch + Math.floor(ns / 1e9), nanoseconds: Math.floor(ns % 1e9) }
+  }
+
+  run(maxMs: number): Slice {
+    const cpu = this.#cpu
+    const icount = this.#config.clock === 'icount'
+    const start = this.#host.monotonicNs()
+    // A machine that was running and was not called for a while was paused: its clock stood still meanwhile.
+    if (!icount && this.#wasRunning && start - this.#lastRunEnd > 100e6) this.#started += start - this.#lastRunEnd
+    const end = start + maxMs * 1e6
+    this.#wasRunning = true
+    try {
+      for (;;) {
+        if (this.#exit !== undefined) return { state: 'stopped', sleepNs: 0, exit: this.#exit }
+        this.#timers.expire()
+        const now = this.#now()
+        const next = this.#timers.next
+        if (cpu.halted && !this.#interrupts.pending() && !this.#interrupts.nmiPending) {
+          if (!cpu.canWake) {
+            this.#exit = { reason: 'halt' }
+            continue
+          }
+          if (icount) {
+            if (next === Infinity) {
+              this.#wasRunning = false
+              return { state: 'idle', sleepNs: Infinity }
+            }
+            const jump = Math.max(0, Math.ceil(next - now))
+            this.#skipped += jump
+            this.#idleNs += jump
+            if (this.#host.monotonicNs() >= end) return { state: 'running', sleepNs: 0 }
+            continue
+          }
+          const wait = next - now
+          if (wait > SPIN_NS) {
+            this.#wasRunning = false
+            return { state: 'idle', sleepNs: wait }
+          }
+          continue
+        }
+        const chunk = icount ? Math.min(ICOUNT_CHUNK, Math.max(1, Math.ceil(next - now))) : WALL_CHUNK
+        cpu.run(chunk)
+        if (cpu.shutdownCause !== undefined) {
+          this.#exit = { reason: 'triple-fault', crash: this.#crash(cpu.shutdownCause) }
+          continue
+        }
+        if (this.#host.monotonicNs() >= end) {
+          if (this.#exit !== undefined) continue
+          return { state: 'running', sleepNs: 0 }
+        }
+      }
+    } finally {
+      this.#lastRunEnd = this.#host.monotonicNs()
+    }
+  }
+
+  send(bytes: Uint8Array): void {
+    if (this.#console?.open === true) this.#console.receive(bytes)
+    else this.#uart.receive(bytes)
+  }
+  resizeConsole(columns: number, rows: number): void {
+    this.#console?.resize(columns, rows)
+  }
+
+  reset(): void {
+    for (const part of this.#resettable) part.reset()
+    this.#ram.fill(0, this.#ram.size, 0)
+    this.powerOn()
+  }
+
+  figures(): Figures {
+    return {
+      instructions: this.#cpu.retired,
+      guestNs: this.#now(),
+      engine: { ...this.#cpu.counters, evictions: this.#cpu.evictions, idleNs: this.#idleNs },
+    }
+  }
+
+  registers(): Readonly<Record<string, string>> {
+    const cpu = this.#cpu
+    const s = cpu.state
+    const digits = (v: bigint): string => v.toString(16).padStart(16, '0')
+    const names = [
+      'rax',
+      'rcx',
+      'rdx',
+      'rbx',
+      'rsp',
+      'rbp',
+      'rsi',
+      'rdi',
+      'r8',
+      'r9',
+      'r10',
+      'r11',
+      'r12',
+      'r13',
+      'r14',
+      'r15',
+    ]
+    const registers: Record<string, string> = { rip: digits(cpu.rip) }
+    names.forEach((name, i) => {
+      registers[name] = digits(s.get64(i * 8))
+    })
+    registers['rflags'] = digits(BigInt(s.rflags >>> 0))
+    for (const [name, at] of [
+      ['cr0', CR0],
+      ['cr2', CR2],
+      ['cr3', CR3],
+      ['cr4', CR4],
+      ['efer', EFER],
+    ] as const)
+      registers[name] = digits(s.get64(at))
+    registers['cs'] = digits(BigInt(s.selector(CS)))
+    registers['ss'] = digits(BigInt(s.selector(SS)))
+    return registers
+  }
+
+  takeCallEvents(): Uint8Array {
+    return new Uint8Array(0)
+  }
+
+  #crash(cause: string): CrashReport {
+    const registers = this.registers()
+    const cpu = this.#cpu
+    const symbols = this.kernel.symbols
+    const name = (address: bigint): string => {
+      const found = symbolAt(symbols, address)
+      return found === undefined ? hex(address) : `${found.name}+${hex(address - found.address)}`
+    }
+    const stack = [name(BigInt(`0x${registers['rip']}`))]
+    let frame = BigInt(`0x${registers['rbp']}`)
+    const size = cpu.state.longMode ? 8 : 4
+    try {
+      for (let i = 0; i < 31 && frame !== 0n; i++) {
+        const back = cpu.memory.readSystem(frame + BigInt(size), size)
+        if (back === 0n) break
+        stack.push(name(back))
+        const up = cpu.memory.readSystem(frame, size)
+        if (up <= frame) break
+        frame = up
+      }
+    } catch {
+      // The chain ends where memory does.
+    }
+    return { cause, registers, stack }
+  }
+}
+
+export const createMachine: CreateMachine = (config, host, events): Result<Machine> => {
+  const bytes = config.memoryMiB * MiB
+  if (!Number.isInteger(config.memoryMiB) || bytes < RAM_MIN || bytes > RAM_MAX)
+    return refuse(
+      problem(
+        'bad-memory',
+        `the memory size is ${config.memoryMiB} MiB`,
+        `a whole number from ${RAM_MIN / MiB} to ${RAM_MAX / MiB} MiB`,
+        'choose 256 MiB',
+      ),
+    )
+  const wrong = checkCpuSwitches(config.cpu)
+  if (wrong !== undefined) return refuse(wrong)
+  const profile = PROFILES[config.profile]
+  const plugged =
+    config.disks.length + (config.net === 'user' ? 1 : 0) + (config.rng ? 1 : 0) + (config.virtioConsole ? 1 : 0)
+  if (plugged > profile.virtioSlots)
+    return refuse(
+      problem(
+        'too-many-devices',
+        `${plugged} virtio devices are plugged`,
+        `at most ${profile.virtioSlots} on ${profile.name}`,
+        'take out a disk, the network or the virtio console',
+      ),
+    )
+  const pages = (RAM_OFFSET + bytes) / WASM_PAGE
+  let memory: HostMemory
+  try {
+    memory = host.createMemory(pages)
+  } catch {
+    return refuse(
+      problem(
+        'no-memory',
+        `the host has no ${Math.ceil((pages * WASM_PAGE) / MiB)} MiB for a guest of ${config.memoryMiB} MiB`,
+        'that much free address space',
+        'choose less guest memory, or close other tabs',
+      ),
+    )
+  }
+  const machine = new MicroVm(config, host, events, memory, pages)
+  const booted = machine.powerOn()
+  return booted.ok ? ok(machine) : booted
+}
