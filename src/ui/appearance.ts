@@ -3,7 +3,7 @@ import { useSettings } from './context.ts'
 import type { Appearance } from './terminal-theme.ts'
 
 const prefersLight = matchMedia('(prefers-color-scheme: light)')
-const narrow = matchMedia('(max-width: 899px)')
+const narrow = matchMedia('(max-width: 999px)')
 
 const useMedia = (media: MediaQueryList): boolean =>
   useSyncExternalStore(

@@ -27,11 +27,7 @@ export const Notice = () => {
   const reset = () => playground.reset()
   switch (phase) {
     case 'paused':
-      return (
-        <NoticeLine tone="plain" verb="Resume" onVerb={() => playground.resume()}>
-          Paused. Guest time stands still.
-        </NoticeLine>
-      )
+      return <NoticeLine tone="plain">Paused. Guest time stands still.</NoticeLine>
     case 'off':
       return <NoticeLine tone="plain">Powered off. Its memory has been given back.</NoticeLine>
     case 'powered-off':

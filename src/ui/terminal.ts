@@ -72,7 +72,7 @@ const devicePixelsAgree = (element: HTMLElement): Promise<boolean> =>
     }
   })
 
-const fontSize = (): number => (matchMedia('(max-width: 899px)').matches ? 12 : 15)
+const fontSize = (): number => (matchMedia('(max-width: 599px)').matches ? 12 : 15)
 
 export const openTerminal = async (
   element: HTMLElement,
