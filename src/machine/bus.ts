@@ -27,6 +27,8 @@ interface Window {
 export class Bus {
   readonly #windows: Window[] = []
   #last: Window | undefined
+  /** Told of every access before it happens: on a virtual machine it is an exit, which takes time. */
+  onAccess: () => void = () => {}
 
   /** Gives [base, base+length) to `device`. Windows may not overlap. */
   attach(base: number, length: number, device: BusDevice): void {
@@ -37,11 +39,13 @@ export class Bus {
   }
 
   read(address: number, size: AccessSize): number {
+    this.onAccess()
     const w = this.#find(address)
     return w === undefined ? OPEN_BUS[size] : w.device.read(address - w.base, size)
   }
 
   write(address: number, size: AccessSize, value: number): void {
+    this.onAccess()
     const w = this.#find(address)
     if (w !== undefined) w.device.write(address - w.base, size, value)
   }

@@ -85,6 +85,11 @@ const RAM_OFFSET = Math.ceil((RECORDS + RECORD_PAGES * RECORD_PAGE_BYTES) / WASM
 /** Instructions between looks at the host's clock: 0.2-1 ms. Under the wall clock also the timers' granularity. */
 const ICOUNT_CHUNK = 100_000
 const WALL_CHUNK = 20_000
+/**
+ * What a device access takes under icount: the exit to a VMM and back, about a microsecond on real microVMs. Delay loops
+ * that poll a timer then cost what they cost there, and not a host's whole millisecond per guest millisecond.
+ */
+const ICOUNT_ACCESS_NS = 1000
 /** Under the wall clock, HLT for less than this is waited out here: no host sleeps that briefly. */
 const SPIN_NS = 20_000
 
@@ -212,6 +217,7 @@ class MicroVm implements Machine {
       interrupts,
       host,
       model: this.#model,
+      accessCost: config.clock === 'icount' ? ICOUNT_ACCESS_NS : 0,
       readTsc: () => BigInt(Math.floor(this.#now())) + this.#tscOffset,
       writeTsc: (value) => {
         this.#tscOffset = value - BigInt(Math.floor(this.#now()))
@@ -269,7 +275,8 @@ class MicroVm implements Machine {
   #now(): number {
     if (this.#config.clock === 'wall') return this.#host.monotonicNs() - this.#started
     // Devices ask at their first reset, when there is no CPU yet.
-    return ((this.#cpu as Cpu | undefined)?.retired ?? 0) + this.#skipped
+    const cpu = this.#cpu as Cpu | undefined
+    return cpu === undefined ? 0 : cpu.retired + cpu.charged + this.#skipped
   }
   #clockTime(): { seconds: number; nanoseconds: number } {
     if (this.#config.clock === 'wall') {

@@ -98,6 +98,8 @@ export interface CpuSurroundings {
   readonly interrupts: InterruptController
   readonly host: MachineHost
   readonly model: CpuModel
+  /** Instructions that a device access takes as long as (icount); 0 when time is not counted in instructions. */
+  readonly accessCost: number
   readTsc(): bigint
   writeTsc(value: bigint): void
   apicBaseChanged(value: bigint): void
@@ -225,6 +227,7 @@ export class Cpu implements CpuCore, LinearMemory {
       assert(f !== undefined, `the host function '${name}' exists`)
       return f
     })
+    around.memory.onAccess = around.ports.onAccess = () => this.#charge()
     around.ram.onWrite = (address, length) => this.#deviceWrote(address, length)
     this.interrupts.onChange = () => this.interruptsChanged()
   }
@@ -258,6 +261,7 @@ export class Cpu implements CpuCore, LinearMemory {
     s.set64(0x18, BigInt(startInfo))
     s.rip = BigInt(entry)
     this.#retired = 0
+    this.charged = 0
     this.#granted = 0
     this.#inhibitUntil = 0
     this.#atRecord = false
@@ -272,6 +276,16 @@ export class Cpu implements CpuCore, LinearMemory {
   /** Whether anything could wake a halted CPU. */
   get canWake(): boolean {
     return (this.state.get32(RFLAGS_SYSTEM) & FLAGS_IF) !== 0 || this.interrupts.nmiPending
+  }
+
+  /** Instructions' worth of time charged for device accesses since power-on; see CpuSurroundings.accessCost. */
+  charged = 0
+  #charge(): void {
+    this.counters.deviceAccesses++
+    const cost = this.#around.accessCost
+    if (cost === 0) return
+    this.charged += cost
+    if (this.#running) this.#shorten(Math.max(0, this.state.get32(BUDGET) - cost))
   }
 
   /** The current slice ends before the next instruction. */
@@ -611,7 +625,8 @@ export class Cpu implements CpuCore, LinearMemory {
   }
   #noteLarge(t: Translation, high: number, low: number): void {
     if (t.pageShift === 12) return
-    if (t.pageShift === 21) this.#largePages.add(high * 2048 + (low >>> 21))
+    // Halves from the engine are signed.
+    if (t.pageShift === 21) this.#largePages.add((high >>> 0) * 2048 + (low >>> 21))
     else this.#hugePages = true
   }
   #fillTlb(t: Translation, high: number, low: number, write: boolean): void {
@@ -713,7 +728,6 @@ export class Cpu implements CpuCore, LinearMemory {
       for (let i = 0; i < size; i++) this.#bytes[to + i] = this.#ram.bytes[physical + i]
       return
     }
-    this.counters.deviceAccesses++
     for (let i = 0; i < size; ) {
       const n = deviceAccess(physical + i, size - i)
       const value = this.#bus.read(physical + i, n)
@@ -731,7 +745,6 @@ export class Cpu implements CpuCore, LinearMemory {
       }
       return
     }
-    this.counters.deviceAccesses++
     for (let i = 0; i < size; ) {
       const n = deviceAccess(physical + i, size - i)
       let value = 0

@@ -7,6 +7,7 @@ import { BR, DE, GuestFault } from './core.ts'
 import type { Cpu } from './cpu.ts'
 import { FLAGS_AF, FLAGS_ARITHMETIC, FLAGS_CF, FLAGS_DF, FLAGS_PF, FLAGS_SF, FLAGS_ZF } from './flags.ts'
 import { REC_DISP, REC_IMM, REC_SEGMENT } from './record.ts'
+import { SSE_HOST } from './softfloat/host.ts'
 import {
   CodeMode,
   DS,
@@ -34,6 +35,7 @@ import { iret } from './system/iret.ts'
 import { readMsr, writeMsr } from './system/msr.ts'
 import * as segments from './system/segments.ts'
 import * as syscalls from './system/syscalls.ts'
+import { X87_HOST } from './x87/host.ts'
 
 export type HostFunction = (record: number) => void
 type Functions = Record<string, HostFunction>
@@ -356,6 +358,16 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
     area('xrstor', fpu.xrstor)
   }
   for (const kind of ['sse', 'mmx', 'x87'] as const) f[`fpuFault.${kind}`] = () => cpu.fpuFault(kind)
+
+  for (const [name, run] of Object.entries(SSE_HOST)) f[name] = (record) => void run(cpu, record)
+  for (const [name, run] of Object.entries(X87_HOST))
+    f[name] = (record) => {
+      try {
+        run(cpu, record, bytes)
+      } finally {
+        cpu.updateFpu()
+      }
+    }
 
   // ── ports ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 

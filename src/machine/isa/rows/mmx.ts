@@ -32,6 +32,12 @@ const moveOut =
     x.write(y.read(bits), bits)
     enterMmx(b)
   }
+// Made once, so that rows share handlers.
+const MOVE_IN_32 = moveIn(32)
+const MOVE_IN_64 = moveIn(64)
+const MOVE_OUT_32 = moveOut(32)
+const MOVE_OUT_64 = moveOut(64)
+
 const emms: Meaning = (b) => b.f.emit(i32.store16(i32.const(0), i32.const(0xffff), STATE + FTW))
 
 const insertWord: Meaning = (b, x, y) => {
@@ -52,13 +58,13 @@ const signsOfMmx: Meaning = (b, x, y) => {
 }
 
 export const MMX_ROWS: readonly Row[] = [
-  row('MOVQ mm, r/m64', 'NP REX.W + 0F 6E /r', 'w r', moveIn(64), { feature: 'mmx' }),
-  row('MOVD mm, r/m32', 'NP 0F 6E /r', 'w r', moveIn(32), { feature: 'mmx' }),
-  row('MOVQ r/m64, mm', 'NP REX.W + 0F 7E /r', 'w r', moveOut(64), { feature: 'mmx' }),
-  row('MOVD r/m32, mm', 'NP 0F 7E /r', 'w r', moveOut(32), { feature: 'mmx' }),
-  row('MOVQ mm, mm/m64', 'NP 0F 6F /r', 'w r', moveIn(64), { feature: 'mmx' }),
-  row('MOVQ mm/m64, mm', 'NP 0F 7F /r', 'w r', moveOut(64), { feature: 'mmx' }),
-  row('MOVNTQ m64, mm', 'NP 0F E7 /r', 'w r', moveOut(64), { feature: 'sse' }),
+  row('MOVQ mm, r/m64', 'NP REX.W + 0F 6E /r', 'w r', MOVE_IN_64, { feature: 'mmx' }),
+  row('MOVD mm, r/m32', 'NP 0F 6E /r', 'w r', MOVE_IN_32, { feature: 'mmx' }),
+  row('MOVQ r/m64, mm', 'NP REX.W + 0F 7E /r', 'w r', MOVE_OUT_64, { feature: 'mmx' }),
+  row('MOVD r/m32, mm', 'NP 0F 7E /r', 'w r', MOVE_OUT_32, { feature: 'mmx' }),
+  row('MOVQ mm, mm/m64', 'NP 0F 6F /r', 'w r', MOVE_IN_64, { feature: 'mmx' }),
+  row('MOVQ mm/m64, mm', 'NP 0F 7F /r', 'w r', MOVE_OUT_64, { feature: 'mmx' }),
+  row('MOVNTQ m64, mm', 'NP 0F E7 /r', 'w r', MOVE_OUT_64, { feature: 'sse' }),
   row('EMMS', 'NP 0F 77', '', emms, { feature: 'mmx', unit: 'mmx' }),
 
   ...PACKED.flatMap((p) =>

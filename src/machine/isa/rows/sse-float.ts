@@ -30,14 +30,18 @@ import { type Builder, k, state } from '../builder.ts'
 import { enterMmx, type Meaning, type Operand } from '../operand.ts'
 import { type Row, row } from '../row.ts'
 import {
+  andNot,
   type Binary,
   c32,
   c64,
   combine,
   combineByImmediate,
   control32,
+  HIGH_DWORDS,
+  HIGH_QWORDS,
   imm8,
-  interleave,
+  LOW_DWORDS,
+  LOW_QWORDS,
   lanes32,
   lanes64,
   type Unary,
@@ -455,13 +459,13 @@ export const SSE_FLOAT_ROWS: readonly Row[] = [
   row('HSUBPD xmm, xmm/m128', '66 0F 7D /r', 'rw r', horizontal(SUB, DOUBLE), { feature: 'sse3' }),
 
   ...logic('AND', '54', v128.and),
-  ...logic('ANDN', '55', (a, b) => v128.andnot(b, a)),
+  ...logic('ANDN', '55', andNot),
   ...logic('OR', '56', v128.or),
   ...logic('XOR', '57', v128.xor),
-  row('UNPCKLPS xmm, xmm/m128', 'NP 0F 14 /r', 'rw r', combine(interleave(4, 0)), { feature: 'sse' }),
-  row('UNPCKHPS xmm, xmm/m128', 'NP 0F 15 /r', 'rw r', combine(interleave(4, 8)), { feature: 'sse' }),
-  row('UNPCKLPD xmm, xmm/m128', '66 0F 14 /r', 'rw r', combine(interleave(8, 0)), { feature: 'sse2' }),
-  row('UNPCKHPD xmm, xmm/m128', '66 0F 15 /r', 'rw r', combine(interleave(8, 8)), { feature: 'sse2' }),
+  row('UNPCKLPS xmm, xmm/m128', 'NP 0F 14 /r', 'rw r', combine(LOW_DWORDS), { feature: 'sse' }),
+  row('UNPCKHPS xmm, xmm/m128', 'NP 0F 15 /r', 'rw r', combine(HIGH_DWORDS), { feature: 'sse' }),
+  row('UNPCKLPD xmm, xmm/m128', '66 0F 14 /r', 'rw r', combine(LOW_QWORDS), { feature: 'sse2' }),
+  row('UNPCKHPD xmm, xmm/m128', '66 0F 15 /r', 'rw r', combine(HIGH_QWORDS), { feature: 'sse2' }),
   row('SHUFPS xmm, xmm/m128, imm8', 'NP 0F C6 /r ib', 'rw r r', combineByImmediate(shuffleFloats), { feature: 'sse' }),
   row('SHUFPD xmm, xmm/m128, imm8', '66 0F C6 /r ib', 'rw r r', combineByImmediate(shuffleDoubles), {
     feature: 'sse2',

@@ -9,6 +9,7 @@ import { STATE, XMM } from '../../cpu/state.ts'
 import type { Meaning } from '../operand.ts'
 import { type Row, row } from '../row.ts'
 import {
+  andNot,
   atMost,
   type Binary,
   c8,
@@ -20,9 +21,14 @@ import {
   controlHigh16,
   controlLow16,
   derive,
+  enteringMmx,
   everySecond,
+  HIGH_DWORDS,
+  HIGH_QWORDS,
   imm8,
   interleave,
+  LOW_DWORDS,
+  LOW_QWORDS,
   lowHalves,
   moveDown,
   shiftOrSign,
@@ -159,18 +165,18 @@ export const PACKED: readonly Packed[] = [
   packed('PCMPGTD', '66', 'mmx sse2', i32x4.gt_s),
 
   packed('PAND', 'DB', 'mmx sse2', v128.and, { hot: true }),
-  packed('PANDN', 'DF', 'mmx sse2', (a, b) => v128.andnot(b, a)),
+  packed('PANDN', 'DF', 'mmx sse2', andNot),
   packed('POR', 'EB', 'mmx sse2', v128.or, { hot: true }),
   packed('PXOR', 'EF', 'mmx sse2', v128.xor, { hot: true }),
 
   packed('PUNPCKLBW', '60', 'mmx sse2', interleave(1, 0), { mmxOperation: interleave(1, 0, 8), mmxSource: 'mm/m32' }),
   packed('PUNPCKLWD', '61', 'mmx sse2', interleave(2, 0), { mmxOperation: interleave(2, 0, 8), mmxSource: 'mm/m32' }),
-  packed('PUNPCKLDQ', '62', 'mmx sse2', interleave(4, 0), { mmxOperation: interleave(4, 0, 8), mmxSource: 'mm/m32' }),
-  packed('PUNPCKLQDQ', '6C', '- sse2', interleave(8, 0), { hot: true }),
+  packed('PUNPCKLDQ', '62', 'mmx sse2', LOW_DWORDS, { mmxOperation: interleave(4, 0, 8), mmxSource: 'mm/m32' }),
+  packed('PUNPCKLQDQ', '6C', '- sse2', LOW_QWORDS, { hot: true }),
   packed('PUNPCKHBW', '68', 'mmx sse2', interleave(1, 8), { mmxOperation: interleave(1, 4, 8) }),
   packed('PUNPCKHWD', '69', 'mmx sse2', interleave(2, 8), { mmxOperation: interleave(2, 4, 8) }),
-  packed('PUNPCKHDQ', '6A', 'mmx sse2', interleave(4, 8), { mmxOperation: interleave(4, 4, 8) }),
-  packed('PUNPCKHQDQ', '6D', '- sse2', interleave(8, 8)),
+  packed('PUNPCKHDQ', '6A', 'mmx sse2', HIGH_DWORDS, { mmxOperation: interleave(4, 4, 8) }),
+  packed('PUNPCKHQDQ', '6D', '- sse2', HIGH_QWORDS),
   packed('PACKSSWB', '63', 'mmx sse2', i8x16.narrow_i16x8_s, { mmxOperation: packHalves(i8x16.narrow_i16x8_s) }),
   packed('PACKSSDW', '6B', 'mmx sse2', i16x8.narrow_i32x4_s, { mmxOperation: packHalves(i16x8.narrow_i32x4_s) }),
   packed('PACKUSWB', '67', 'mmx sse2', i8x16.narrow_i16x8_u, { mmxOperation: packHalves(i8x16.narrow_i16x8_u) }),
@@ -229,7 +235,11 @@ export const SHIFTS: readonly Shift[] = [
 ]
 /** Count in the low 64 bits of the second operand. */
 export const shiftByRegister = (operation: Shift['operation']): Meaning => {
-  return (b, x, y) => combine((a, counts) => operation(a, b.let(i64x2.extract_lane(counts, 0))))(b, x, y, x, x)
+  return (b, x, y) => {
+    const counts = y.readV()
+    enteringMmx(b, x, y)
+    x.writeV(operation(x.readV(), b.let(i64x2.extract_lane(counts, 0))))
+  }
 }
 export const shiftByImmediate = (operation: Shift['operation']): Meaning => {
   return (b, x) => {

@@ -29,6 +29,14 @@ const moveOut =
   (bits: 32 | 64): Meaning =>
   (_, x, y) =>
     x.write(y.read(bits), bits)
+// Made once, so that rows share handlers.
+const MOVE_IN_32 = moveIn(32)
+const MOVE_IN_64 = moveIn(64)
+const MOVE_OUT_32 = moveOut(32)
+const MOVE_OUT_64 = moveOut(64)
+const MOVE_SCALAR_32 = moveScalar(32)
+const MOVE_SCALAR_64 = moveScalar(64)
+
 /** MOVQ to a register clears the upper half. */
 const moveQuad: Meaning = (_, x, y) => {
   if (x.isMemory) x.write(y.read(64), 64)
@@ -100,7 +108,7 @@ const whole = (mnemonic: string, load: string, store: string, feature: string, m
 ]
 const half = (mnemonic: string, load: string, store: string, feature: string, high: boolean): Row[] => [
   row(`${mnemonic} xmm, m64`, `${load} /r`, 'rw r', high ? loadHigh : loadLow, { feature }),
-  row(`${mnemonic} m64, xmm`, `${store} /r`, 'w r', high ? storeHigh : moveOut(64), { feature }),
+  row(`${mnemonic} m64, xmm`, `${store} /r`, 'w r', high ? storeHigh : MOVE_OUT_64, { feature }),
 ]
 
 export const SSE_MOVE_ROWS: readonly Row[] = [
@@ -112,15 +120,15 @@ export const SSE_MOVE_ROWS: readonly Row[] = [
   ...whole('MOVUPD', '66 0F 10', '66 0F 11', 'sse2', { unaligned: true }),
   row('LDDQU xmm, m128', 'F2 0F F0 /r', 'w r', moveVector, { feature: 'sse3', unaligned: true }),
 
-  row('MOVSS xmm, xmm/m32', 'F3 0F 10 /r', 'rw r', moveScalar(32), { feature: 'sse' }),
-  row('MOVSS xmm/m32, xmm', 'F3 0F 11 /r', 'w r', moveOut(32), { feature: 'sse' }),
-  row('MOVSD xmm, xmm/m64', 'F2 0F 10 /r', 'rw r', moveScalar(64), { feature: 'sse2' }),
-  row('MOVSD xmm/m64, xmm', 'F2 0F 11 /r', 'w r', moveOut(64), { feature: 'sse2' }),
+  row('MOVSS xmm, xmm/m32', 'F3 0F 10 /r', 'rw r', MOVE_SCALAR_32, { feature: 'sse' }),
+  row('MOVSS xmm/m32, xmm', 'F3 0F 11 /r', 'w r', MOVE_OUT_32, { feature: 'sse' }),
+  row('MOVSD xmm, xmm/m64', 'F2 0F 10 /r', 'rw r', MOVE_SCALAR_64, { feature: 'sse2' }),
+  row('MOVSD xmm/m64, xmm', 'F2 0F 11 /r', 'w r', MOVE_OUT_64, { feature: 'sse2' }),
 
-  row('MOVQ xmm, r/m64', '66 REX.W + 0F 6E /r', 'w r', moveIn(64), { feature: 'sse2', hot: true }),
-  row('MOVD xmm, r/m32', '66 0F 6E /r', 'w r', moveIn(32), { feature: 'sse2', hot: true }),
-  row('MOVQ r/m64, xmm', '66 REX.W + 0F 7E /r', 'w r', moveOut(64), { feature: 'sse2', hot: true }),
-  row('MOVD r/m32, xmm', '66 0F 7E /r', 'w r', moveOut(32), { feature: 'sse2', hot: true }),
+  row('MOVQ xmm, r/m64', '66 REX.W + 0F 6E /r', 'w r', MOVE_IN_64, { feature: 'sse2', hot: true }),
+  row('MOVD xmm, r/m32', '66 0F 6E /r', 'w r', MOVE_IN_32, { feature: 'sse2', hot: true }),
+  row('MOVQ r/m64, xmm', '66 REX.W + 0F 7E /r', 'w r', MOVE_OUT_64, { feature: 'sse2', hot: true }),
+  row('MOVD r/m32, xmm', '66 0F 7E /r', 'w r', MOVE_OUT_32, { feature: 'sse2', hot: true }),
   row('MOVQ xmm, xmm/m64', 'F3 0F 7E /r', 'w r', moveQuad, { feature: 'sse2', hot: true }),
   row('MOVQ xmm/m64, xmm', '66 0F D6 /r', 'w r', moveQuad, { feature: 'sse2', hot: true }),
 
@@ -160,8 +168,8 @@ export const SSE_MOVE_ROWS: readonly Row[] = [
   row('MOVNTPD m128, xmm', '66 0F 2B /r', 'w r', moveVector, { feature: 'sse2' }),
   row('MOVNTDQ m128, xmm', '66 0F E7 /r', 'w r', moveVector, { feature: 'sse2' }),
   row('MOVNTDQA xmm, m128', '66 0F 38 2A /r', 'w r', moveVector, { feature: 'sse4.1' }),
-  row('MOVNTI m64, r64', 'NP REX.W + 0F C3 /r', 'w r', moveOut(64), { feature: 'sse2', hot: true }),
-  row('MOVNTI m32, r32', 'NP 0F C3 /r', 'w r', moveOut(32), { feature: 'sse2', hot: true }),
+  row('MOVNTI m64, r64', 'NP REX.W + 0F C3 /r', 'w r', MOVE_OUT_64, { feature: 'sse2', hot: true }),
+  row('MOVNTI m32, r32', 'NP 0F C3 /r', 'w r', MOVE_OUT_32, { feature: 'sse2', hot: true }),
   row(
     'MASKMOVDQU xmm, xmmrm',
     '66 0F F7 /r',

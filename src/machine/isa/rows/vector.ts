@@ -110,14 +110,25 @@ export const shiftOrSign =
 export const enteringMmx = (b: Builder, ...operands: Operand[]): void => {
   if (operands.some((operand) => operand.form === 'mm')) enterMmx(b)
 }
-/** x = operation(x, y). */
-export const combine =
-  (operation: Binary): Meaning =>
-  (b, x, y) => {
+const combinations = new Map<Binary, Meaning>()
+/** x = operation(x, y). One meaning for each operation, so that PAND and ANDPS share their handlers. */
+export const combine = (operation: Binary): Meaning => {
+  const made = combinations.get(operation)
+  if (made !== undefined) return made
+  const meaning: Meaning = (b, x, y) => {
     const right = y.readV()
     enteringMmx(b, x, y)
     x.writeV(operation(x.readV(), right))
   }
+  combinations.set(operation, meaning)
+  return meaning
+}
+/** The first operand is inverted, as PANDN has it. */
+export const andNot: Binary = (a, b) => v128.andnot(b, a)
+export const LOW_DWORDS = interleave(4, 0)
+export const HIGH_DWORDS = interleave(4, 8)
+export const LOW_QWORDS = interleave(8, 0)
+export const HIGH_QWORDS = interleave(8, 8)
 /** x = operation(y). */
 export const derive =
   (operation: Unary): Meaning =>
