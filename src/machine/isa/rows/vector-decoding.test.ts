@@ -15,6 +15,8 @@ test('every vector encoding decodes to its own row', () => {
   const memory = new DataView(new ArrayBuffer(64))
   const wrong: string[] = []
   for (const row of [...MMX_ROWS, ...SSE_MOVE_ROWS, ...SSE_INTEGER_ROWS, ...SSE_FLOAT_ROWS, ...SSE4_ROWS]) {
+    // The hint-NOP rows stand in for them.
+    if (row.mnemonic.startsWith('PREFETCH')) continue
     const rm = row.operands.find((o) => o.source === 'rm')
     const placements: Placement[] = []
     if (rm === undefined || rm.register) placements.push('register')

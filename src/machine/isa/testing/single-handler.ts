@@ -5,7 +5,7 @@
 
 import { i32 } from '../../../wasm/instructions.ts'
 import { FunctionBuilder, type FunctionRef, ModuleBuilder } from '../../../wasm/module.ts'
-import type { ValueType } from '../../../wasm/value.ts'
+import type { I32, ValueType } from '../../../wasm/value.ts'
 import { GuestFault } from '../../cpu/core.ts'
 import { REC_IMM, REC_R1, REC_R2, REC_R3, TLB, TLB_BASE, TLB_CONTEXT_BYTES, TLB_EMPTY_BYTE } from '../../cpu/record.ts'
 import { CpuState, FAULT } from '../../cpu/state.ts'
@@ -90,7 +90,7 @@ export const buildHandler = (row: Row, memory: boolean, hosts: HostFunctions): S
       beforeCall: () => {},
       afterCall: () => {},
       goto: () => f.return(i32.const(1)),
-      gotoOrFault: () => f.return(i32.const(1)),
+      gotoOrFault: (to: I32) => f.return(to),
       next: () => f.return(i32.const(1)),
       budget: () => i32.const(1000),
       spend: () => {},
