@@ -3,7 +3,16 @@
  * memory, exports, and the name section, so that profilers name what they show.
  */
 import { assert } from '../base/assert.ts'
-import { type Code, flatten, type I32, s32leb, u32leb, VALUE_TYPE_BYTE, type Value, type ValueType } from './value.ts'
+import {
+  ByteWriter,
+  type Code,
+  type I32,
+  s32leb,
+  u32leb,
+  VALUE_TYPE_BYTE,
+  type Value,
+  type ValueType,
+} from './value.ts'
 
 /** A branch target inside a function: the depth at which its block was opened. */
 export interface Label {
@@ -141,7 +150,7 @@ export class FunctionBuilder<P extends readonly ValueType[] = readonly ValueType
   }
 
   /** The function's body as the code section wants it, without its size. */
-  encode(): number[] {
+  encode(into: ByteWriter): void {
     const locals: Code[] = []
     let runs = 0
     for (let i = 0; i < this.#localTypes.length; ) {
@@ -152,7 +161,10 @@ export class FunctionBuilder<P extends readonly ValueType[] = readonly ValueType
       runs++
       i += n
     }
-    return flatten([...u32leb(runs), locals, this.#body, 0x0b])
+    into.code(u32leb(runs))
+    into.code(locals)
+    into.code(this.#body)
+    into.byte(0x0b)
   }
 }
 
@@ -276,15 +288,16 @@ export class ModuleBuilder {
     // Limits flag 0x03: shared, with a maximum.
     imports.push([text('env'), text('memory'), 0x02, 0x03, ...u32leb(this.#memoryPages), ...u32leb(this.#memoryPages)])
     const declarations = this.#functions.map((f) => u32leb(this.#type(f.params, f.results)))
-    const bodies = this.#functions.map((f): Code => {
-      const body = f.encode()
-      return [...u32leb(body.length), body]
-    })
-    const out: number[] = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]
-    const section = (id: number, content: Code): void => {
-      const bytes = flatten(content)
-      out.push(id, ...u32leb(bytes.length))
-      for (const b of bytes) out.push(b)
+    const out = new ByteWriter()
+    out.code([0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00])
+    const content = new ByteWriter()
+    const section = (id: number, write: Code | (() => void)): void => {
+      content.length = 0
+      if (typeof write === 'function') write()
+      else content.code(write)
+      out.byte(id)
+      out.code(u32leb(content.length))
+      out.bytes(content.view())
     }
     section(1, vector(this.#typeCodes))
     section(2, vector(imports))
@@ -294,13 +307,26 @@ export class ModuleBuilder {
     section(7, vector(this.#exports.map((e) => [text(e.name), 0x00, ...u32leb(e.index)])))
     if (this.#table.length > 0)
       section(9, vector([[0x00, 0x41, ...s32leb(0), 0x0b, vector(this.#table.map((i) => u32leb(i)))]]))
-    section(10, vector(bodies))
+    section(10, () => {
+      content.code(u32leb(this.#functions.length))
+      const body = new ByteWriter()
+      for (const f of this.#functions) {
+        body.length = 0
+        f.encode(body)
+        content.code(u32leb(body.length))
+        content.bytes(body.view())
+      }
+    })
     const names = vector([
       ...this.#imports.map((i): Code => [...u32leb(i.ref.index), text(i.name)]),
       ...this.#refs.map((r): Code => [...u32leb(r.index), text(r.name)]),
     ])
-    const nameBytes = flatten(names)
-    section(0, [text('name'), 0x01, ...u32leb(nameBytes.length), nameBytes])
-    return new Uint8Array(out)
+    const nameBytes = new ByteWriter()
+    nameBytes.code(names)
+    section(0, () => {
+      content.code([text('name'), 0x01, u32leb(nameBytes.length)])
+      content.bytes(nameBytes.view())
+    })
+    return out.view().slice()
   }
 }

@@ -70,10 +70,35 @@ export const s64leb = (value: bigint): number[] => {
   }
 }
 
-/** Flattens a rope. */
-export const flatten = (code: Code, into: number[] = []): number[] => {
-  for (const part of code)
-    if (typeof part === 'number') into.push(part)
-    else flatten(part, into)
-  return into
+/** Bytes being written, growing as needed. */
+export class ByteWriter {
+  #bytes = new Uint8Array(1 << 16)
+  length = 0
+
+  byte(value: number): void {
+    if (this.length === this.#bytes.length) this.#grow(1)
+    this.#bytes[this.length++] = value
+  }
+  /** Appends a rope, flattened. */
+  code(code: Code): void {
+    for (let i = 0; i < code.length; i++) {
+      const part = code[i] as number | Code
+      if (typeof part === 'number') this.byte(part)
+      else this.code(part)
+    }
+  }
+  bytes(source: Uint8Array): void {
+    if (this.length + source.length > this.#bytes.length) this.#grow(source.length)
+    this.#bytes.set(source, this.length)
+    this.length += source.length
+  }
+  /** What has been written, a view that the next write may outdate. */
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.length)
+  }
+  #grow(by: number): void {
+    const larger = new Uint8Array(Math.max(this.#bytes.length * 2, this.length + by))
+    larger.set(this.#bytes)
+    this.#bytes = larger
+  }
 }

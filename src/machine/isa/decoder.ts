@@ -97,7 +97,8 @@ interface Opcode {
   readonly rows: Row[]
   readonly literal: boolean
   readonly modrm: boolean
-  readonly memo: Int16Array
+  /** Candidate by context; made when the opcode is first met. */
+  memo: Int16Array | undefined
 }
 
 const NO_CANDIDATE = -1
@@ -133,7 +134,7 @@ export class Decoder {
         rows: [...list].sort((a, b) => rank(b) - rank(a)),
         literal: list.some((r) => r.encoding.literalModrm !== undefined),
         modrm: list.some((r) => r.encoding.modrm),
-        memo: new Int16Array(1 << 14),
+        memo: undefined,
       }
     })
   }
@@ -250,6 +251,7 @@ export class Decoder {
         (reg << 7) |
         (isRegister << 10) |
         (opcode.literal ? rm << 11 : 0)
+      opcode.memo ??= new Int16Array(1 << 14)
       let n = opcode.memo[key]!
       if (n === UNKNOWN) {
         n = this.#find(opcode, rep, has66, w, mode, has67, modrm)

@@ -156,8 +156,11 @@ export const round = (a: Unpacked, limits: Limits, c: Context): Unpacked => {
     if ((c.masks & OE) === 0) {
       if (free.inexact) c.flags |= PE
       c.c1 = free.up
+      if (top - bias <= emax) return finite(sign, lsb - bias, free.quotient)
       // Only FSCALE gets so far that the adjusted exponent is still too large.
-      return top - bias > emax ? infinity(sign) : finite(sign, lsb - bias, free.quotient)
+      c.flags |= PE
+      c.c1 = true
+      return infinity(sign)
     }
     c.flags |= PE
     const away =
@@ -171,7 +174,10 @@ export const round = (a: Unpacked, limits: Limits, c: Context): Unpacked => {
     c.flags |= UE
     if (free.inexact) c.flags |= PE
     c.c1 = free.up
-    return top + bias < emin ? zero(sign) : finite(sign, lsb + bias, free.quotient)
+    if (top + bias >= emin) return finite(sign, lsb + bias, free.quotient)
+    c.flags |= PE
+    c.c1 = false
+    return zero(sign)
   }
   const least = emin - precision + 1
   // A value far below the least denormal rounds as any of its size does.

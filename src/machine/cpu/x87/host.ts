@@ -154,6 +154,7 @@ const EFLAGS: Readonly<Record<op.Relation, number>> = {
   unordered: FLAGS_CF | FLAGS_PF | FLAGS_ZF,
 }
 
+/** An unmasked IE or DE keeps the stack as it is; the condition is told all the same (AMD; the SDM says not for IE). */
 const comparison =
   (
     right: (u: Unit, record: number, bytes: DataView) => Unpacked | undefined,
@@ -168,12 +169,10 @@ const comparison =
       u.condition(CONDITION[relation])
       if (!u.blocked) for (let i = 0; i < pops; i++) u.pop()
     }
-    if (u.isEmpty(0) || b === undefined) u.underflow(() => finish('unordered'))
-    else {
-      const relation = op.compare(u.get(0), b, signaling, u)
-      // An unmasked DE keeps the stack as it is, but the relation is known.
-      if (!u.invalidRaised) finish(relation)
-    }
+    if (u.isEmpty(0) || b === undefined) {
+      u.underflow(() => {})
+      finish('unordered')
+    } else finish(op.compare(u.get(0), b, signaling, u))
     u.end(memory ? addressOf(bytes) : undefined)
   }
 const inRegister = (u: Unit, record: number, bytes: DataView): Unpacked | undefined => {
@@ -196,11 +195,10 @@ const comparisonToFlags =
     }
     u.keepC1()
     const b = inRegister(u, record, bytes)
-    if (u.isEmpty(0) || b === undefined) u.underflow(() => finish('unordered'))
-    else {
-      const relation = op.compare(u.get(0), b, signaling, u)
-      if (!u.invalidRaised) finish(relation)
-    }
+    if (u.isEmpty(0) || b === undefined) {
+      u.underflow(() => {})
+      finish('unordered')
+    } else finish(op.compare(u.get(0), b, signaling, u))
     u.end()
   }
 
@@ -398,6 +396,13 @@ const storeRegister =
     else finish(u.rawSignificand(0), u.rawSignExponent(0))
     u.end()
   }
+/** FSTP's alias D9 D8+i: an empty ST(0) is popped and nothing else. */
+const storeUnlessEmpty: X87Function = (core, record, bytes) => {
+  const u = unit.begin(core, record, bytes)
+  if (!u.isEmpty(0)) u.setRaw(registerOf(record, bytes), u.rawSignificand(0), u.rawSignExponent(0))
+  u.pop()
+  u.end()
+}
 const exchange: X87Function = (core, record, bytes) => {
   const u = unit.begin(core, record, bytes)
   const i = registerOf(record, bytes)
@@ -441,6 +446,7 @@ const remainder =
   (nearest: boolean): X87Function =>
   (core, record, bytes) => {
     const u = unit.begin(core, record, bytes)
+    u.fsw &= ~FSW_C2
     if (u.isEmpty(0) || u.isEmpty(1)) u.underflow(() => u.set(0, INDEFINITE))
     else {
       const { value, quotient, partial } = op.remainder(u.get(0), u.get(1), nearest, u)
@@ -496,12 +502,12 @@ const trigonometric =
   (f: (a: Unpacked, c: Context) => Unpacked): X87Function =>
   (core, record, bytes) => {
     const u = unit.begin(core, record, bytes)
+    u.fsw &= ~FSW_C2
     if (u.isEmpty(0)) u.underflow(() => u.set(0, INDEFINITE))
     else {
       const a = u.get(0)
       if (outOfRange(a)) u.fsw |= FSW_C2
       else {
-        u.fsw &= ~FSW_C2
         const result = f(a, u)
         if (!u.blocked) u.set(0, result)
       }
@@ -511,12 +517,17 @@ const trigonometric =
 const inRange =
   (f: (a: Unpacked, u: Unit) => { readonly under: Unpacked; readonly top: Unpacked }) =>
   (a: Unpacked, u: Unit): { readonly under: Unpacked; readonly top: Unpacked } | undefined => {
-    if (outOfRange(a)) {
-      u.fsw |= FSW_C2
-      return undefined
-    }
-    u.fsw &= ~FSW_C2
-    return f(a, u)
+    if (!outOfRange(a)) return f(a, u)
+    u.fsw |= FSW_C2
+    return undefined
+  }
+/** C2 is cleared even by a stack fault. */
+const clearingC2 =
+  (f: X87Function): X87Function =>
+  (core, record, bytes) => {
+    const { view } = core.state
+    view.setUint16(FSW, view.getUint16(FSW, true) & ~FSW_C2, true)
+    f(core, record, bytes)
   }
 const fptan = split(
   inRange((a, u) => {
@@ -527,7 +538,11 @@ const fptan = split(
 const fsincos = split(
   inRange((a, u) => {
     const under = sin(a, u)
-    return { under, top: cos(a, u) }
+    const { c1 } = u
+    const top = cos(a, u)
+    // C1 is the sine's.
+    u.c1 = c1
+    return { under, top }
   }),
 )
 
@@ -593,6 +608,7 @@ const functions: Record<string, X87Function> = {
   'x87.fstp.m80': storeExtended,
   'x87.fst.st': storeRegister(false),
   'x87.fstp.st': storeRegister(true),
+  'x87.fstpnce': storeUnlessEmpty,
   'x87.fbstp': storeDecimal,
   'x87.fxch': exchange,
   'x87.fcmov': conditionalMove,
@@ -612,8 +628,8 @@ const functions: Record<string, X87Function> = {
   'x87.fpatan': binaryPop(atan2),
   'x87.fsin': trigonometric(sin),
   'x87.fcos': trigonometric(cos),
-  'x87.fptan': fptan,
-  'x87.fsincos': fsincos,
+  'x87.fptan': clearingC2(fptan),
+  'x87.fsincos': clearingC2(fsincos),
   'x87.fcomi': comparisonToFlags(true, false),
   'x87.fcomip': comparisonToFlags(true, true),
   'x87.fucomi': comparisonToFlags(false, false),

@@ -7,7 +7,7 @@
  *
  * Values on their way are bigints with FRACTION fraction bits; results carry a sticky last bit, since none is exact.
  */
-import { bitLength, DE, finite, infinity, type Rounding, type Unpacked, ZE, zero } from '../softfloat/format.ts'
+import { bitLength, DE, finite, infinity, PE, type Rounding, type Unpacked, ZE, zero } from '../softfloat/format.ts'
 import { integerSqrt, invalid, propagate, quotientOf } from './arithmetic.ts'
 import { type Context, EXTENDED, ONE, round, type Sign } from './f80.ts'
 
@@ -230,6 +230,7 @@ export const exp2m1 = (a: Unpacked, c: Context): Unpacked => {
   const top = topOf(a)
   if (top >= 0) {
     const exact = bitLength(a.significand & -a.significand) === bitLength(a.significand)
+    c.flags |= PE
     if (top > 0 || !exact) return a
     return a.sign === 0 ? ONE : { ...ONE, sign: 1, exponent: ONE.exponent - 1 }
   }
@@ -251,8 +252,15 @@ export const exp2m1 = (a: Unpacked, c: Context): Unpacked => {
 }
 
 /** Working precision of logarithms: the product with y keeps as many bits. */
-const product = (log: Unpacked, y: Unpacked, c: Context): Unpacked =>
-  round(finite((log.sign ^ y.sign) as Sign, log.exponent + y.exponent, log.significand * y.significand), EXTENDED, c)
+const product = (log: Unpacked, y: Unpacked, c: Context): Unpacked => {
+  // Powers of two give exact logarithms, and processors call these inexact too.
+  c.flags |= PE
+  return round(
+    finite((log.sign ^ y.sign) as Sign, log.exponent + y.exponent, log.significand * y.significand),
+    EXTENDED,
+    c,
+  )
+}
 
 /** log2 of m * 2^-FRACTION, m near 1, as a number; zero when m is 1. */
 const log2Fixed = (m: bigint, integer: number): Unpacked => {

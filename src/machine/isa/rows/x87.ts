@@ -134,7 +134,7 @@ export const X87_ROWS: readonly Row[] = [
   register('FXCH ST(i)', 'D9 /1', 'rw', plain('fxch')),
   x87('FST m32', 'D9 /2', 'w', stores('fst.m32')),
   x87('FSTP m32', 'D9 /3', 'w', stores('fstp.m32')),
-  register('FSTP ST(i)', 'D9 /3', 'w', plain('fstp.st')), // alias
+  register('FSTPNCE ST(i)', 'D9 /3', 'w', plain('fstpnce')), // alias, no stack fault
   ...sizedEnvironment('FLDENV m', 'D9 /4', 'fldenv', true),
   x87('FLDCW m16', 'D9 /5', 'r', (b, m) => {
     waits(b)
