@@ -155,14 +155,14 @@ export const cos = (a: Unpacked, c: Context): Unpacked => {
   if (a.kind === 'zero') return ONE
   return round(rawCosine(a), EXTENDED, c)
 }
+const SMALL_TANGENT = -34
 export const tan = (a: Unpacked, c: Context): Unpacked => {
   const settled = unary(a, c)
   if (settled !== undefined) return settled
   if (a.kind === 'zero') return a
-  if (topOf(a) < SMALL) {
-    const s = a.significand << ROOM
-    return round(inexact(a.sign, a.exponent - Number(ROOM), s + ((s * squareOf(a)) >> F) / 3n), EXTENDED, c)
-  }
+  // Hardware's value of a small tangent is just below the argument, though the tangent is just above.
+  if (topOf(a) < SMALL_TANGENT)
+    return round(inexact(a.sign, a.exponent - Number(ROOM), (a.significand << ROOM) - 1n), EXTENDED, c)
   return round(quotientOf(rawSine(a), rawCosine(a), FRACTION), EXTENDED, c)
 }
 
@@ -232,7 +232,8 @@ export const exp2m1 = (a: Unpacked, c: Context): Unpacked => {
     const exact = bitLength(a.significand & -a.significand) === bitLength(a.significand)
     c.flags |= PE
     if (top > 0 || !exact) return a
-    return a.sign === 0 ? ONE : { ...ONE, sign: 1, exponent: ONE.exponent - 1 }
+    // Hardware comes to just below 1, and to exactly -1/2.
+    return a.sign === 0 ? round(fromFixed(UNIT - 1n), EXTENDED, c) : { ...ONE, sign: 1, exponent: ONE.exponent - 1 }
   }
   if (top < SMALL) {
     // x ln2 (1 + y/2 + y^2/6), y = x ln2.
@@ -324,7 +325,10 @@ export const yLog2p1 = (y: Unpacked, x: Unpacked, c: Context): Unpacked => {
   if (x.kind === 'zero' || y.kind === 'zero') return zero(sign)
   if (y.kind === 'infinity') return infinity(sign)
   const top = topOf(x)
-  if (x.sign === 1 && top >= 0) return x
+  if (x.sign === 1 && top >= 0) {
+    c.flags |= PE
+    return x
+  }
   if (top < SMALL) {
     // x / ln2 (1 - x/2 + x^2/3).
     const f = fixed(x)
