@@ -74,6 +74,9 @@ const MSR_DELTAS = 0x0f
 
 const FIFO_SIZE = 16
 
+/** A driver that waits to send looks at LSR once per byte here; one that looks this often waits for input. */
+const POLLS_THAT_LISTEN = 64
+
 /** Ten bits at 115,200 bit/s. */
 const CHARACTER_NS = 86_806
 
@@ -107,6 +110,8 @@ export class Uart16550 implements BusDevice {
   /** THR has emptied, or ETBEI found it empty, and IIR has not said so yet. */
   #thrEmptied = false
   #timedOut = false
+  /** LSR reads that found nothing received, since the last byte sent. */
+  #idlePolls = 0
   readonly #characterTimer: Timer
   readonly #lineTimer: Timer
 
@@ -187,6 +192,7 @@ export class Uart16550 implements BusDevice {
     this.SCR = 0
     this.#overrun = false
     this.#thrEmptied = false
+    this.#idlePolls = 0
     this.#clearFifo()
     this.#carry()
     this.#update()
@@ -211,9 +217,24 @@ export class Uart16550 implements BusDevice {
     return byte
   }
 
+  /**
+   * Whether anybody reads: with receive interrupts on, or by looking at LSR again and again. Until then the host's bytes
+   * wait: what is typed ahead of a kernel's driver would only be lost when the driver empties the FIFO.
+   */
+  get #listening(): boolean {
+    return (this.IER & IER_ERBFI) !== 0 || this.#idlePolls >= POLLS_THAT_LISTEN
+  }
+
+  /** The first byte comes a character time later: drivers go on setting up the chip after they ask for interrupts. */
+  #startListening(): void {
+    if (this.#queue.length === 0) return
+    this.#lineFree = Math.max(this.#lineFree, this.#timers.now() + CHARACTER_NS)
+    this.#carry()
+  }
+
   /** Takes what the line can bring by now: a FIFO's worth at once, then the line is busy for as long as that took. */
   #carry(): void {
-    if (this.#queue.length === 0 || (this.MCR & MCR_LOOP) !== 0) return
+    if (this.#queue.length === 0 || (this.MCR & MCR_LOOP) !== 0 || !this.#listening) return
     const room = (this.#fifoEnabled ? FIFO_SIZE : 1) - this.#fifo.length
     if (room <= 0) return
     const now = this.#timers.now()
@@ -273,6 +294,7 @@ export class Uart16550 implements BusDevice {
   #writeThr(byte: number): void {
     if ((this.MCR & MCR_LOOP) !== 0) this.#loopBack(byte)
     else this.#backend.transmit(byte)
+    this.#idlePolls = 0
     this.#thrEmptied = true
     this.#update()
   }
@@ -280,7 +302,9 @@ export class Uart16550 implements BusDevice {
   /** ETBEI raises THRE at once when it finds THR empty, as it always does here. */
   #writeIer(value: number): void {
     if ((value & ~this.IER & IER_ETBEI) !== 0) this.#thrEmptied = true
+    const starts = (value & ~this.IER & IER_ERBFI) !== 0
     this.IER = value
+    if (starts) this.#startListening()
     this.#update()
   }
 
@@ -331,6 +355,7 @@ export class Uart16550 implements BusDevice {
   // Status and interrupts.
 
   #readLsr(): number {
+    if (this.#fifo.length === 0 && ++this.#idlePolls === POLLS_THAT_LISTEN) this.#startListening()
     const value = LSR_THRE | LSR_TEMT | (this.#fifo.length > 0 ? LSR_DR : 0) | (this.#overrun ? LSR_OE : 0)
     if (this.#overrun) {
       this.#overrun = false
