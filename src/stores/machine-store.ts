@@ -64,7 +64,8 @@ export const initialView: MachineView = {
   powerOns: 0,
 }
 
-export const readyMark = (view: MachineView): BootMark | undefined => view.marks.find((mark) => mark.kind === 'ready')
+export const readyMark = (view: Pick<MachineView, 'marks'>): BootMark | undefined =>
+  view.marks.find((mark) => mark.kind === 'ready')
 
 /** QEMU's isa-debug-exit gives odd codes, (value << 1) | 1: 1 is value 0, success. */
 const phaseOfExit = (view: MachineView): Phase => {

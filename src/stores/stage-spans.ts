@@ -11,7 +11,9 @@ export interface StageSpan {
   readonly open: boolean
 }
 
-export const stageSpans = (view: MachineView): readonly StageSpan[] => {
+export type StageView = Pick<MachineView, 'marks' | 'figures' | 'state'>
+
+export const stageSpans = (view: StageView): readonly StageSpan[] => {
   const ready = readyMark(view)
   // The prompt is where the boot ends, not a stage of it.
   const starts = view.marks.filter(

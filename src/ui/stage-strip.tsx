@@ -2,6 +2,7 @@
  * Where the boot's time went, stage by stage. The place of the timeline: the strip is its top row, the lanes come below.
  * Colour says which stage, by its place in the boot, so that two boots can be compared by eye.
  */
+import { readyMark } from '../stores/machine-store.ts'
 import { type StageSpan, stageSpans } from '../stores/stage-spans.ts'
 import { useIsNarrow } from './appearance.ts'
 import { useMachine } from './context.ts'
@@ -65,9 +66,12 @@ const Block = ({
 }
 
 export const StageStrip = ({ hidden }: { readonly hidden: boolean }) => {
-  const view = useMachine((state) => state)
+  const marks = useMachine((view) => view.marks)
+  const state = useMachine((view) => view.state)
+  // Once the boot is over nothing grows: figures then change nothing here.
+  const figures = useMachine((view) => (readyMark(view) ? undefined : view.figures))
   const isNarrow = useIsNarrow()
-  const spans = stageSpans(view)
+  const spans = stageSpans({ marks, figures, state })
   const last = spans.at(-1)
   const totalNs = last?.endNs ?? 0
   const step = totalNs > 0 ? tickStep(totalNs, isNarrow ? TICKS_NARROW : TICKS_WIDE) : 0
