@@ -22,5 +22,7 @@ export const CallEventKind = {
   /** HLT or MWAIT entered, and left. */
   IdleEnter: 8,
   IdleLeave: 9,
+  /** A reading of the clocks: address is guest nanoseconds. */
+  Clock: 10,
 } as const
 export type CallEventKind = (typeof CallEventKind)[keyof typeof CallEventKind]

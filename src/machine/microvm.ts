@@ -10,6 +10,7 @@ import { type Booted, boot } from './boot/boot.ts'
 import { virtioSlots } from './boot/pvh.ts'
 import { symbolAt } from './boot/symbols.ts'
 import { Bus } from './bus.ts'
+import { CallEventKind } from './call-event.ts'
 import { Cpu } from './cpu/cpu.ts'
 import { RECORD_PAGE_BYTES, RECORD_PAGES, RECORDS } from './cpu/record.ts'
 import { CR0, CR2, CR3, CR4, CS, EFER, SS } from './cpu/state.ts'
@@ -217,6 +218,7 @@ class MicroVm implements Machine {
       interrupts,
       host,
       model: this.#model,
+      traced: config.trace,
       accessCost: config.clock === 'icount' ? ICOUNT_ACCESS_NS : 0,
       readTsc: () => BigInt(Math.floor(this.#now())) + this.#tscOffset,
       writeTsc: (value) => {
@@ -312,8 +314,10 @@ class MicroVm implements Machine {
               return { state: 'idle', sleepNs: Infinity }
             }
             const jump = Math.max(0, Math.ceil(next - now))
+            if (this.#config.trace) cpu.trace(CallEventKind.IdleEnter, 0, BigInt(Math.floor(now)))
             this.#skipped += jump
             this.#idleNs += jump
+            if (this.#config.trace) cpu.trace(CallEventKind.IdleLeave, 0, BigInt(Math.floor(this.#now())))
             if (this.#host.monotonicNs() >= end) return { state: 'running', sleepNs: 0 }
             continue
           }
@@ -326,6 +330,7 @@ class MicroVm implements Machine {
         }
         const chunk = icount ? Math.min(ICOUNT_CHUNK, Math.max(1, Math.ceil(next - now))) : WALL_CHUNK
         cpu.run(chunk)
+        if (this.#config.trace) cpu.trace(CallEventKind.Clock, 0, BigInt(Math.floor(this.#now())))
         if (cpu.shutdownCause !== undefined) {
           this.#exit = { reason: 'triple-fault', crash: this.#crash(cpu.shutdownCause) }
           continue
@@ -403,7 +408,7 @@ class MicroVm implements Machine {
   }
 
   takeCallEvents(): Uint8Array {
-    return new Uint8Array(0)
+    return this.#cpu.takeCallEvents()
   }
 
   #crash(cause: string): CrashReport {

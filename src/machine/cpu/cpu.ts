@@ -7,6 +7,7 @@
 import { assert } from '../../base/assert.ts'
 import { hex } from '../../base/hex.ts'
 import type { AccessSize, Bus } from '../bus.ts'
+import { CALL_EVENT_BYTES } from '../call-event.ts'
 import type { InterruptController } from '../devices/legacy/interrupt-controller.ts'
 import { Decoder, MAX_INSTRUCTION_BYTES, NEED_MORE } from '../isa/decoder.ts'
 import { type Handler, HandlerTable, Op } from '../isa/handler.ts'
@@ -42,6 +43,8 @@ import {
   TLB_ENTRIES,
   TLB_WRITE,
   TlbContext,
+  TRACE_RING,
+  TRACE_RING_END,
 } from './record.ts'
 import {
   ACCESS,
@@ -79,6 +82,8 @@ import {
   SLOT_SEGMENT_BASE,
   SS,
   STATE,
+  TRACE_END,
+  TRACE_HEAD,
 } from './state.ts'
 import type { CpuModel } from './system/cpu-model.ts'
 import { deliverException, deliverInterrupt, deliverNmi, deliverTrap, eventName } from './system/exceptions.ts'
@@ -100,6 +105,8 @@ export interface CpuSurroundings {
   readonly model: CpuModel
   /** Instructions that a device access takes as long as (icount); 0 when time is not counted in instructions. */
   readonly accessCost: number
+  /** Whether calls and returns are recorded. */
+  readonly traced: boolean
   readTsc(): bigint
   writeTsc(value: bigint): void
   apicBaseChanged(value: bigint): void
@@ -113,6 +120,8 @@ export interface CpuSurroundings {
 const Pending = { None: 0, Device: 1, Ram: 2, Split: 3 } as const
 
 const NO_ACCESS = 0
+/** Call events kept for a reader that does not come: 4 million. */
+const TRACE_KEPT_BYTES = 4_000_000 * CALL_EVENT_BYTES
 const STACK_MNEMONICS = new Set(['PUSH', 'POP', 'CALL', 'RET', 'ENTER', 'LEAVE', 'PUSHF', 'POPF', 'IRET', 'RETF'])
 
 export class Cpu implements CpuCore, LinearMemory {
@@ -183,6 +192,7 @@ export class Cpu implements CpuCore, LinearMemory {
     tlbFlushes: 0,
     codeWrites: 0,
     hostCalls: 0,
+    callEventsLost: 0,
   }
 
   constructor(around: CpuSurroundings) {
@@ -200,7 +210,7 @@ export class Cpu implements CpuCore, LinearMemory {
     this.#decoder = new Decoder(ROWS, handlers, (feature) => around.model.has(feature))
     this.#decoder.prepareAll()
     this.#handlers = handlers.list
-    const engine = generateEngine(handlers, around.memoryPages)
+    const engine = generateEngine(handlers, around.memoryPages, around.traced)
     handlers.frozen = true
     const imports: EngineImports = {
       readSlow: (low, high, size) => this.#readSlow(low, high, size),
@@ -211,6 +221,7 @@ export class Cpu implements CpuCore, LinearMemory {
       decode: (record) => this.#decode(record),
       cross: (record) => this.#cross(record),
       host: (number, record) => this.#host(number, record),
+      traceFull: () => this.#drainTrace(),
     }
     const exports = around.host.instantiate(engine.module, {
       cpu: imports as unknown as Record<string, unknown>,
@@ -243,6 +254,9 @@ export class Cpu implements CpuCore, LinearMemory {
   resetToPvh(entry: number, startInfo: number): void {
     const s = this.state
     s.u8.fill(0)
+    s.set32(TRACE_HEAD, TRACE_RING)
+    this.#traceChunks.length = 0
+    this.#traceBytes = 0
     this.system.reset()
     s.set64(CR0, 0x11n)
     s.set64(DR0 + 6 * 8, 0xffff0ff0n)
@@ -299,6 +313,7 @@ export class Cpu implements CpuCore, LinearMemory {
     if (left <= to) return
     this.#granted -= left - to
     this.state.set32(BUDGET, to)
+    if (this.#around.traced) this.state.set64(TRACE_END, BigInt(this.#retired + this.#granted))
   }
 
   /**
@@ -363,6 +378,7 @@ export class Cpu implements CpuCore, LinearMemory {
     }
     s.set32(BUDGET, n)
     this.#granted = n
+    if (this.#around.traced) s.set64(TRACE_END, BigInt(this.#retired + n))
     this.#running = true
     let result: number
     try {
@@ -1010,7 +1026,48 @@ export class Cpu implements CpuCore, LinearMemory {
     this.#logged.add(line)
     this.#around.log(line)
   }
-  trace(_kind: number, _argument: number, _address: bigint): void {}
+  trace(kind: number, argument: number, address: bigint): void {
+    if (!this.#around.traced) return
+    const s = this.state
+    if (s.get32(TRACE_HEAD) >= TRACE_RING_END) this.#drainTrace()
+    const head = s.get32(TRACE_HEAD)
+    const view = this.#view
+    view.setUint32(head, kind, true)
+    view.setUint32(head + 4, argument, true)
+    view.setBigUint64(head + 8, BigInt.asUintN(64, address), true)
+    view.setBigUint64(head + 16, s.get64(RSP), true)
+    view.setBigUint64(head + 24, BigInt(this.retired), true)
+    s.set32(TRACE_HEAD, head + CALL_EVENT_BYTES)
+  }
+  readonly #traceChunks: Uint8Array[] = []
+  #traceBytes = 0
+  #drainTrace(): void {
+    const s = this.state
+    const head = s.get32(TRACE_HEAD)
+    s.set32(TRACE_HEAD, TRACE_RING)
+    const length = head - TRACE_RING
+    if (length === 0) return
+    if (this.#traceBytes + length > TRACE_KEPT_BYTES) {
+      this.counters.callEventsLost += length / CALL_EVENT_BYTES
+      return
+    }
+    this.#traceChunks.push(this.#bytes.slice(TRACE_RING, head))
+    this.#traceBytes += length
+  }
+  /** Call events since the last call, in order. */
+  takeCallEvents(): Uint8Array {
+    if (!this.#around.traced) return new Uint8Array(0)
+    this.#drainTrace()
+    const all = new Uint8Array(this.#traceBytes)
+    let at = 0
+    for (const chunk of this.#traceChunks) {
+      all.set(chunk, at)
+      at += chunk.length
+    }
+    this.#traceChunks.length = 0
+    this.#traceBytes = 0
+    return all
+  }
 
   /** A TypeScript function called by the engine; see Builder.host. */
   #host(number: number, record: number): number {

@@ -51,6 +51,8 @@ export interface EngineImports {
   decode(record: number): number
   cross(record: number): number
   host(number: number, record: number): number
+  /** The ring of call events is full. */
+  traceFull(): void
 }
 
 export interface GeneratedEngine {
@@ -62,7 +64,8 @@ export interface GeneratedEngine {
 /** How `run` ended. */
 export const RunResult = { Budget: 0, Fault: 1 } as const
 
-export const generateEngine = (handlers: HandlerTable, memoryPages: number): GeneratedEngine => {
+/** `traced` adds call events to calls and returns; without it there is no trace code. */
+export const generateEngine = (handlers: HandlerTable, memoryPages: number, traced: boolean): GeneratedEngine => {
   const m = new ModuleBuilder()
   m.importMemory(memoryPages)
   const slow = (name: string): FunctionRef => m.importFunction('cpu', name, ['i32', 'i32', 'i32'], ['i32'])
@@ -74,6 +77,8 @@ export const generateEngine = (handlers: HandlerTable, memoryPages: number): Gen
   const decode = m.importFunction('cpu', 'decode', ['i32'], ['i32'])
   const cross = m.importFunction('cpu', 'cross', ['i32'], ['i32'])
   const host = m.importFunction('cpu', 'host', ['i32', 'i32'], ['i32'])
+
+  const traceFull = traced ? m.importFunction('cpu', 'traceFull', [], []) : undefined
 
   const hostNames: string[] = []
   const numbers = new Map<string, number>()
@@ -101,6 +106,7 @@ export const generateEngine = (handlers: HandlerTable, memoryPages: number): Gen
     enter: m.define(enterFunction(enterSlow)),
     host,
     hostNumber,
+    traceFull,
   }
 
   const cold = handlers.list.map((h) => {

@@ -84,6 +84,10 @@ export const CODE_TLB = TLB + TLB_CONTEXTS * TLB_CONTEXT_BYTES
 export const CODE_TLB_ENTRIES = 256
 export const CODE_TLB_BYTES = CODE_TLB_ENTRIES * 16
 
+/** Call events on their way to TypeScript (call-event.ts), 512 KiB. */
+export const TRACE_RING = 0x80000
+export const TRACE_RING_END = 0x100000
+
 /** Record pages. */
 export const RECORDS = 0x100000
 export const RECORD_PAGES = 1536

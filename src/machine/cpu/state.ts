@@ -93,6 +93,10 @@ export const SCRATCH = 0x300
 export const ACCESS = 0x340
 /** i32. The pending fault arose fetching at RIP, not in the instruction of RECORD. */
 export const FETCH_FAULT = 0x380
+/** i32. Where the traced engine writes the next call event. */
+export const TRACE_HEAD = 0x384
+/** i64. Instructions that will have retired when the slice's budget is used up. */
+export const TRACE_END = 0x388
 
 // Vector and floating-point registers.
 /** XMM0..XMM15, 16 bytes each. */

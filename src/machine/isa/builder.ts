@@ -11,6 +11,7 @@
 import { i32, i64, v128 } from '../../wasm/instructions.ts'
 import { call, type FunctionBuilder, type FunctionRef } from '../../wasm/module.ts'
 import type { Code, I32, I64, V128, Value, ValueType } from '../../wasm/value.ts'
+import { CALL_EVENT_BYTES, CallEventKind } from '../call-event.ts'
 import { FLAGS_DF } from '../cpu/flags.ts'
 import {
   FPU_BLOCKED,
@@ -27,11 +28,13 @@ import {
   STACK_MASK,
   TLB_BASE,
   TLB_WRITE,
+  TRACE_RING_END,
 } from '../cpu/record.ts'
 import {
   CS,
   FAULT,
   FAULT_ERROR,
+  FETCH_FAULT,
   FLAGS_AUX,
   FLAGS_CC,
   FLAGS_RES,
@@ -44,6 +47,8 @@ import {
   SS,
   STATE,
   STATE_BYTES,
+  TRACE_END,
+  TRACE_HEAD,
   XMM,
 } from '../cpu/state.ts'
 
@@ -65,6 +70,8 @@ export interface EngineFunctions {
   readonly host: FunctionRef
   /** The number of a TypeScript function. */
   readonly hostNumber: (name: string) => number
+  /** () empties the ring of call events; undefined in the untraced flavour, which has no trace code at all. */
+  readonly traceFull: FunctionRef | undefined
 }
 
 /** How a handler is embedded: inline in the dispatch loop, or a function of its own. */
@@ -484,10 +491,40 @@ export class Builder {
       this.branched = true
     } else this.branchTo(i64.add(this.nextIp(), this.imm()))
   }
-  /** A call has pushed its return address. */
-  traceCall(): void {}
+  /** A call has pushed its return address and goes to `ip`. */
+  traceCall(ip: () => I64): void {
+    this.#trace(CallEventKind.Call, ip)
+  }
   /** A near return to `ip` has popped its address. */
-  traceReturn(_ip: I64): void {}
+  traceReturn(ip: I64): void {
+    this.#trace(CallEventKind.Return, () => ip)
+  }
+  /** Instruction pointer that a relative branch goes to. */
+  relativeTarget(target: { readonly form: string }): I64 {
+    if (target.form !== 'relpage') return i64.add(this.nextIp(), this.imm())
+    const record = i32.add(this.at.record, i32.load(this.at.record, REC_IMM))
+    const offset = i32.shr_u(i32.sub(record, state.load32(RECORD_PAGE)), i32.const(RECORD_SHIFT))
+    const linear = i64.add(state.load64(SLOT_PAGE), i64.extend_i32_u(offset))
+    return this.long ? linear : i64.and(i64.sub(linear, this.#csBase()), k(0xffffffff))
+  }
+  /** Appends a call event (call-event.ts). */
+  #trace(kind: number, address: () => I64): void {
+    const full = this.functions.traceFull
+    if (full === undefined) return
+    this.f.if(i32.ge_u(state.load32(TRACE_HEAD), i32.const(TRACE_RING_END)), () => {
+      this.at.beforeCall()
+      this.f.emit(call(full).code)
+      this.at.afterCall()
+    })
+    const head = this.let(state.load32(TRACE_HEAD))
+    this.f.emit([
+      i64.store(head, k(kind)),
+      i64.store(head, address(), 8),
+      i64.store(head, this.gpr(RSP, 64), 16),
+      i64.store(head, i64.sub(state.load64(TRACE_END), i64.extend_i32_u(this.at.budget())), 24),
+      state.store32(TRACE_HEAD, i32.add(head, i32.const(CALL_EVENT_BYTES))),
+    ])
+  }
 
   // ── faults and TypeScript ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -509,14 +546,20 @@ export class Builder {
   }
   /**
    * Runs a TypeScript function, registered under `name` (cpu/host-functions.ts), which sees the whole state and the
-   * record. It answers 0 with a fault pending, 1 to go on, or the record to continue at.
+   * record. It answers 0 with a fault pending, 1 to go on, or the record to continue at. `after` is what is left to do
+   * of the instruction wherever it continues; it may not fault.
    */
-  host(name: string): void {
+  host(name: string, after?: () => void): void {
     this.at.beforeCall()
     const result = this.let(
       call<'i32'>(this.functions.host, i32.const(this.functions.hostNumber(name)), this.at.record),
     )
     this.at.afterCall()
+    if (after !== undefined) {
+      // A fault that arose fetching what follows comes after the whole instruction.
+      this.f.if(i32.and(i32.eqz(result), i32.eqz(state.load32(FETCH_FAULT))), () => this.at.fault())
+      after()
+    }
     this.f.if(i32.ne(result, i32.const(1)), () => this.at.gotoOrFault(result))
   }
 

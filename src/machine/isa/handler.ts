@@ -65,7 +65,7 @@ const bitsOf = (row: Row): Bits => {
 const formsOf = (row: Row, rowForm: RowForm): OperandForm[] => {
   let registers = 0
   const field = (): number => [REC_R1, REC_R2, REC_R3][registers++]!
-  return row.operands.map((spec): OperandForm => {
+  const form = (spec: OperandSpec): OperandForm => {
     switch (spec.class) {
       case 'gpr':
         return { spec, form: 'gpr', field: field() }
@@ -96,7 +96,8 @@ const formsOf = (row: Row, rowForm: RowForm): OperandForm[] => {
       case 'st':
         return { spec, form: 'st', field: field() }
     }
-  })
+  }
+  return row.operands.map(form)
 }
 
 const unitOf = (row: Row): Handler['unit'] => {

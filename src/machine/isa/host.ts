@@ -15,10 +15,10 @@ export const host =
       const value = operand.access === 'x' ? operand.address() : operand.read()
       b.f.emit(state.store64(SCRATCH + 8 * n, value))
     })
-    b.host(name)
     const first = operands[0] as Operand | undefined
     if (first !== undefined && (first.access === 'w' || first.access === 'rw'))
-      first.write(b.let(state.load64(SCRATCH)), (first.bits || 64) as Bits)
+      b.host(name, () => first.write(b.let(state.load64(SCRATCH)), (first.bits || 64) as Bits))
+    else b.host(name)
   }
 
 /** As `host`; the operation's name is completed by the operand size: 'lgdt' -> 'lgdt16'. */

@@ -569,6 +569,12 @@ const clearExceptions: X87Function = (core) => {
   const { view } = core.state
   view.setUint16(FSW, view.getUint16(FSW, true) & ~(FSW_EXCEPTIONS | FSW_SF | FSW_ES | FSW_B), true)
 }
+/** FNOP only moves the instruction pointer. */
+const nop: X87Function = (core, record, bytes) => {
+  unit.begin(core, record, bytes)
+  unit.keepC1()
+  unit.end()
+}
 const rotate =
   (by: number): X87Function =>
   (core, record, bytes) => {
@@ -592,6 +598,7 @@ const environment =
 const functions: Record<string, X87Function> = {
   'x87.pending': pending,
   'x87.wait': wait,
+  'x87.fnop': nop,
   'x87.fld.m32': load(SOURCES['m32']!),
   'x87.fld.m64': load(SOURCES['m64']!),
   'x87.fld.m80': loadExtended,

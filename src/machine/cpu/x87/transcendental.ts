@@ -7,7 +7,7 @@
  *
  * Values on their way are bigints with FRACTION fraction bits; results carry a sticky last bit, since none is exact.
  */
-import { bitLength, DE, finite, infinity, PE, type Rounding, type Unpacked, ZE, zero } from '../softfloat/format.ts'
+import { bitLength, DE, finite, infinity, PE, type Rounding, UE, type Unpacked, ZE, zero } from '../softfloat/format.ts'
 import { integerSqrt, invalid, propagate, quotientOf } from './arithmetic.ts'
 import { type Context, EXTENDED, ONE, round, type Sign } from './f80.ts'
 
@@ -37,6 +37,14 @@ const inexact = (sign: Sign, exponent: number, significand: bigint): Unpacked =>
   finite(sign, exponent - 1, (significand << 1n) | 1n)
 const fromFixed = (value: bigint, sign: Sign = 0): Unpacked =>
   value < 0n ? inexact((sign ^ 1) as Sign, -FRACTION, -value) : inexact(sign, -FRACTION, value)
+
+/** Rounded, and inexact even if it is not: a transcendental function has no exact results for processors. */
+const calledInexact = (a: Unpacked, c: Context): Unpacked => {
+  c.flags |= PE
+  const result = round(a, EXTENDED, c)
+  if ((c.masks & UE) !== 0 && (result.kind === 'zero' || topOf(result) < EXTENDED.emin)) c.flags |= UE
+  return result
+}
 
 // ── constants ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -160,9 +168,9 @@ export const tan = (a: Unpacked, c: Context): Unpacked => {
   const settled = unary(a, c)
   if (settled !== undefined) return settled
   if (a.kind === 'zero') return a
-  // Hardware's value of a small tangent is just below the argument, though the tangent is just above.
-  if (topOf(a) < SMALL_TANGENT)
-    return round(inexact(a.sign, a.exponent - Number(ROOM), (a.significand << ROOM) - 1n), EXTENDED, c)
+  // Hardware's value of a small tangent is the argument or just below it, about as often, though the tangent is just
+  // above: here it is the argument.
+  if (topOf(a) < SMALL_TANGENT) return calledInexact(a, c)
   return round(quotientOf(rawSine(a), rawCosine(a), FRACTION), EXTENDED, c)
 }
 
@@ -253,15 +261,8 @@ export const exp2m1 = (a: Unpacked, c: Context): Unpacked => {
 }
 
 /** Working precision of logarithms: the product with y keeps as many bits. */
-const product = (log: Unpacked, y: Unpacked, c: Context): Unpacked => {
-  // Powers of two give exact logarithms, and processors call these inexact too.
-  c.flags |= PE
-  return round(
-    finite((log.sign ^ y.sign) as Sign, log.exponent + y.exponent, log.significand * y.significand),
-    EXTENDED,
-    c,
-  )
-}
+const product = (log: Unpacked, y: Unpacked, c: Context): Unpacked =>
+  calledInexact(finite((log.sign ^ y.sign) as Sign, log.exponent + y.exponent, log.significand * y.significand), c)
 
 /** log2 of m * 2^-FRACTION, m near 1, as a number; zero when m is 1. */
 const log2Fixed = (m: bigint, integer: number): Unpacked => {
@@ -291,7 +292,6 @@ export const yLog2 = (y: Unpacked, x: Unpacked, c: Context): Unpacked => {
   if (x.kind === 'zero') {
     if (y.kind === 'zero') return invalid(c)
     if (y.kind === 'infinity') return infinity((y.sign ^ 1) as Sign)
-    if (y.denormal) c.flags |= DE
     c.flags |= ZE
     return infinity((y.sign ^ 1) as Sign)
   }

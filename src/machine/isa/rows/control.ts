@@ -33,14 +33,14 @@ const jumpIndirect: Meaning = (b, s) => {
 }
 const call: Meaning = (b, target) => {
   b.push(b.nextIp())
-  b.traceCall()
+  b.traceCall(() => b.relativeTarget(target))
   b.branchRelative(target)
 }
 const callIndirect: Meaning = (b, s) => {
   const ip = s.read()
   checkCanonical(b, ip)
   b.push(b.nextIp())
-  b.traceCall()
+  b.traceCall(() => ip)
   b.branchTo(ip)
 }
 const ret: Meaning = (b) => {

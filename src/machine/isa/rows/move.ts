@@ -80,8 +80,7 @@ const pushf: Meaning = (b) => {
 }
 const popf: Meaning = (b) => {
   b.f.emit(state.store64(SCRATCH, b.top()))
-  b.host(`popf${b.bits}`)
-  b.popped(b.bits / 8)
+  b.host(`popf${b.bits}`, () => b.popped(b.bits / 8))
 }
 /** XLAT: AL = byte at rBX + AL; the decoder gives rBX as the base. */
 const xlat: Meaning = (b, s) => {

@@ -4,7 +4,8 @@
  */
 import { i64 } from '../../../wasm/instructions.ts'
 import { UD } from '../../cpu/core.ts'
-import { SCRATCH } from '../../cpu/state.ts'
+import { STACK_MASK } from '../../cpu/record.ts'
+import { RSP, SCRATCH } from '../../cpu/state.ts'
 import { k, loadInt, state } from '../builder.ts'
 import { host, hostSized } from '../host.ts'
 import type { Meaning } from '../operand.ts'
@@ -32,8 +33,7 @@ const loadFar =
     const offset = b.let(loadInt(at, b.bits))
     const selector = b.let(i64.load16_u(at, b.bits / 8))
     b.f.emit([state.store64(SCRATCH, k(segment)), state.store64(SCRATCH + 8, selector)])
-    b.host('movToSegment')
-    d.write(offset)
+    b.host('movToSegment', () => d.write(offset))
   }
 /** Pushing a segment register zero-extends it; popping reads the operand size but keeps 16 bits. */
 const pushSegment =
@@ -48,8 +48,10 @@ const popSegment =
   (b) => {
     const selector = b.top()
     b.f.emit([state.store64(SCRATCH, k(segment)), state.store64(SCRATCH + 8, i64.and(selector, k(0xffff)))])
-    b.host('movToSegment')
-    b.popped(b.bits / 8)
+    // POP SS moves the stack pointer as the old stack segment has it.
+    const moved = b.let(b.stackMoved(b.stackPointer(), k(b.bits / 8)))
+    const keep = b.let(b.long ? k(0) : i64.xor(state.load64(STACK_MASK), k(-1)))
+    b.host('movToSegment', () => b.setGpr(RSP, i64.or(i64.and(b.gpr(RSP, 64), keep), moved), 64))
   }
 /** MOV r/m, Sreg: 16 bits to memory, zero-extended to a register. */
 const movFromSegment: Meaning = (b, d, s) => {

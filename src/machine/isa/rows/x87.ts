@@ -143,7 +143,7 @@ export const X87_ROWS: readonly Row[] = [
   }),
   ...sizedEnvironment('FNSTENV m', 'D9 /6', 'fnstenv', false),
   x87('FNSTCW m16', 'D9 /7', 'w', stored(FCW)),
-  x87('FNOP', 'D9 D0', '', nop),
+  literal('FNOP', 'D9 D0'),
   literal('FCHS', 'D9 E0'),
   literal('FABS', 'D9 E1'),
   literal('FTST', 'D9 E4'),

@@ -66,8 +66,8 @@ int main(void) {
       uint32_t fip, fdp;
       memcpy(&fip, s->fsave + 12, 4);
       memcpy(&fdp, s->fsave + 20, 4);
-      s->fip = fip - at;
-      s->fdp = fdp - (uint32_t)(uintptr_t)s->memory;
+      s->fdp = fdp == 0 ? ~0u : fdp - (uint32_t)(uintptr_t)s->memory; /* 0 is what FRSTOR loaded */
+      s->fip = fip == 0 ? ~0u : fip - at;
       fwrite(s, 1, sizeof *s, stdout);
     }
   }
