@@ -1,9 +1,13 @@
 /**
  * FSIN FCOS FSINCOS FPTAN FPATAN F2XM1 FYL2X FYL2XP1 and the constants (SDM 1 §8.3.8-8.3.10), in fixed point with more
- * than 128 good bits, rounded once: the correctly rounded value, but for one thing. As processors do, trigonometric
- * functions reduce their argument by a pi of 66 bits (SDM 1 §8.3.8), so their value is that of sin(x * pi / pi66) near
- * enough. Hardware's last bit is not always the correctly rounded one; how often this one differs from it is in
- * x87.test.ts.
+ * than 128 good bits, rounded once: the correctly rounded value, but for two things. As processors do, trigonometric
+ * functions reduce their argument by a pi of 66 bits (SDM 1 §8.3.8), here exactly that pi of the argument. And the
+ * tangent below 2^-34 is the argument itself.
+ *
+ * Hardware's last bit is not always the correctly rounded one. Of 20000 values each, over all rounding modes, this many
+ * differ from an AMD Zen 4's, none by more than one unit in the last place: FSIN 0.3 % to 2^6 and 1 % beyond, FCOS 0.1 %
+ * and 1 %, FPTAN 1.5 % (34 % below 2^-34, none of them rounding to nearest), FPATAN 1.4 %, F2XM1 2.1 %, FYL2X 2.5 %,
+ * FYL2XP1 2.4 %. C1 follows the value. Constants are the same in every bit.
  *
  * Values on their way are bigints with FRACTION fraction bits; results carry a sticky last bit, since none is exact.
  */

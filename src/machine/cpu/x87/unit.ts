@@ -5,6 +5,9 @@
  * FIP, FCS and for memory operands FDP, FDS follow every non-control instruction. FOP is found, from the instruction's
  * bytes, only when an unmasked exception makes it worth having, as processors since the Pentium 4 do
  * (SDM 1 §8.1.9.1). FCS and FDS are kept although newer processors store zeros.
+ *
+ * Where processors differ, this is what an AMD Zen 4 does: a load with an unmasked DE pushes, a comparison with an
+ * unmasked IE or DE sets its condition but does not pop, FCOMI and FCMOV leave C1 alone.
  */
 
 import type { CpuCore } from '../core.ts'

@@ -65,7 +65,7 @@ const RATES: readonly [mnemonic: string, domain: string, operands: Operands, per
   ['FCOS', '2^6 to 2^63', between(6, 62), 1.5],
   ['FSINCOS', '2^-60 to 2^6', between(-60, 5), 1],
   ['FPTAN', '2^-33 to 2^6', between(-33, 5), 4],
-  ['FPTAN', 'below 2^-34', between(-80, -35), 30],
+  ['FPTAN', 'below 2^-34', between(-80, -35), 36],
   ['FPATAN', 'ratios of 2^-60 to 2^9', between(-60, 5), 3],
   ['F2XM1', 'up to 1', between(-60, -1), 3],
   ['FYL2X', '2^-60 to 2^60', between(-60, 60, -3, 3, true), 5],
