@@ -668,7 +668,7 @@ const functions: Record<string, X87Function> = {
 for (const name of ['fldl2t', 'fldl2e', 'fldpi', 'fldlg2', 'fldln2'] as const satisfies readonly ConstantName[])
   functions[`x87.${name}`] = loadConstant((rounding) => constant(name, rounding))
 for (const bits of [16, 32, 64]) {
-  functions[`x87.fist.i${bits}`] = storeInteger(bits, false, false)
+  if (bits !== 64) functions[`x87.fist.i${bits}`] = storeInteger(bits, false, false)
   functions[`x87.fistp.i${bits}`] = storeInteger(bits, true, false)
   functions[`x87.fisttp.i${bits}`] = storeInteger(bits, true, true)
 }
