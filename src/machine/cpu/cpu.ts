@@ -27,6 +27,7 @@ import {
   CODE_TLB_ENTRIES,
   FPU_BLOCKED,
   REC_BASE,
+  REC_INDEX,
   REC_LENGTH,
   REC_OP,
   REC_OP2,
@@ -78,6 +79,8 @@ import {
   RFLAGS_SYSTEM,
   RIP,
   RSP,
+  SLOT_FS_BASE,
+  SLOT_GS_BASE,
   SLOT_PAGE,
   SLOT_SEGMENT_BASE,
   SS,
@@ -625,6 +628,8 @@ export class Cpu implements CpuCore, LinearMemory {
     const record = this.state.get32(RECORD)
     let op = this.#view.getUint16(record + REC_OP, true)
     let base = this.#view.getUint8(record + REC_BASE)
+    const index = this.#view.getUint8(record + REC_INDEX)
+    if (index === SLOT_FS_BASE || index === SLOT_GS_BASE) base = 0xff
     if (op === Op.Cross) op = this.#view.getUint16(record + REC_OP3, true)
     if (op === Op.Address64) {
       op = this.#view.getUint16(record + REC_OP2, true)
