@@ -1,6 +1,7 @@
 /**
  * The board's address decoding: which device answers a port or a guest-physical address. A device sees an offset into
- * its own window, never where the window stands. What nothing answers reads as ones and swallows writes.
+ * its own window, never where the window stands. What nothing answers swallows writes and reads as ones, or as zeros
+ * where the profile says so.
  */
 import { assert } from '../base/assert.ts'
 import { hex } from '../base/hex.ts'
@@ -27,8 +28,14 @@ interface Window {
 export class Bus {
   readonly #windows: Window[] = []
   #last: Window | undefined
+  /** Whether what nothing answers reads as ones (a real bus) or as zeros (a VMM's blank buffer). */
+  readonly #ones: boolean
   /** Told of every access before it happens: on a virtual machine it is an exit, which takes time. */
   onAccess: () => void = () => {}
+
+  constructor(unanswered: 'ones' | 'zeros' = 'ones') {
+    this.#ones = unanswered === 'ones'
+  }
 
   /** Gives [base, base+length) to `device`. Windows may not overlap. */
   attach(base: number, length: number, device: BusDevice): void {
@@ -41,7 +48,7 @@ export class Bus {
   read(address: number, size: AccessSize): number {
     this.onAccess()
     const w = this.#find(address)
-    return w === undefined ? OPEN_BUS[size] : w.device.read(address - w.base, size)
+    return w === undefined ? (this.#ones ? OPEN_BUS[size] : 0) : w.device.read(address - w.base, size)
   }
 
   write(address: number, size: AccessSize, value: number): void {

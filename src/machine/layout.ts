@@ -71,6 +71,11 @@ export interface Profile {
   readonly hasRtc: boolean
   readonly hasFwCfg: boolean
   readonly hasDebugExit: boolean
+  /**
+   * What a port that nothing answers reads as. Under Firecracker the exit's buffer, which KVM hands over as zeros, comes
+   * back untouched; NetBSD then sees an RTC without valid time instead of one that is updating for ever.
+   */
+  readonly unansweredPorts: 'ones' | 'zeros'
   /** Port 0xcf9 resets. */
   readonly hasResetControl: boolean
 }
@@ -82,6 +87,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     virtioSlotSize: 0x200,
     virtioSlots: 8,
     virtioFirstIrq: 5,
+    unansweredPorts: 'ones',
     hasRtc: true,
     hasFwCfg: true,
     hasDebugExit: true,
@@ -93,6 +99,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     virtioSlotSize: 0x1000,
     virtioSlots: 8,
     virtioFirstIrq: 5,
+    unansweredPorts: 'zeros',
     hasRtc: false,
     hasFwCfg: false,
     hasDebugExit: false,

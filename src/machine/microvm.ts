@@ -142,7 +142,7 @@ class MicroVm implements Machine {
     const i8042 = new I8042({ reset: () => this.#stop({ reason: 'reset' }) })
 
     const bus = new Bus()
-    const ports = new Bus()
+    const ports = new Bus(profile.unansweredPorts)
     bus.attach(LAPIC_BASE, LAPIC_SIZE, lapic)
     bus.attach(IOAPIC_BASE, IOAPIC_SIZE, ioapic)
     ports.attach(PORT_I8259_MASTER, 2, i8259.master)

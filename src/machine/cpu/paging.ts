@@ -73,7 +73,7 @@ export class Paging {
   constructor(state: CpuState, ram: GuestRam) {
     this.#state = state
     this.#ram = ram
-    this.#words = new Uint32Array(ram.bytes.buffer, ram.bytes.byteOffset, ram.size >> 2)
+    this.#words = new Uint32Array(ram.bytes.buffer, ram.bytes.byteOffset, ram.size / 4)
     this.configure()
   }
 

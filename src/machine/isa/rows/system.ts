@@ -69,6 +69,14 @@ const storeWord =
     else d.write(state.load64(SCRATCH))
   }
 
+/** LAR, LSL: without ZF the destination keeps all of its bits. */
+const inspectSegment =
+  (name: string): Meaning =>
+  (b, d, s) => {
+    b.f.emit(state.store64(SCRATCH + 8, s.read()))
+    b.host(`${name}${b.bits}`, () => b.f.if(b.condition('E'), () => d.write(state.load64(SCRATCH))))
+  }
+
 const legacy: RowOptions = { mode: 'legacy', modal: true }
 const feature = (name: string, options: RowOptions = {}): RowOptions => ({ ...options, feature: name })
 
@@ -134,8 +142,8 @@ export const SYSTEM: readonly Row[] = [
   row('LTR r/m16', '0F 00 /3', 'r', host('ltr')),
   row('VERR r/m16', '0F 00 /4', 'r', host('verr')),
   row('VERW r/m16', '0F 00 /5', 'r', host('verw')),
-  ...sized('LAR rv, r/m16', '0F 02 /r', 'rw r', hostSized('lar')),
-  ...sized('LSL rv, r/m16', '0F 03 /r', 'rw r', hostSized('lsl')),
+  ...sized('LAR rv, r/m16', '0F 02 /r', 'w r', inspectSegment('lar')),
+  ...sized('LSL rv, r/m16', '0F 03 /r', 'w r', inspectSegment('lsl')),
   row('ARPL r/m16, r16', '63 /r', 'rw r', host('arpl'), { mode: 'legacy' }),
   ...(['SGDT', 'SIDT', 'LGDT', 'LIDT'] as const).flatMap((name, digit) => [
     ...([16, 32] as const).map((osize) =>
