@@ -2,7 +2,16 @@
  * Decoded code, by physical page and code mode: hands out record pages (record.ts), remembers which physical pages hold
  * code so that writes to them are watched, and forgets records when their bytes change.
  */
-import { OP_NEXT_PAGE, PAGE_SLOTS, RECORD_BYTES, RECORD_PAGE_BYTES, RECORD_PAGES, RECORDS } from './record.ts'
+import {
+  OP_NEXT_PAGE,
+  PAGE_SLOTS,
+  REC_LENGTH,
+  REC_OP,
+  RECORD_BYTES,
+  RECORD_PAGE_BYTES,
+  RECORD_PAGES,
+  RECORDS,
+} from './record.ts'
 import type { CodeMode } from './state.ts'
 
 export interface CodePage {
@@ -88,16 +97,22 @@ export class CodePages {
   /** Bytes [offset, offset+length) of a physical page changed: every instruction that holds one of them is forgotten. */
   invalidate(physicalPage: number, offset: number, length: number): void {
     this.invalidations++
-    const first = Math.max(0, offset - 14)
     const last = Math.min(4096, offset + length)
     for (let mode = 0; mode < 3; mode++) {
       const page = this.#byKey.get(physicalPage * 4 + mode)
-      if (page !== undefined) this.#zero(page.records + first * RECORD_BYTES, (last - first) * RECORD_BYTES)
+      if (page === undefined) continue
+      for (let slot = Math.max(0, offset - 14); slot < last; slot++) {
+        const record = page.records + slot * RECORD_BYTES
+        // Before the change, only instructions long enough to reach it.
+        if (slot < offset && slot + this.#view.getUint8(record + REC_LENGTH) <= offset) continue
+        // Just the op: an instruction that changes itself still needs to know what follows it.
+        this.#view.setUint16(record + REC_OP, 0, true)
+      }
     }
     if (offset < 15) {
       const set = this.#crossing.get(physicalPage)
       if (set !== undefined) {
-        // Just the op: a record page may have been given to another page since, where decoding again does no harm.
+        // A record page may have been given to another page since, where decoding again does no harm.
         for (const record of set) this.#view.setUint16(record, 0, true)
         this.#crossing.delete(physicalPage)
         this.#unwatch(physicalPage)
