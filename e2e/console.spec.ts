@@ -49,6 +49,17 @@ test('the terminal follows the window', async ({ playground, page }) => {
   await playground.waitForText(/\nstill here/)
 })
 
+for (const renderer of ['webgl', 'dom'])
+  test(`the terminal draws by ${renderer}`, async ({ playground, page }, info) => {
+    await playground.open(`boot=embedded&autostart&renderer=${renderer}`)
+    await playground.prompt()
+    await expect(page.getByTestId('terminal')).toHaveAttribute('data-renderer', renderer)
+    // Something is drawn: the picture of a terminal with text compresses worse than one without.
+    const withText = await page.getByTestId('terminal').screenshot()
+    await info.attach(renderer, { body: withText, contentType: 'image/png' })
+    expect(withText.length).toBeGreaterThan(10_000)
+  })
+
 test('the console can be searched', async ({ page }) => {
   await page.getByRole('button', { name: 'Search the console' }).click()
   await page.getByRole('textbox', { name: 'Search the console' }).fill(PROMPT.trim())

@@ -72,6 +72,30 @@ const devicePixelsAgree = (element: HTMLElement): Promise<boolean> =>
     }
   })
 
+/** Rasterisers that draw WebGL on the CPU, as UNMASKED_RENDERER_WEBGL names them. */
+const SOFTWARE_RENDERERS = /swiftshader|llvmpipe|softpipe|software|basic render/i
+
+/**
+ * WebGL drawn by software holds the page's own thread up: measured without a GPU on two cores, the page waited 40-160 ms
+ * for single frames while the guest and its compiler had the cores. failIfMajorPerformanceCaveat does not tell
+ * (Chromium 156 hands out SwiftShader all the same), so the renderer's name decides.
+ */
+const hasHardwareWebgl = (): boolean => {
+  const context = document.createElement('canvas').getContext('webgl2', { failIfMajorPerformanceCaveat: true })
+  if (!context) return false
+  const names = context.getExtension('WEBGL_debug_renderer_info')
+  const name = names ? String(context.getParameter(names.UNMASKED_RENDERER_WEBGL)) : ''
+  context.getExtension('WEBGL_lose_context')?.loseContext()
+  return !SOFTWARE_RENDERERS.test(name)
+}
+
+/** `?renderer=webgl` or `dom`, for tests and for comparing. */
+const wantsWebgl = async (element: HTMLElement): Promise<boolean> => {
+  const asked = new URLSearchParams(location.search).get('renderer')
+  if (asked === 'webgl' || asked === 'dom') return asked === 'webgl'
+  return hasHardwareWebgl() && (await devicePixelsAgree(element))
+}
+
 const fontSize = (): number => (matchMedia('(max-width: 599px)').matches ? 12 : 15)
 
 export const openTerminal = async (
@@ -79,7 +103,7 @@ export const openTerminal = async (
   { console, appearance, onResize, onSearch, onCtrlUsed, onMatches }: TerminalOptions,
 ): Promise<TerminalHandle> => {
   // xterm measures its cell once: the font has to be there.
-  const agree = await devicePixelsAgree(element)
+  const withWebgl = await wantsWebgl(element)
   await Promise.race([
     document.fonts.load(`${fontSize()}px ${FONT}`).catch(() => []),
     new Promise((resolve) => setTimeout(resolve, FONT_WAIT_MS)),
@@ -104,7 +128,7 @@ export const openTerminal = async (
   terminal.loadAddon(search)
   terminal.loadAddon(new WebLinksAddon((_event, uri) => window.open(uri, '_blank', 'noopener,noreferrer')))
   terminal.open(element)
-  const renderer = agree && webgl(terminal) ? 'webgl' : 'dom'
+  const renderer = withWebgl && webgl(terminal) ? 'webgl' : 'dom'
   element.dataset['renderer'] = renderer
   terminal.textarea?.setAttribute('aria-label', 'Serial console input')
 
