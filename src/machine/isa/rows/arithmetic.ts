@@ -92,8 +92,9 @@ const cmpxchg: Meaning = (b, d, s) => {
   const y = s.read()
   const accumulator = b.let(b.gpr(RAX))
   const equal = b.let(i64.eq(accumulator, x))
-  // The destination is written either way; a register destination keeps its upper half only as a 32-bit write does.
-  d.write(select(y, x, equal))
+  // Memory is written either way; a register that compares unequal is not touched, its upper half neither.
+  if (d.isMemory) d.write(select(y, x, equal))
+  else b.f.if(equal, () => d.write(y))
   b.f.if(i32.eqz(equal), () => b.setGpr(RAX, x))
   b.flagsSub(accumulator, x, b.let(i64.sub(accumulator, x)))
 }
@@ -314,8 +315,8 @@ export const ARITHMETIC: readonly Row[] = [
   ...sized('XADD r/mv, rv', '0F C1 /r', 'rw rw', xadd, { lock: true }),
   row('CMPXCHG r/m8, r8', '0F B0 /r', 'rw r', cmpxchg, { lock: true }),
   ...sized('CMPXCHG r/mv, rv', '0F B1 /r', 'rw r', cmpxchg, { lock: true, hot: true }),
-  row('CMPXCHG8B m64', '0F C7 /1', 'x', cmpxchgPair, { lock: true, osize: 16 }),
-  row('CMPXCHG8B m64', '0F C7 /1', 'x', cmpxchgPair, { lock: true, osize: 32 }),
+  // A 66 prefix means nothing to it.
+  row('CMPXCHG8B m64', '0F C7 /1', 'x', cmpxchgPair, { lock: true, parameter: 32 }),
   row('CMPXCHG16B m128', 'REX.W + 0F C7 /1', 'x', cmpxchgPair, { lock: true, feature: 'cx16', osize: 64 }),
   ...(['CBW', 'CWDE', 'CDQE'] as const).map((name, i) =>
     row(name, i === 2 ? 'REX.W + 98' : '98', '', extendAccumulator, { osize: ([16, 32, 64] as const)[i]!, hot: true }),
