@@ -76,6 +76,8 @@ export interface Candidate {
   /** Implicit memory operand (string source, XLAT): slot of its base; -1 none. */
   readonly implicitBase: number
   readonly moffs: boolean
+  /** Computes an address and touches nothing there: segments have no part in it. */
+  readonly addressOnly: boolean
   readonly relative: boolean
   readonly far: boolean
   readonly immediates: readonly string[]
@@ -434,6 +436,7 @@ export class Decoder {
     if (hasAddress) {
       let prefix = 0
       if (long) {
+        if (candidate.addressOnly) segment = DS
         const segmentSlot = segment === FS ? SLOT_FS_BASE : segment === GS ? SLOT_GS_BASE : SLOT_ZERO
         if (ripRelative) base = SLOT_PAGE
         if (width === 32) prefix = Op.Address64
@@ -447,7 +450,7 @@ export class Decoder {
           if (full === (full | 0)) disp = full
           else prefix = Op.Address64
         }
-      } else prefix = Op.AddressLegacy
+      } else if (!candidate.addressOnly) prefix = Op.AddressLegacy
       if (prefix !== 0) {
         memory.setUint8(record + REC_XBASE, base)
         memory.setUint8(record + REC_XINDEX, index)
@@ -512,6 +515,7 @@ export class Decoder {
           memory: false,
           implicitBase: -1,
           moffs: false,
+          addressOnly: false,
           relative: false,
           far: false,
           immediates: [],
@@ -561,6 +565,7 @@ export class Decoder {
             : RSI
         : -1,
       moffs,
+      addressOnly: row.mnemonic === 'LEA' || row.mnemonic === 'NOP' || row.mnemonic.startsWith('PREFETCH'),
       relative,
       far: row.encoding.immediates.includes('cp'),
       immediates: row.encoding.immediates,

@@ -21,6 +21,10 @@ const movsx: Meaning = (b, d, s) => {
 const lea: Meaning = (_, d, s) => {
   d.write(s.address())
 }
+/** With 16-bit addresses the sum wraps. */
+const lea16: Meaning = (_, d, s) => {
+  d.write(i64.and(s.address(), k(0xffff)))
+}
 const xchg: Meaning = (_, d, s) => {
   const x = d.read()
   const y = s.read()
@@ -122,6 +126,7 @@ export const MOVE: readonly Row[] = [
   row('MOVSXD r16, r/m16', '63 /r', 'w r', mov, { osize: 16, mode: '64' }),
   row('MOVSXD r32, r/m32', '63 /r', 'w r', mov, { osize: 32, mode: '64', hot: true }),
   row('MOVSXD r64, r/m32', 'REX.W + 63 /r', 'w r', movsx, { osize: 64, mode: '64', hot: true }),
+  ...sized('LEA rv, m', '8D /r', 'w x', lea16, { asize: 16, mode: 'legacy' }, [16, 32]),
   ...sized('LEA rv, m', '8D /r', 'w x', lea, { hot: true }),
   row('XCHG r/m8, r8', '86 /r', 'rw rw', xchg, { lock: true, hot: true }),
   ...sized('XCHG r/mv, rv', '87 /r', 'rw rw', xchg, { lock: true, hot: true }),
