@@ -201,7 +201,8 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
     const mask = stackMask()
     const sp = s.get64(RSP) & mask
     const bottom = (sp - BigInt(8 * size)) & mask
-    cpu.memory.probeWrite(stackLinear(bottom), 8 * size, s.cpl)
+    // In the order of the pushes: CR2 tells which did not succeed.
+    for (let i = 1; i <= 8; i++) cpu.memory.probeWrite(stackLinear((sp - BigInt(i * size)) & mask), size, s.cpl)
     for (let i = 0; i < 8; i++) {
       const at = stackLinear((sp - BigInt((i + 1) * size)) & mask)
       cpu.memory.write(at, size, BigInt.asUintN(size * 8, s.get64(i * 8)))

@@ -149,8 +149,9 @@ const cmps =
   (address: AddressSize, repeat: Repeat): Meaning =>
   (b, source) =>
     repeated(b, address, repeat, () => {
-      const x = b.load(source.address())
+      // Processors read ES:rDI first: it tells in CR2 when both fault.
       const y = b.load(destination(b, address))
+      const x = b.load(source.address())
       const by = step(b)
       b.flagsSub(x, y, b.let(i64.sub(x, y)))
       advance(b, RSI, address, by)
