@@ -29,7 +29,10 @@ const isNamed = ({ startNs, endNs }: StageSpan, totalNs: number): boolean =>
   (endNs - startNs) / totalNs >= NAME_MIN_SHARE
 
 /** A round number of a round unit: its zeros say nothing. */
-const tickLabel = (ns: number): string => said(duration(ns)).replace(/\.0+(?=\u00a0)/, '')
+const tickLabel = (ns: number): string => {
+  const { value, unit } = duration(ns)
+  return said({ value: value.includes('.') ? String(Number(value)) : value, unit })
+}
 
 const share = (part: number, whole: number): string => `${(100 * part) / whole}%`
 

@@ -50,6 +50,14 @@ describe('the stage watcher', () => {
     expect(found).toEqual(['READY'])
   })
 
+  it('lets a quiet kernel leave lines out, but never all before the prompt', () => {
+    const { watcher } = watch([], ['NetBSD', 'root on', 'INIT', '# $'])
+    watcher.write(bytes('# NetBSD 11 # '))
+    expect(watcher.isReady).toBe(false)
+    watcher.write(bytes('\nINIT: hello\n# '))
+    expect(watcher.isReady).toBe(true)
+  })
+
   it('sees a stage begin in an unfinished line once a slice', () => {
     const { watcher, found } = watch([['ask', 'device\\?']], ['never'])
     watcher.write(bytes('root device? '))
