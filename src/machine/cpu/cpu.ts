@@ -9,7 +9,7 @@ import { hex } from '../../base/hex.ts'
 import type { AccessSize, Bus } from '../bus.ts'
 import { CALL_EVENT_BYTES } from '../call-event.ts'
 import type { InterruptController } from '../devices/legacy/interrupt-controller.ts'
-import { Decoder, MAX_INSTRUCTION_BYTES, NEED_MORE } from '../isa/decoder.ts'
+import { Decoder, MAX_INSTRUCTION_BYTES, NEED_MORE, NO_SEGMENT } from '../isa/decoder.ts'
 import { type Handler, HandlerTable, Op } from '../isa/handler.ts'
 import { ROWS } from '../isa/table.ts'
 import type { HostMemory, MachineHost } from '../machine.ts'
@@ -907,17 +907,16 @@ export class Cpu implements CpuCore, LinearMemory {
       s.set64(STACK_MASK, (s.attributes(SS) & ATTR_DB) !== 0 ? 0xffffffffn : 0xffffn)
       for (let segment = 0; segment <= GS; segment++)
         s.view.setUint8(SEGMENT_FLAT + segment, this.#isFlat(segment) ? 1 : 0)
+      s.view.setUint8(SEGMENT_FLAT + NO_SEGMENT, 1)
     }
     this.updateFpu()
   }
+  /** Whether every access passes: readable and writable, and no limit short of 4 GiB. The base may be anything. */
   #isFlat(segment: number): boolean {
     const s = this.state
     const attributes = s.attributes(segment)
     const wanted = ATTR_P | ATTR_S | ATTR_RW
-    const direction = (attributes & ATTR_CODE) === 0 ? attributes & ATTR_DC : ATTR_DC
-    return (
-      (attributes & wanted) === wanted && direction === 0 && s.limit(segment) === 0xffffffff && s.base(segment) === 0n
-    )
+    return (attributes & (wanted | ATTR_CODE | ATTR_DC)) === wanted && s.limit(segment) === 0xffffffff
   }
   /** Legacy segmentation: the offset in SCRATCH against the segment's limit and type (SDM 3A §5.3). */
   checkSegment(segment: number, offset: number, size: number, write: boolean): void {

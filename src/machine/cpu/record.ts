@@ -99,7 +99,7 @@ export const TLB_BASE = 0x2d4
 export const CODE_TLB_BASE = 0x2d8
 /** i64. Mask of the stack pointer in force: 2^16-1, 2^32-1 or all ones. */
 export const STACK_MASK = 0x2e0
-/** u8 each: segment n is flat (base 0, limit 4 GiB, readable and writable): its limit needs no check. */
+/** u8 each: segment n is readable and writable up to 4 GiB: an access needs no check. */
 export const SEGMENT_FLAT = 0x2e8
 /** i32. Address the last slow access handed out, when it was SCRATCH: what to do at commit. */
 export const PENDING_WRITE = 0x2f0

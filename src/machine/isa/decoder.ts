@@ -83,6 +83,8 @@ export interface Candidate {
   readonly immediates: readonly string[]
   readonly lockable: boolean
   readonly ends: boolean
+  /** The operand is an address, not memory (LEA): no segment has a say. */
+  readonly noSegment: boolean
 }
 
 /** What one decode found. Reused: read it before decoding again. */
@@ -103,6 +105,8 @@ interface Opcode {
   memo: Int16Array | undefined
 }
 
+/** Segment number of an address without a segment: its base slot is always 0 and it is always flat. */
+export const NO_SEGMENT = 6
 const NO_CANDIDATE = -1
 const UNKNOWN = 0
 
@@ -437,7 +441,13 @@ export class Decoder {
       let prefix = 0
       if (long) {
         if (candidate.addressOnly) segment = DS
-        const segmentSlot = segment === FS ? SLOT_FS_BASE : segment === GS ? SLOT_GS_BASE : SLOT_ZERO
+        const segmentSlot = candidate.noSegment
+          ? SLOT_ZERO
+          : segment === FS
+            ? SLOT_FS_BASE
+            : segment === GS
+              ? SLOT_GS_BASE
+              : SLOT_ZERO
         if (ripRelative) base = SLOT_PAGE
         if (width === 32) prefix = Op.Address64
         else if (segmentSlot !== SLOT_ZERO) {
@@ -456,7 +466,7 @@ export class Decoder {
         memory.setUint8(record + REC_XINDEX, index)
         memory.setUint8(record + REC_XSCALE, scale)
         memory.setInt32(record + REC_XDISP, disp, true)
-        memory.setUint8(record + REC_SEGMENT, segment < 0 ? DS : segment)
+        memory.setUint8(record + REC_SEGMENT, candidate.noSegment ? NO_SEGMENT : segment < 0 ? DS : segment)
         memory.setUint8(record + REC_WIDTH, width)
         memory.setUint16(record + REC_OP2, op, true)
         // What is left of an overlong RIP-relative displacement.
@@ -521,6 +531,7 @@ export class Decoder {
           immediates: [],
           lockable: false,
           ends: false,
+          noSegment: true,
         }) - 1
     }
     return this.#candidates[this.#nopIndex]!
@@ -571,6 +582,7 @@ export class Decoder {
       immediates: row.encoding.immediates,
       lockable: row.options.lock === true && form === 'memory',
       ends: row.options.ends === true,
+      noSegment: row.mnemonic === 'LEA' || row.mnemonic === 'NOP',
     }
   }
 
