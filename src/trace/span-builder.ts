@@ -272,6 +272,9 @@ export class SpanBuilder {
     let node = this.#node
     let lastI = this.#lastI
     let lastN = this.#lastN
+    // Columns may move when a node is added: taken anew after anything that may add one.
+    let nodeSelf = this.#nodeSelf
+    let nodeSelfInstructions = this.#nodeSelfInstructions
 
     for (let at = 0; at < end; at += CALL_EVENT_WORDS) {
       const kind = words[at]
@@ -295,10 +298,12 @@ export class SpanBuilder {
         while (note < notes.length && notes[note]!.instructions <= i) this.#note(notes[note++]!)
         noteAt = note < notes.length ? notes[note]!.instructions : Infinity
         node = this.#node
+        nodeSelf = this.#nodeSelf
+        nodeSelfInstructions = this.#nodeSelfInstructions
       }
 
-      this.#nodeSelfInstructions[node] += i - lastI
-      this.#nodeSelf[node] += n - lastN
+      nodeSelfInstructions[node] += i - lastI
+      nodeSelf[node] += n - lastN
       lastI = i
       lastN = n
 
@@ -308,6 +313,8 @@ export class SpanBuilder {
           // Another stack, dead frames above, or the first call in a context.
           this.#node = node
           this.#callSlow(rsp, i, n)
+          nodeSelf = this.#nodeSelf
+          nodeSelfInstructions = this.#nodeSelfInstructions
           context = this.#context
           frames = context.frames
           node = this.#node
@@ -316,7 +323,11 @@ export class SpanBuilder {
         const target = address48(words[at + 2], words[at + 3])
         const last = this.#nodeLastChild[node]
         if (last !== 0 && this.#nodeTarget[last] === target) node = last
-        else node = this.#child(node, target, context, i, n)
+        else {
+          node = this.#child(node, target, context, i, n)
+          nodeSelf = this.#nodeSelf
+          nodeSelfInstructions = this.#nodeSelfInstructions
+        }
         this.#nodeCalls[node]++
         if (rsp < context.lo) context.lo = rsp
         top = context.depth++ * STRIDE
@@ -385,6 +396,8 @@ export class SpanBuilder {
       }
       context = this.#context
       frames = context.frames
+      nodeSelf = this.#nodeSelf
+      nodeSelfInstructions = this.#nodeSelfInstructions
       // Whatever comes while the CPU is said to sleep takes the slow way, which wakes it.
       top = this.#idleSince >= 0 ? -STRIDE : (context.depth - 1) * STRIDE
       node = this.#node
