@@ -112,10 +112,13 @@ class MicroVm implements Machine {
   #skipped = 0
   /** Host time of power-on, moved on by pauses (wall). */
   #started = 0
+  /** Guest time as last read off the host (wall). */
+  #latched = 0
   #tscOffset = 0n
   #exit: MachineExit | undefined
   #lastRunEnd = 0
   #wasRunning = false
+  #running = false
   #idleNs = 0
 
   constructor(config: MachineConfig, host: MachineHost, events: MachineEvents, memory: HostMemory, pages: number) {
@@ -220,7 +223,11 @@ class MicroVm implements Machine {
       model: this.#model,
       traced: config.trace,
       accessCost: config.clock === 'icount' ? ICOUNT_ACCESS_NS : 0,
-      readTsc: () => BigInt(Math.floor(this.#now())) + this.#tscOffset,
+      readTsc: () => {
+        this.#latchTime()
+        return BigInt(Math.floor(this.#now())) + this.#tscOffset
+      },
+      onAccess: () => this.#latchTime(),
       writeTsc: (value) => {
         this.#tscOffset = value - BigInt(Math.floor(this.#now()))
         lapic.scheduleTimer()
@@ -264,6 +271,7 @@ class MicroVm implements Machine {
     this.#idleNs = 0
     this.#wasRunning = false
     this.#started = this.#host.monotonicNs()
+    this.#latched = 0
     this.#cpu.resetToPvh(booted.value.entry, booted.value.startInfo)
     return booted
   }
@@ -273,9 +281,13 @@ class MicroVm implements Machine {
     this.#cpu.requestBreak()
   }
 
+  /** Under the wall clock time stands still within a device access: devices look at it more than once. */
+  #latchTime(): void {
+    this.#latched = this.#host.monotonicNs() - this.#started
+  }
   /** Guest nanoseconds since power-on. */
   #now(): number {
-    if (this.#config.clock === 'wall') return this.#host.monotonicNs() - this.#started
+    if (this.#config.clock === 'wall') return this.#latched
     // Devices ask at their first reset, when there is no CPU yet.
     const cpu = this.#cpu as Cpu | undefined
     return cpu === undefined ? 0 : cpu.retired + cpu.charged + this.#skipped
@@ -297,9 +309,11 @@ class MicroVm implements Machine {
     if (!icount && this.#wasRunning && start - this.#lastRunEnd > 100e6) this.#started += start - this.#lastRunEnd
     const end = start + maxMs * 1e6
     this.#wasRunning = true
+    this.#running = true
     try {
       for (;;) {
         if (this.#exit !== undefined) return { state: 'stopped', sleepNs: 0, exit: this.#exit }
+        this.#latchTime()
         this.#timers.expire()
         const now = this.#now()
         const next = this.#timers.next
@@ -341,11 +355,13 @@ class MicroVm implements Machine {
         }
       }
     } finally {
+      this.#running = false
       this.#lastRunEnd = this.#host.monotonicNs()
     }
   }
 
   send(bytes: Uint8Array): void {
+    this.#latchTime()
     if (this.#console?.open === true) this.#console.receive(bytes)
     else this.#uart.receive(bytes)
   }
@@ -360,6 +376,7 @@ class MicroVm implements Machine {
   }
 
   figures(): Figures {
+    if (!this.#running) this.#latchTime()
     return {
       instructions: this.#cpu.retired,
       guestNs: this.#now(),

@@ -111,6 +111,8 @@ export interface CpuSurroundings {
   /** Whether calls and returns are recorded. */
   readonly traced: boolean
   readTsc(): bigint
+  /** A port or device is about to be accessed. */
+  onAccess(): void
   writeTsc(value: bigint): void
   apicBaseChanged(value: bigint): void
   readTscDeadline(): bigint
@@ -126,6 +128,22 @@ const NO_ACCESS = 0
 /** Call events kept for a reader that does not come: 4 million. */
 const TRACE_KEPT_BYTES = 4_000_000 * CALL_EVENT_BYTES
 const STACK_MNEMONICS = new Set(['PUSH', 'POP', 'CALL', 'RET', 'ENTER', 'LEAVE', 'PUSHF', 'POPF', 'IRET', 'RETF'])
+
+/** Instructions that take an address and write there, and how much those touch that give no size. */
+const WRITES_BY_ADDRESS = /^(FXSAVE|XSAVE|FNSAVE|FNSTENV|SGDT|SIDT|CMPXCHG)/
+const ADDRESSED_BYTES: Readonly<Record<string, number>> = {
+  FXSAVE: 512,
+  FXRSTOR: 512,
+  FNSAVE: 108,
+  FRSTOR: 108,
+  FNSTENV: 28,
+  FLDENV: 28,
+  SGDT: 6,
+  SIDT: 6,
+  LGDT: 6,
+  LIDT: 6,
+  INVLPG: 1,
+}
 
 export class Cpu implements CpuCore, LinearMemory {
   readonly state: CpuState
@@ -299,6 +317,7 @@ export class Cpu implements CpuCore, LinearMemory {
   charged = 0
   #charge(): void {
     this.counters.deviceAccesses++
+    this.#around.onAccess()
     const cost = this.#around.accessCost
     if (cost === 0) return
     this.charged += cost
@@ -938,8 +957,14 @@ export class Cpu implements CpuCore, LinearMemory {
   memoryOperand(record: number): { size: number; write: boolean } {
     const handler = this.#handlers[this.#view.getUint16(record + REC_OP2, true) - Op.First]
     const operand = handler?.operands.find((o) => o.form === 'mem')
-    const access = operand?.spec.access
-    return { size: (operand?.spec.bits ?? 0) / 8, write: access === 'w' || access === 'rw' }
+    if (handler === undefined || operand === undefined) return { size: 0, write: false }
+    const { access, bits } = operand.spec
+    const mnemonic = handler.name.slice(0, handler.name.indexOf('_'))
+    return {
+      // String instructions leave the operand's size to the handler.
+      size: ADDRESSED_BYTES[mnemonic] ?? (bits || handler.bits) / 8,
+      write: access === 'w' || access === 'rw' || WRITES_BY_ADDRESS.test(mnemonic),
+    }
   }
   updateFpu(): void {
     const s = this.state
@@ -948,7 +973,7 @@ export class Cpu implements CpuCore, LinearMemory {
     const em = (cr0 & CR0_EM) !== 0
     const pending = (cr0 & CR0_NE) !== 0 && (s.u8[FSW] & 0x80) !== 0
     const sse = ts || em || (s.get32(CR4) & CR4_OSFXSR) === 0
-    s.set32(FPU_BLOCKED, (sse ? 1 : 0) | (ts || em || pending ? 2 : 0) | (ts || em || pending ? 4 : 0))
+    s.set32(FPU_BLOCKED, (sse ? 1 : 0) | (ts || em || pending ? 2 : 0) | (ts || em ? 4 : 0))
   }
   /** Why a vector or x87 instruction may not run (SDM 3A tables 2-2, 14-1): throws it. */
   fpuFault(kind: 'sse' | 'mmx' | 'x87'): void {
@@ -957,7 +982,8 @@ export class Cpu implements CpuCore, LinearMemory {
     if (kind === 'sse' && ((cr0 & CR0_EM) !== 0 || (s.get32(CR4) & CR4_OSFXSR) === 0)) throw new GuestFault(UD)
     if (kind === 'mmx' && (cr0 & CR0_EM) !== 0) throw new GuestFault(UD)
     if ((cr0 & (CR0_TS | CR0_EM)) !== 0) throw new GuestFault(NM)
-    if (kind !== 'sse' && (s.u8[FSW] & 0x80) !== 0) throw new GuestFault(MF)
+    // Waiting x87 instructions look for themselves (isa/rows/x87.ts): FNSTSW and its like do not wait.
+    if (kind === 'mmx' && (s.u8[FSW] & 0x80) !== 0) throw new GuestFault(MF)
   }
 
   flushTlb(_global: boolean): void {
