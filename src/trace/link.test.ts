@@ -110,6 +110,20 @@ test('whatever fits: no spans when the budget is tiny', () => {
   expect(value(readLink(fragment)).trace.stages.length).toBe(12)
 })
 
+test('the selection names the same span, however times are rounded', () => {
+  const trace = syntheticTrace(4000, 9)
+  const { spans } = trace
+  const longest = Array.from(spans.lane.keys()).sort(
+    (a, b) => spans.end[b]! - spans.start[b]! - spans.end[a]! + spans.start[a]!,
+  )
+  for (const selected of longest.slice(0, 20)) {
+    const { trace: back, view } = value(readLink(writeLink(trace, { view: { selected } }).fragment))
+    const k = view.selected!
+    expect(back.functions.names[back.spans.func[k]!]).toBe(trace.functions.names[spans.func[selected]!])
+    expect(Math.abs(back.spans.start[k]! - spans.start[selected]!)).toBeLessThan(1000)
+  }
+})
+
 test('instructions follow from the clock, idle time too', () => {
   const { symbols, slices } = syntheticEvents(5000)
   const builder = new SpanBuilder({ symbols })

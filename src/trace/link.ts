@@ -15,7 +15,7 @@ import { ByteReader, BytesError, ByteWriter, fromBase64url, toBase64url } from '
 import type { Axis } from './clock.ts'
 import { instructionsAt } from './clock.ts'
 import { cleanText, toUtf8, utf8 } from './console-lines.ts'
-import { functionTable, openingOrder, stacksFromSpans } from './stacks.ts'
+import { functionTable, stacksFromSpans } from './stacks.ts'
 import { stageRows } from './stages.ts'
 import {
   type ClockTable,
@@ -396,6 +396,13 @@ const broken = (saw: string): Problem =>
     'copy the link again; mail and chat programs sometimes cut long ones',
   )
 
+/** What the newest reader gives. */
+interface LinkDocument {
+  readonly trace: Trace
+  /** Place in the link to index among the trace's spans. */
+  readonly places: Uint32Array
+}
+
 /** What a reader of some version gives, before it is brought forward. */
 type Readers = Readonly<Record<number, (payload: Uint8Array) => unknown>>
 /** Index k brings version k + 1 to k + 2. */
@@ -444,18 +451,18 @@ export const readLink = (fragment: string): Result<LinkContent> => {
   if (deflated === undefined) return refuse(broken('has characters that do not belong there'))
   const payload = inflate(deflated)
   if (typeof payload === 'string') return refuse(broken(payload))
-  let trace: Trace
+  let document: LinkDocument
   try {
-    trace = readVersioned(version, payload, READERS, UPGRADERS) as Trace
+    document = readVersioned(version, payload, READERS, UPGRADERS) as LinkDocument
   } catch (error) {
     if (error instanceof BytesError) return refuse(broken(`cannot be read: ${error.message}`))
     throw error
   }
-  return ok({ trace, view: readView(parts, trace) })
+  return ok({ trace: document.trace, view: readView(parts, document) })
 }
 
 /** A view that does not fit its trace is left out: the trace matters more. */
-const readView = (parts: ReadonlyMap<string, string>, trace: Trace): LinkView => {
+const readView = (parts: ReadonlyMap<string, string>, { trace, places }: LinkDocument): LinkView => {
   const number = (text: string | undefined): number | undefined =>
     text !== undefined && /^[0-9a-z]{1,11}$/.test(text) ? Number.parseInt(text, 36) : undefined
   const [fromText, toText] = (parts.get('t') ?? '').split('-', 2)
@@ -464,7 +471,7 @@ const readView = (parts: ReadonlyMap<string, string>, trace: Trace): LinkView =>
   const isRange = from !== undefined && to !== undefined && from < to && from < trace.end
   const axis = AXES.find((a) => a === parts.get('a'))
   const position = number(parts.get('s'))
-  const selected = position === undefined ? undefined : openingOrder(trace.spans)[position]
+  const selected = position === undefined ? undefined : places[position]
   return {
     ...(isRange && { from, to: Math.min(to, trace.end) }),
     ...(axis !== undefined && { axis }),
@@ -501,7 +508,7 @@ const inflate = (deflated: Uint8Array): Uint8Array | string => {
   return bytes
 }
 
-const decodeV1 = (payload: Uint8Array): Trace => {
+const decodeV1 = (payload: Uint8Array): LinkDocument => {
   const r = new ByteReader(payload)
   /** Each entry takes at least a byte: a count beyond what is left is a lie, told before memory is taken. */
   const counted = (max: number): number => r.varint(Math.min(max, r.left))
@@ -634,11 +641,13 @@ const decodeV1 = (payload: Uint8Array): Trace => {
 
   // Closing order: a span follows what lies in it.
   const columns = new SpanColumns(Math.max(1, spanCount))
+  const places = new Uint32Array(spanCount)
   const open: number[] = []
   const put = (k: number): void => {
     const start = Math.min(end, starts[k] * tick)
     const stop = Math.min(end, ends[k] * tick)
     const from = instructionsAt(clock, start)
+    places[k] = columns.length
     columns.push(lane[k], level[k], func[k], start, stop, from, Math.max(from, instructionsAt(clock, stop)), calls[k])
   }
   for (let k = 0; k < spanCount; k++) {
@@ -658,7 +667,7 @@ const decodeV1 = (payload: Uint8Array): Trace => {
     source: 'link',
     notes,
   }
-  return {
+  const trace: Trace = {
     meta,
     start: 0,
     end,
@@ -671,6 +680,7 @@ const decodeV1 = (payload: Uint8Array): Trace => {
     stages: stageRows(begun, end, endInstructions, arrival),
     marks,
   }
+  return { trace, places }
 }
 
 /** Exact sums where the link has them; from the spans that are left otherwise. */
