@@ -131,6 +131,7 @@ const STACK_MNEMONICS = new Set(['PUSH', 'POP', 'CALL', 'RET', 'ENTER', 'LEAVE',
 
 /** Instructions that take an address and write there, and how much those touch that give no size. */
 const WRITES_BY_ADDRESS = /^(FXSAVE|XSAVE|FNSAVE|FNSTENV|SGDT|SIDT|CMPXCHG)/
+const FAR_POINTER = /^(L[DEFGS]S|JMP|CALL)$/
 const ADDRESSED_BYTES: Readonly<Record<string, number>> = {
   FXSAVE: 512,
   FXRSTOR: 512,
@@ -644,6 +645,9 @@ export class Cpu implements CpuCore, LinearMemory {
   }
   /** A non-canonical data address: #SS when it came by the stack, else #GP (SDM 3A §6.15). */
   #nonCanonical(): number {
+    return this.#setFault(this.#nonCanonicalVector(), 0)
+  }
+  #nonCanonicalVector(): number {
     const record = this.state.get32(RECORD)
     let op = this.#view.getUint16(record + REC_OP, true)
     let base = this.#view.getUint8(record + REC_BASE)
@@ -657,7 +661,7 @@ export class Cpu implements CpuCore, LinearMemory {
     const handler = this.#handlers[op - Op.First]
     const hasMemory = handler?.operands.some((o) => o.form === 'mem') === true
     const stack = hasMemory ? base === RSP || base === RBP : STACK_MNEMONICS.has(handler?.name.split('_')[0] ?? '')
-    return this.#setFault(stack ? SSF : GP, 0)
+    return stack ? SSF : GP
   }
 
   #translate(high: number, low: number, kind: AccessKind): Translation {
@@ -796,11 +800,11 @@ export class Cpu implements CpuCore, LinearMemory {
 
   // LinearMemory, for system code.
 
-  /** Guest-physical address of a byte for system code; throws the fault. */
-  #physical(linear: bigint, kind: AccessKind, user: boolean, smapOff: boolean): number {
+  /** Guest-physical address of a byte for system code; throws the fault. `explicit`: the instruction's own operand. */
+  #physical(linear: bigint, kind: AccessKind, user: boolean, smapOff: boolean, explicit = false): number {
     const low = Number(linear & 0xffffffffn)
     const high = Number((linear >> 32n) & 0xffffffffn)
-    if (this.state.longMode && !canonical(high)) throw new GuestFault(GP)
+    if (this.state.longMode && !canonical(high)) throw new GuestFault(explicit ? this.#nonCanonicalVector() : GP)
     const t = this.#paging.walk(high, low, kind, user, smapOff)
     if (t.physical < 0) {
       this.state.set32(CR2, low)
@@ -871,9 +875,11 @@ export class Cpu implements CpuCore, LinearMemory {
     copy: (physical: number, offset: number, n: number) => void,
   ): void {
     const room = Math.min(length, 4096 - Number(linear & 0xfffn))
-    const first = this.#physical(linear, kind, this.#user, this.#smapOff)
+    const first = this.#physical(linear, kind, this.#user, this.#smapOff, true)
     const second =
-      room === length ? 0 : this.#physical(BigInt.asUintN(64, linear + BigInt(room)), kind, this.#user, this.#smapOff)
+      room === length
+        ? 0
+        : this.#physical(BigInt.asUintN(64, linear + BigInt(room)), kind, this.#user, this.#smapOff, true)
     if (first + room <= this.#ram.size) copy(first, 0, room)
     if (room < length && second + length - room <= this.#ram.size) copy(second, room, length - room)
   }
@@ -960,9 +966,10 @@ export class Cpu implements CpuCore, LinearMemory {
     if (handler === undefined || operand === undefined) return { size: 0, write: false }
     const { access, bits } = operand.spec
     const mnemonic = handler.name.slice(0, handler.name.indexOf('_'))
+    const size = ADDRESSED_BYTES[mnemonic] ?? (bits || handler.bits) / 8
     return {
-      // String instructions leave the operand's size to the handler.
-      size: ADDRESSED_BYTES[mnemonic] ?? (bits || handler.bits) / 8,
+      // String instructions leave the operand's size to the handler; far pointers have a selector behind the offset.
+      size: bits === 0 && FAR_POINTER.test(mnemonic) ? size + 2 : size,
       write: access === 'w' || access === 'rw' || WRITES_BY_ADDRESS.test(mnemonic),
     }
   }

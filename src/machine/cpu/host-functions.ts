@@ -201,8 +201,7 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
     const mask = stackMask()
     const sp = s.get64(RSP) & mask
     const bottom = (sp - BigInt(8 * size)) & mask
-    // In the order of the pushes: CR2 tells which did not succeed.
-    for (let i = 1; i <= 8; i++) cpu.memory.probeWrite(stackLinear((sp - BigInt(i * size)) & mask), size, s.cpl)
+    // Pushed one by one: those before a fault stay in memory, as on processors.
     for (let i = 0; i < 8; i++) {
       const at = stackLinear((sp - BigInt((i + 1) * size)) & mask)
       cpu.memory.write(at, size, BigInt.asUintN(size * 8, s.get64(i * 8)))
@@ -285,7 +284,8 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
   f['ltr'] = () => segments.loadTaskRegister(cpu, low0() & 0xffff)
   f['verr'] = () => segments.verifyRead(cpu, low0() & 0xffff)
   f['verw'] = () => segments.verifyWrite(cpu, low0() & 0xffff)
-  f['arpl'] = () => outNumber(segments.adjustRpl(cpu, low0() & 0xffff, low1() & 0xffff))
+  f['protectedOnly'] = () => segments.requireProtected(cpu)
+  f['privileged'] = () => io.privileged(cpu)
   f['swapgs'] = () => segments.swapGs(cpu)
   f['rdfsbase'] = () => out(segments.readSegmentBase(cpu, FS))
   f['rdgsbase'] = () => out(segments.readSegmentBase(cpu, GS))
@@ -374,11 +374,10 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
 
   for (const bits of [8, 16, 32] as const) {
     const size = (bits / 8) as AccessSize
-    // Operand 0 is the accumulator, 1 the port; an immediate port comes sign-extended to the operand size.
-    f[`in${bits}`] = (record) => outNumber(io.readPort(cpu, portOf(record, low1()), size))
-    f[`out${bits}`] = (record) => io.writePort(cpu, portOf(record, low0()), size, mask(low1(), size))
+    // IN: operand 0 is the accumulator, 1 the port. OUT: the other way round.
+    f[`in${bits}`] = () => outNumber(io.readPort(cpu, low1() & 0xffff, size))
+    f[`out${bits}`] = () => io.writePort(cpu, low0() & 0xffff, size, mask(low1(), size))
   }
-  const portOf = (_record: number, value: number): number => value & 0xffff
   const mask = (value: number, size: AccessSize): number =>
     size === 4 ? value >>> 0 : size === 2 ? value & 0xffff : value & 0xff
 
@@ -392,8 +391,9 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
       for (const repeat of [false, true]) {
         const size = (bits / 8) as AccessSize
         const by = (): bigint => BigInt((s.get32(RFLAGS_SYSTEM) & FLAGS_DF) !== 0 ? -size : size)
-        /** One iteration; a repeated instruction is entered again until rCX is 0. */
+        /** One iteration; a repeated instruction is entered again until rCX is 0. The right to the port comes first. */
         const iterate = (one: () => void): void => {
+          io.checkPort(cpu, s.get32(RDX) & 0xffff, size)
           if (repeat && index(RCX, address) === 0n) return
           one()
           if (!repeat) return
@@ -405,7 +405,6 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
         f[`ins${name}`] = () =>
           iterate(() => {
             const port = s.get32(RDX) & 0xffff
-            io.checkPort(cpu, port, size)
             const offset = index(RDI, address)
             const linear =
               s.codeMode === CodeMode.Bits64 ? offset : (offset + s.get64(SLOT_SEGMENT_BASE + ES * 8)) & 0xffffffffn
@@ -416,7 +415,6 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
         f[`outs${name}`] = () =>
           iterate(() => {
             const port = s.get32(RDX) & 0xffff
-            io.checkPort(cpu, port, size)
             cpu.ports.write(port, size, Number(cpu.memory.read(in0(), size)))
             setIndex(RSI, address, index(RSI, address) + by())
           })

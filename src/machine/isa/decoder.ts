@@ -78,6 +78,8 @@ export interface Candidate {
   readonly moffs: boolean
   /** Computes an address and touches nothing there: segments have no part in it. */
   readonly addressOnly: boolean
+  /** Bytes popped before the operand's address counts. */
+  readonly pops: number
   readonly relative: boolean
   readonly far: boolean
   readonly immediates: readonly string[]
@@ -316,6 +318,8 @@ export class Decoder {
       else if (dispSize === 2) disp = ((code[p]! | (code[p + 1]! << 8)) << 16) >> 16
       else if (dispSize === 4) disp = code[p]! | (code[p + 1]! << 8) | (code[p + 2]! << 16) | (code[p + 3]! << 24)
       p += dispSize
+      // POP computes its address after RSP moved (SDM 2B POP).
+      if (base === RSP && candidate.pops !== 0) disp = (disp + candidate.pops) | 0
       if (segment < 0) segment = defaultSegment
     } else if (candidate.implicitBase >= 0) {
       base = candidate.implicitBase
@@ -526,6 +530,7 @@ export class Decoder {
           implicitBase: -1,
           moffs: false,
           addressOnly: false,
+          pops: 0,
           relative: false,
           far: false,
           immediates: [],
@@ -577,6 +582,7 @@ export class Decoder {
         : -1,
       moffs,
       addressOnly: row.mnemonic === 'LEA' || row.mnemonic === 'NOP' || row.mnemonic.startsWith('PREFETCH'),
+      pops: row.mnemonic === 'POP' ? (row.options.osize ?? 0) / 8 : 0,
       relative,
       far: row.encoding.immediates.includes('cp'),
       immediates: row.encoding.immediates,

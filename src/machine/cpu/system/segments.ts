@@ -77,7 +77,7 @@ import { privileged } from './io.ts'
 import { checkReturnCode, checkReturnStack, dropInnerSegments, fillReturnStack } from './returns.ts'
 
 /** #UD where a protected-mode instruction meets real or virtual-8086 mode. */
-function requireProtected(core: CpuCore): void {
+export function requireProtected(core: CpuCore): void {
   if (!protectedMode(core) || virtual8086(core)) throw new GuestFault(UD)
 }
 

@@ -5,7 +5,7 @@
 import { i64 } from '../../../wasm/instructions.ts'
 import type { I64 } from '../../../wasm/value.ts'
 import { STACK_MASK } from '../../cpu/record.ts'
-import { RAX, RBP, RSP, SCRATCH } from '../../cpu/state.ts'
+import { RAX, RBP, SCRATCH } from '../../cpu/state.ts'
 import { CONDITIONS, k, state } from '../builder.ts'
 import { host, hostSized } from '../host.ts'
 import type { Meaning } from '../operand.ts'
@@ -55,21 +55,16 @@ const push: Meaning = (b, s) => {
 const pushImmediate: Meaning = (b) => {
   b.push(b.imm())
 }
-/** POP into memory computes its address after RSP moved (SDM 2B POP); the decoder knows nothing of it. */
+/** POP into memory computes its address after RSP moved (SDM 2B POP): the decoder adds that to the displacement. */
 const pop: Meaning = (b, d) => {
   const value = b.top()
-  if (!d.isMemory) {
+  if (d.isMemory) {
+    b.store(d.address(), value)
+    b.popped(b.bits / 8)
+  } else {
     b.popped(b.bits / 8)
     d.write(value)
-    return
   }
-  const before = b.let(b.gpr(RSP, 64))
-  b.popped(b.bits / 8)
-  const after = b.let(b.gpr(RSP, 64))
-  const ea = b.let(d.address())
-  b.setGpr(RSP, before, 64)
-  b.store(ea, value)
-  b.setGpr(RSP, after, 64)
 }
 const leave: Meaning = (b) => {
   const frame = b.long ? b.gpr(RBP, 64) : i64.and(b.gpr(RBP, 64), state.load64(STACK_MASK))

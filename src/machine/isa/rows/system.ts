@@ -3,12 +3,13 @@
  * (cpu/host-functions.ts, cpu/system/). SDM 2A-2C, 3A.
  */
 import { i64 } from '../../../wasm/instructions.ts'
+import type { I64 } from '../../../wasm/value.ts'
 import { UD } from '../../cpu/core.ts'
 import { STACK_MASK } from '../../cpu/record.ts'
 import { RSP, SCRATCH } from '../../cpu/state.ts'
-import { k, loadInt, state } from '../builder.ts'
+import { type Builder, k, loadInt, state } from '../builder.ts'
 import { host, hostSized } from '../host.ts'
-import type { Meaning } from '../operand.ts'
+import type { Meaning, Operand } from '../operand.ts'
 import { type Row, type RowOptions, row, sized } from '../row.ts'
 
 const undefinedOpcode: Meaning = (b) => b.fault(UD)
@@ -77,6 +78,38 @@ const inspectSegment =
     b.host(`${name}${b.bits}`, () => b.f.if(b.condition('E'), () => d.write(state.load64(SCRATCH))))
   }
 
+/** Privilege is checked before the operand is read. */
+const privileged =
+  (name: string): Meaning =>
+  (b, ...operands) => {
+    b.host('privileged')
+    ;(host(name) as (b: Builder, ...operands: Operand[]) => void)(b, ...operands)
+  }
+/** ARPL writes only what changes, so a read-only operand that is privileged enough does not fault. */
+const arpl: Meaning = (b, d, s) => {
+  b.host('protectedOnly')
+  const selector = d.read()
+  const rpl = b.let(i64.and(s.read(), k(3)))
+  const lower = b.let(i64.lt_u(i64.and(selector, k(3)), rpl))
+  b.f.if(lower, () => d.write(i64.or(i64.and(selector, k(0xfffc)), rpl)))
+  b.setZero(i64.extend_i32_u(lower))
+}
+/** Immediate ports are unsigned. */
+const port8 = (b: Builder): I64 => i64.and(b.imm(), k(0xff))
+const inImmediate =
+  (bits: 8 | 16 | 32): Meaning =>
+  (b, d) => {
+    b.f.emit(state.store64(SCRATCH + 8, port8(b)))
+    b.host(`in${bits}`)
+    d.write(state.load64(SCRATCH))
+  }
+const outImmediate =
+  (bits: 8 | 16 | 32): Meaning =>
+  (b, _, s) => {
+    b.f.emit([state.store64(SCRATCH, port8(b)), state.store64(SCRATCH + 8, s.read())])
+    b.host(`out${bits}`)
+  }
+
 const legacy: RowOptions = { mode: 'legacy', modal: true }
 const feature = (name: string, options: RowOptions = {}): RowOptions => ({ ...options, feature: name })
 
@@ -138,13 +171,13 @@ export const SYSTEM: readonly Row[] = [
   // Descriptor tables and protection.
   ...sized('SLDT r/mv', '0F 00 /0', 'w', storeWord('sldt')),
   ...sized('STR r/mv', '0F 00 /1', 'w', storeWord('str')),
-  row('LLDT r/m16', '0F 00 /2', 'r', host('lldt')),
-  row('LTR r/m16', '0F 00 /3', 'r', host('ltr')),
+  row('LLDT r/m16', '0F 00 /2', 'r', privileged('lldt')),
+  row('LTR r/m16', '0F 00 /3', 'r', privileged('ltr')),
   row('VERR r/m16', '0F 00 /4', 'r', host('verr')),
   row('VERW r/m16', '0F 00 /5', 'r', host('verw')),
   ...sized('LAR rv, r/m16', '0F 02 /r', 'w r', inspectSegment('lar')),
   ...sized('LSL rv, r/m16', '0F 03 /r', 'w r', inspectSegment('lsl')),
-  row('ARPL r/m16, r16', '63 /r', 'rw r', host('arpl'), { mode: 'legacy' }),
+  row('ARPL r/m16, r16', '63 /r', 'r r', arpl, { mode: 'legacy' }),
   ...(['SGDT', 'SIDT', 'LGDT', 'LIDT'] as const).flatMap((name, digit) => [
     ...([16, 32] as const).map((osize) =>
       row(`${name} m`, `0F 01 /${digit}`, 'x', hostSized(name.toLowerCase()), { mode: 'legacy', osize }),
@@ -152,7 +185,7 @@ export const SYSTEM: readonly Row[] = [
     row(`${name} m`, `0F 01 /${digit}`, 'x', host(`${name.toLowerCase()}64`), { mode: '64' }),
   ]),
   ...sized('SMSW r/mv', '0F 01 /4', 'w', storeWord('smsw')),
-  row('LMSW r/m16', '0F 01 /6', 'r', host('lmsw')),
+  row('LMSW r/m16', '0F 01 /6', 'r', privileged('lmsw')),
   row('INVLPG m', '0F 01 /7', 'x', host('invlpg')),
   row('SWAPGS', '0F 01 F8', '', host('swapgs'), { mode: '64' }),
   row('RDTSCP', '0F 01 F9', '', host('rdtscp'), feature('rdtscp')),
@@ -206,12 +239,14 @@ export const SYSTEM: readonly Row[] = [
   row('SALC', 'D6', '', host('salc'), { mode: 'legacy' }),
 
   // Ports.
-  row('IN AL, imm8', 'E4 ib', 'w r', host('in8')),
-  ...sized('IN rAX, imm8', 'E5 ib', 'w r', hostSized('in'), {}, [16, 32]),
-  row('IN EAX, imm8', 'REX.W + E5 ib', 'w r', host('in32'), { osize: 64, parameter: 32 }),
-  row('OUT imm8, AL', 'E6 ib', 'r r', host('out8')),
-  ...sized('OUT imm8, rAX', 'E7 ib', 'r r', hostSized('out'), {}, [16, 32]),
-  row('OUT imm8, EAX', 'REX.W + E7 ib', 'r r', host('out32'), { osize: 64, parameter: 32 }),
+  row('IN AL, imm8', 'E4 ib', 'w r', inImmediate(8)),
+  ...sized('IN rAX, imm8', 'E5 ib', 'w r', inImmediate(16), {}, [16]),
+  ...sized('IN rAX, imm8', 'E5 ib', 'w r', inImmediate(32), {}, [32]),
+  row('IN EAX, imm8', 'REX.W + E5 ib', 'w r', inImmediate(32), { osize: 64, parameter: 32 }),
+  row('OUT imm8, AL', 'E6 ib', 'r r', outImmediate(8)),
+  ...sized('OUT imm8, rAX', 'E7 ib', 'r r', outImmediate(16), {}, [16]),
+  ...sized('OUT imm8, rAX', 'E7 ib', 'r r', outImmediate(32), {}, [32]),
+  row('OUT imm8, EAX', 'REX.W + E7 ib', 'r r', outImmediate(32), { osize: 64, parameter: 32 }),
   row('IN AL, DX', 'EC', 'w r', host('in8')),
   ...sized('IN rAX, DX', 'ED', 'w r', hostSized('in'), {}, [16, 32]),
   row('IN EAX, DX', 'REX.W + ED', 'w r', host('in32'), { osize: 64, parameter: 32 }),

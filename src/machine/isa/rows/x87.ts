@@ -61,6 +61,8 @@ const stores =
         m.bits === 80 ? [i64.store(at, low), i64.store16(at, high, 8)] : [storeInt(at, low, m.bits as Bits)],
       )
     })
+    // Without a store (an unmasked invalid operation) memory is checked all the same.
+    b.f.if(i32.eqz(state.load32(STORES)), () => b.finishModify(b.modifyAddress(ea, m.bits / 8)))
     b.f.emit(state.store64(ADDRESS, ea))
     b.host('x87.store')
   }
@@ -79,7 +81,8 @@ const moveIf =
     b.f.emit(state.store64(SCRATCH, i64.extend_i32_u(b.condition(condition))))
     b.host('x87.fcmov')
   }
-const nop: Meaning = (b) => waits(b)
+/** These do not wait: a pending exception stays pending. */
+const nop: Meaning = () => {}
 const stored =
   (word: number): Meaning =>
   (_, d) =>
