@@ -283,7 +283,7 @@ class MicroVm implements Machine {
 
   /** Under the wall clock time stands still within a device access: devices look at it more than once. */
   #latchTime(): void {
-    this.#latched = this.#host.monotonicNs() - this.#started
+    if (this.#config.clock === 'wall') this.#latched = this.#host.monotonicNs() - this.#started
   }
   /** Guest nanoseconds since power-on. */
   #now(): number {

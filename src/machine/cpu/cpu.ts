@@ -9,7 +9,7 @@ import { hex } from '../../base/hex.ts'
 import type { AccessSize, Bus } from '../bus.ts'
 import { CALL_EVENT_BYTES } from '../call-event.ts'
 import type { InterruptController } from '../devices/legacy/interrupt-controller.ts'
-import { Decoder, MAX_INSTRUCTION_BYTES, NEED_MORE, NO_SEGMENT } from '../isa/decoder.ts'
+import { Decoder, MAX_INSTRUCTION_BYTES, NEED_MORE } from '../isa/decoder.ts'
 import { type Handler, HandlerTable, Op } from '../isa/handler.ts'
 import { ROWS } from '../isa/table.ts'
 import type { HostMemory, MachineHost } from '../machine.ts'
@@ -156,6 +156,7 @@ export class Cpu implements CpuCore, LinearMemory {
   readonly #around: CpuSurroundings
   readonly #bytes: Uint8Array
   readonly #view: DataView
+  readonly #words: Int32Array
   readonly #ram: GuestRam
   readonly #ramOffset: number
   readonly #bus: Bus
@@ -221,6 +222,7 @@ export class Cpu implements CpuCore, LinearMemory {
     this.#around = around
     this.#bytes = new Uint8Array(around.buffer)
     this.#view = new DataView(around.buffer)
+    this.#words = new Int32Array(around.buffer)
     this.#ram = around.ram
     this.#ramOffset = around.ramOffset
     this.#bus = around.memory
@@ -558,7 +560,7 @@ export class Cpu implements CpuCore, LinearMemory {
     let offset = (record - records) >>> RECORD_SHIFT
     let at = record
     for (let i = 0; i < 24; i++) {
-      const length = this.#decoder.decode(code, start + offset, 4096 - offset, page.mode, offset, this.#view, at)
+      const length = this.#decoder.decode(code, start + offset, 4096 - offset, page.mode, offset, this.#words, at)
       if (length === NEED_MORE) return i === 0 ? this.#decodeCrossing(record, page, offset) : record
       this.counters.decoded++
       offset += length
@@ -603,7 +605,7 @@ export class Cpu implements CpuCore, LinearMemory {
     bytes.fill(0xff)
     for (let i = 0; i < first; i++) bytes[i] = this.#ram.bytes[from + i]
     for (let i = first; i < MAX_INSTRUCTION_BYTES; i++) bytes[i] = this.#ram.bytes[next * 4096 + i - first] ?? 0xff
-    this.#decoder.decode(bytes, 0, MAX_INSTRUCTION_BYTES, page.mode, offset, this.#view, record)
+    this.#decoder.decode(bytes, 0, MAX_INSTRUCTION_BYTES, page.mode, offset, this.#words, record)
     this.counters.decoded++
     const op = this.#view.getUint16(record + REC_OP, true)
     this.#view.setUint16(record + REC_OP3, op, true)
@@ -932,7 +934,6 @@ export class Cpu implements CpuCore, LinearMemory {
       s.set64(STACK_MASK, (s.attributes(SS) & ATTR_DB) !== 0 ? 0xffffffffn : 0xffffn)
       for (let segment = 0; segment <= GS; segment++)
         s.view.setUint8(SEGMENT_FLAT + segment, this.#isFlat(segment) ? 1 : 0)
-      s.view.setUint8(SEGMENT_FLAT + NO_SEGMENT, 1)
     }
     this.updateFpu()
   }

@@ -44,7 +44,6 @@ export const SLOT_EA = 0x90
 export const SLOT_SEGMENT_BASE = 0x98
 export const SLOT_FS_BASE = 0xb8
 export const SLOT_GS_BASE = 0xc0
-// 0xc8 stays 0: the base of NO_SEGMENT (isa/decoder.ts).
 
 // Beyond the slots, offsets from STATE.
 /** i64. Exact whenever TypeScript runs: the current instruction's address in its code segment (not linear). */

@@ -2,27 +2,7 @@
  * Instruction decoding (SDM 2A ch. 2): prefixes, REX, opcode, ModRM, SIB, displacement, immediate. Which row a byte
  * sequence is follows from the table alone; the search is remembered per opcode and context.
  */
-import {
-  REC_BASE,
-  REC_DISP,
-  REC_IMM,
-  REC_INDEX,
-  REC_LENGTH,
-  REC_NEXT,
-  REC_OP,
-  REC_OP2,
-  REC_R1,
-  REC_R2,
-  REC_R3,
-  REC_SCALE,
-  REC_SEGMENT,
-  REC_WIDTH,
-  REC_XBASE,
-  REC_XDISP,
-  REC_XINDEX,
-  REC_XSCALE,
-  RECORD_BYTES,
-} from '../cpu/record.ts'
+import { RECORD_BYTES } from '../cpu/record.ts'
 import {
   CodeMode,
   DS,
@@ -64,6 +44,13 @@ const Place = {
 } as const
 type Place = (typeof Place)[keyof typeof Place]
 
+/** Immediate fields of an encoding (row.ts), numbered for speed. */
+const Immediate = { ib: 0, iw: 1, id: 2, io: 3, cb: 4, cw: 5, cd: 6, cp: 7, mo: 8 } as const
+type Immediate = (typeof Immediate)[keyof typeof Immediate]
+const IMMEDIATES: Readonly<Record<string, Immediate>> = Immediate
+/** Bytes of each; of cp and mo it depends. */
+const IMMEDIATE_BYTES = [1, 2, 4, 8, 1, 2, 4, 0, 0]
+
 /** A row in one context, with all that decoding it needs. */
 export interface Candidate {
   readonly row: Row
@@ -82,11 +69,9 @@ export interface Candidate {
   readonly pops: number
   readonly relative: boolean
   readonly far: boolean
-  readonly immediates: readonly string[]
+  readonly immediates: readonly Immediate[]
   readonly lockable: boolean
   readonly ends: boolean
-  /** The operand is an address, not memory (LEA): no segment has a say. */
-  readonly noSegment: boolean
 }
 
 /** What one decode found. Reused: read it before decoding again. */
@@ -107,8 +92,6 @@ interface Opcode {
   memo: Int16Array | undefined
 }
 
-/** Segment number of an address without a segment: its base slot is always 0 and it is always flat. */
-export const NO_SEGMENT = 6
 const NO_CANDIDATE = -1
 const UNKNOWN = 0
 
@@ -149,7 +132,7 @@ export class Decoder {
 
   /**
    * Decodes the instruction at code[at], of which `available` bytes may be looked at, into the record at `record` of
-   * `bytes` (both views cover the same memory). `offset` is the instruction's place in its page. Returns its length, or
+   * `memory`, as words. `offset` is the instruction's place in its page. Returns its length, or
    * NEED_MORE when it goes on past `available`.
    */
   decode(
@@ -158,7 +141,7 @@ export class Decoder {
     available: number,
     mode: CodeMode,
     offset: number,
-    memory: DataView,
+    memory: Int32Array,
     record: number,
   ): number {
     const long = mode === CodeMode.Bits64
@@ -330,35 +313,36 @@ export class Decoder {
     let imm = 0
     let immHigh = 0
     let hasWide = false
-    for (const field of candidate.immediates) {
+    for (let i = 0; i < candidate.immediates.length; i++) {
+      const field = candidate.immediates[i]!
       let size = IMMEDIATE_BYTES[field]!
-      if (field === 'mo') size = width / 8
-      else if (field === 'cp') size = (mode === CodeMode.Bits32) === (has66 === 0) ? 6 : 4
+      if (field === Immediate.mo) size = width / 8
+      else if (field === Immediate.cp) size = (mode === CodeMode.Bits32) === (has66 === 0) ? 6 : 4
       if (p + size > end) return this.#short(at, end, memory, record)
       switch (field) {
-        case 'ib':
-        case 'cb':
+        case Immediate.ib:
+        case Immediate.cb:
           // ENTER's second immediate joins the first.
           if (candidate.immediates.length > 1) imm |= code[p]! << 16
           else imm = (code[p]! << 24) >> 24
           break
-        case 'iw':
+        case Immediate.iw:
           imm = code[p]! | (code[p + 1]! << 8)
           if (candidate.immediates.length === 1) imm = (imm << 16) >> 16
           break
-        case 'cw':
+        case Immediate.cw:
           imm = ((code[p]! | (code[p + 1]! << 8)) << 16) >> 16
           break
-        case 'id':
-        case 'cd':
+        case Immediate.id:
+        case Immediate.cd:
           imm = code[p]! | (code[p + 1]! << 8) | (code[p + 2]! << 16) | (code[p + 3]! << 24)
           break
-        case 'io':
+        case Immediate.io:
           disp = code[p]! | (code[p + 1]! << 8) | (code[p + 2]! << 16) | (code[p + 3]! << 24)
           immHigh = code[p + 4]! | (code[p + 5]! << 8) | (code[p + 6]! << 16) | (code[p + 7]! << 24)
           hasWide = true
           break
-        case 'cp': {
+        case Immediate.cp: {
           const n = size - 2
           imm =
             n === 4
@@ -367,7 +351,7 @@ export class Decoder {
           disp = code[p + n]! | (code[p + n + 1]! << 8)
           break
         }
-        case 'mo':
+        case Immediate.mo:
           disp = code[p]! | (code[p + 1]! << 8)
           if (size > 2) disp |= (code[p + 2]! << 16) | (code[p + 3]! << 24)
           if (size === 8) immHigh = code[p + 4]! | (code[p + 5]! << 8) | (code[p + 6]! << 16) | (code[p + 7]! << 24)
@@ -380,10 +364,9 @@ export class Decoder {
     const length = p - at
 
     // Register operands.
-    memory.setBigUint64(record, 0n, true)
-    memory.setBigUint64(record + 16, 0n, true)
-    memory.setBigUint64(record + 24, 0n, true)
-    let field = 0
+    let r1 = 0
+    let r2 = 0
+    let r3 = 0
     const places = candidate.places
     for (let i = 0; i < places.length; i++) {
       let value = 0
@@ -426,8 +409,9 @@ export class Decoder {
           value = rm * 16
           break
       }
-      memory.setUint8(record + (field === 0 ? REC_R1 : field === 1 ? REC_R2 : REC_R3), value)
-      field++
+      if (i === 0) r1 = value
+      else if (i === 1) r2 = value
+      else r3 = value
     }
 
     let op = candidate.op
@@ -440,18 +424,15 @@ export class Decoder {
     }
 
     // Addresses that need more than base + index << scale + disp go through a prefix handler.
+    let op2 = 0
+    let prefixAddress = 0
+    let xdisp = 0
     const hasAddress = hasModrmMemory || candidate.implicitBase >= 0 || (candidate.moffs && !long)
     if (hasAddress) {
       let prefix = 0
       if (long) {
         if (candidate.addressOnly) segment = DS
-        const segmentSlot = candidate.noSegment
-          ? SLOT_ZERO
-          : segment === FS
-            ? SLOT_FS_BASE
-            : segment === GS
-              ? SLOT_GS_BASE
-              : SLOT_ZERO
+        const segmentSlot = segment === FS ? SLOT_FS_BASE : segment === GS ? SLOT_GS_BASE : SLOT_ZERO
         if (ripRelative) base = SLOT_PAGE
         if (width === 32) prefix = Op.Address64
         else if (segmentSlot !== SLOT_ZERO) {
@@ -466,13 +447,9 @@ export class Decoder {
         }
       } else if (!candidate.addressOnly) prefix = Op.AddressLegacy
       if (prefix !== 0) {
-        memory.setUint8(record + REC_XBASE, base)
-        memory.setUint8(record + REC_XINDEX, index)
-        memory.setUint8(record + REC_XSCALE, scale)
-        memory.setInt32(record + REC_XDISP, disp, true)
-        memory.setUint8(record + REC_SEGMENT, candidate.noSegment ? NO_SEGMENT : segment < 0 ? DS : segment)
-        memory.setUint8(record + REC_WIDTH, width)
-        memory.setUint16(record + REC_OP2, op, true)
+        prefixAddress = base | (index << 8) | (scale << 16) | ((segment < 0 ? DS : segment) << 24)
+        xdisp = disp
+        op2 = op
         // What is left of an overlong RIP-relative displacement.
         disp = ripRelative && disp + offset + length !== ((disp + offset + length) | 0) ? offset + length : 0
         base = SLOT_EA
@@ -480,17 +457,18 @@ export class Decoder {
         scale = 0
         op = prefix
       }
-    } else if (candidate.moffs) {
-      memory.setUint8(record + REC_R3, segment === FS ? SLOT_FS_BASE : segment === GS ? SLOT_GS_BASE : SLOT_ZERO)
-    }
-    memory.setUint8(record + REC_BASE, base)
-    memory.setUint8(record + REC_INDEX, index)
-    memory.setInt32(record + REC_DISP, disp, true)
-    memory.setInt32(record + REC_IMM, hasWide ? immHigh : imm, true)
-    memory.setUint8(record + REC_SCALE, scale)
-    memory.setUint16(record + REC_NEXT, length * RECORD_BYTES, true)
-    memory.setUint8(record + REC_LENGTH, length)
-    memory.setUint16(record + REC_OP, op, true)
+    } else if (candidate.moffs) r3 = segment === FS ? SLOT_FS_BASE : segment === GS ? SLOT_GS_BASE : SLOT_ZERO
+
+    // record.ts, eight words at once.
+    const word = record >> 2
+    memory[word] = op | ((length * RECORD_BYTES) << 16)
+    memory[word + 1] = r1 | (r2 << 8) | (base << 16) | (index << 24)
+    memory[word + 2] = disp
+    memory[word + 3] = hasWide ? immHigh : imm
+    memory[word + 4] = scale | (r3 << 8) | (op2 << 16)
+    memory[word + 5] = prefixAddress
+    memory[word + 6] = xdisp
+    memory[word + 7] = (width << 16) | (length << 24)
     this.result.length = length
     this.result.ends = candidate.ends
     this.result.row = candidate.row
@@ -498,17 +476,17 @@ export class Decoder {
   }
 
   /** Ran out of bytes: more may follow in the next page, or the instruction is longer than any may be. */
-  #short(at: number, p: number, memory: DataView, record: number): number {
+  #short(at: number, p: number, memory: Int32Array, record: number): number {
     if (p - at < MAX_INSTRUCTION_BYTES) return NEED_MORE
     return this.#special(Op.TooLong, MAX_INSTRUCTION_BYTES, memory, record)
   }
-  #undefined(length: number, memory: DataView, record: number): number {
+  #undefined(length: number, memory: Int32Array, record: number): number {
     return this.#special(Op.Undefined, length, memory, record)
   }
-  #special(op: number, length: number, memory: DataView, record: number): number {
-    memory.setUint16(record + REC_OP, op, true)
-    memory.setUint16(record + REC_NEXT, length * RECORD_BYTES, true)
-    memory.setUint8(record + REC_LENGTH, length)
+  #special(op: number, length: number, memory: Int32Array, record: number): number {
+    const word = record >> 2
+    memory[word] = op | ((length * RECORD_BYTES) << 16)
+    memory[word + 7] = length << 24
     this.result.length = length
     this.result.ends = true
     this.result.row = undefined
@@ -536,7 +514,6 @@ export class Decoder {
           immediates: [],
           lockable: false,
           ends: false,
-          noSegment: true,
         }) - 1
     }
     return this.#candidates[this.#nopIndex]!
@@ -548,9 +525,16 @@ export class Decoder {
     return this.#candidates.push(this.candidate(row, mode, modrm >> 6 !== 3)) - 1
   }
 
+  readonly #byRow = new Map<Row, (Candidate | undefined)[]>()
   /** The row in one mode, with a memory or a register operand. */
   candidate(row: Row, mode: CodeMode, memory: boolean): Candidate {
+    let made = this.#byRow.get(row)
+    if (made === undefined) this.#byRow.set(row, (made = []))
     const long = mode === CodeMode.Bits64
+    const n = (long ? 1 : 0) | (memory ? 2 : 0)
+    return (made[n] ??= this.#makeCandidate(row, long, memory))
+  }
+  #makeCandidate(row: Row, long: boolean, memory: boolean): Candidate {
     const relative = row.operands.some((o) => o.class === 'rel')
     const moffs = row.operands.some((o) => o.class === 'moffs')
     const form = moffs ? (long ? 'absolute' : 'memory') : row.encoding.modrm && memory ? 'memory' : 'register'
@@ -585,10 +569,9 @@ export class Decoder {
       pops: row.mnemonic === 'POP' ? (row.options.osize ?? 0) / 8 : 0,
       relative,
       far: row.encoding.immediates.includes('cp'),
-      immediates: row.encoding.immediates,
+      immediates: row.encoding.immediates.map((name) => IMMEDIATES[name]!),
       lockable: row.options.lock === true && form === 'memory',
       ends: row.options.ends === true,
-      noSegment: row.mnemonic === 'LEA' || row.mnemonic === 'NOP',
     }
   }
 
@@ -613,17 +596,6 @@ export class Decoder {
   }
 }
 
-const IMMEDIATE_BYTES: Readonly<Record<string, number>> = {
-  ib: 1,
-  iw: 2,
-  id: 4,
-  io: 8,
-  cb: 1,
-  cw: 2,
-  cd: 4,
-  cp: 0,
-  mo: 0,
-}
 // ModRM.rm of 16-bit addressing: BX+SI BX+DI BP+SI BP+DI SI DI BP BX.
 const BASE16 = [RBX, RBX, RBP, RBP, RSI, RDI, RBP, RBX]
 const INDEX16 = [RSI, RDI, RSI, RDI, SLOT_ZERO, SLOT_ZERO, SLOT_ZERO, SLOT_ZERO]

@@ -125,6 +125,7 @@ export const buildHandler = (row: Row, memory: boolean, hosts: HostFunctions): S
     enter: imported('enter', ['i64'], ['i32']),
     host: imported('host', ['i32', 'i32'], ['i32']),
     hostNumber,
+    traceFull: undefined,
   }
   const flat = (ea: bigint): number => Number(BigInt.asUintN(32, ea))
   const host = (number: number, record: number): number => {
