@@ -130,7 +130,8 @@ const TRACE_KEPT_BYTES = 4_000_000 * CALL_EVENT_BYTES
 const STACK_MNEMONICS = new Set(['PUSH', 'POP', 'CALL', 'RET', 'ENTER', 'LEAVE', 'PUSHF', 'POPF', 'IRET', 'RETF'])
 
 /** Instructions that take an address and write there, and how much those touch that give no size. */
-const WRITES_BY_ADDRESS = /^(FXSAVE|XSAVE|FNSAVE|FNSTENV|SGDT|SIDT|CMPXCHG)/
+const WRITES_BY_ADDRESS = /^(FXSAVE|XSAVE|FNSAVE|FNSTENV|SGDT|SIDT|CMPXCHG|ARPL)/
+const ADDRESSED_BYTES_16: Readonly<Record<string, number>> = { FNSAVE: 94, FRSTOR: 94, FNSTENV: 14, FLDENV: 14 }
 const FAR_POINTER = /^(L[DEFGS]S|JMP|CALL)$/
 const ADDRESSED_BYTES: Readonly<Record<string, number>> = {
   FXSAVE: 512,
@@ -967,7 +968,9 @@ export class Cpu implements CpuCore, LinearMemory {
     if (handler === undefined || operand === undefined) return { size: 0, write: false }
     const { access, bits } = operand.spec
     const mnemonic = handler.name.slice(0, handler.name.indexOf('_'))
-    const size = ADDRESSED_BYTES[mnemonic] ?? (bits || handler.bits) / 8
+    const named =
+      handler.bits === 16 ? (ADDRESSED_BYTES_16[mnemonic] ?? ADDRESSED_BYTES[mnemonic]) : ADDRESSED_BYTES[mnemonic]
+    const size = named ?? (bits || handler.bits) / 8
     return {
       // String instructions leave the operand's size to the handler; far pointers have a selector behind the offset.
       size: bits === 0 && FAR_POINTER.test(mnemonic) ? size + 2 : size,
