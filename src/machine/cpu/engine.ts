@@ -194,7 +194,7 @@ const dispatchFunction = (
   const f = new FunctionBuilder('run', [] as const, ['i32'])
   const rec = f.let(state.load32(RECORD))
   const budget = f.let(state.load32(BUDGET))
-  const op = f.local('i32')
+  const op = f.let(i32.load16_u(rec, REC_OP))
   const leave = (result: number): void => {
     f.emit([state.store32(RECORD, rec), state.store32(BUDGET, budget)])
     f.return(i32.const(result))
@@ -207,137 +207,133 @@ const dispatchFunction = (
         const spill = (): void => f.emit([state.store32(RECORD, rec), state.store32(BUDGET, budget)])
         const refill = (): void => f.set(budget, state.load32(BUDGET))
         const uncount = (): void => f.set(budget, i32.add(budget, i32.const(1)))
+        const continueAt = (r: I32): void => {
+          f.set(rec, r)
+          f.set(op, i32.load16_u(rec, REC_OP))
+          f.br(dispatch)
+        }
+        /** From a prefix handler on to `operation` of the same record, which is still the same instruction. */
+        const continueWith = (operation: I32): void => {
+          uncount()
+          f.set(op, operation)
+          f.br(dispatch)
+        }
         const embedding: Embedding = {
           f: f as unknown as FunctionBuilder,
           record: rec,
           fault: () => f.br(fault),
           beforeCall: spill,
           afterCall: refill,
-          goto: (r) => {
-            f.set(rec, r)
-            f.br(dispatch)
-          },
+          goto: continueAt,
           gotoOrFault: (r) => {
             f.brIf(fault, i32.eqz(r))
-            f.set(rec, r)
-            f.br(dispatch)
+            continueAt(r)
           },
-          next: () => {
-            f.set(rec, following(rec))
-            f.br(dispatch)
-          },
+          next: () => continueAt(following(rec)),
           budget: () => budget,
           spend: (n) => f.set(budget, i32.sub(budget, n)),
         }
         f.brIf(out, i32.eqz(budget))
         f.set(budget, i32.sub(budget, i32.const(1)))
-        f.set(op, i32.load16_u(rec, REC_OP))
-        f.loop((again) => {
-          const bodies: ((labels: readonly Label[]) => void)[] = []
-          const targets: number[] = []
-          const add = (n: number, body: () => void): void => {
-            targets.push(n)
-            bodies.push(body)
-          }
-          add(Op.Decode, () => {
-            spill()
-            const r = f.let(call<'i32'>(decode, rec))
-            refill()
-            f.brIf(fault, i32.eqz(r))
-            uncount()
-            f.set(rec, r)
-            f.br(dispatch)
-          })
-          add(Op.NextPage, () => {
-            const offset = i32.shr_u(i32.sub(rec, state.load32(RECORD_PAGE)), i32.const(RECORD_SHIFT))
-            const r = f.let(call<'i32'>(functions.enter, i64.add(state.load64(SLOT_PAGE), i64.extend_i32_u(offset))))
-            f.brIf(fault, i32.eqz(r))
-            uncount()
-            f.set(rec, r)
-            f.br(dispatch)
-          })
-          add(Op.Cross, () => {
-            spill()
-            const good = f.let(call<'i32'>(cross, rec))
-            refill()
-            f.brIf(fault, i32.eqz(good))
-            f.set(op, i32.load16_u(rec, REC_OP3))
-            f.br(again)
-          })
-          const address = (segmented: boolean): void => {
-            const field = (offset: number): I32 => i32.load8_u(rec, offset)
-            const sum = i64.add(
-              i64.add(
-                i64.load(field(REC_XBASE), STATE),
-                i64.shl(i64.load(field(REC_XINDEX), STATE), i64.extend_i32_u(field(REC_XSCALE))),
-              ),
-              i64.load32_s(rec, REC_XDISP),
-            )
-            const offset = f.let(sum)
-            const base = i64.load(i32.shl(field(REC_SEGMENT), i32.const(3)), STATE + SLOT_SEGMENT_BASE)
-            if (segmented) {
-              const cut = f.let(
-                i64.and(offset, select(k(0xffff), k(0xffffffffn), i32.eq(field(REC_WIDTH), i32.const(16)))),
-              )
-              f.if(i32.eqz(i32.load8_u(field(REC_SEGMENT), STATE + SEGMENT_FLAT)), () => {
-                f.emit(state.store64(SCRATCH, cut))
-                spill()
-                const good = f.let(call<'i32'>(functions.host, i32.const(functions.hostNumber('checkSegment')), rec))
-                refill()
-                f.brIf(fault, i32.eqz(good))
-              })
-              f.emit(state.store64(SLOT_EA, i64.and(i64.add(cut, base), k(0xffffffffn))))
-            } else {
-              const cut = select(i64.and(offset, k(0xffffffffn)), offset, i32.eq(field(REC_WIDTH), i32.const(32)))
-              const based = select(base, k(0), i32.ge_u(field(REC_SEGMENT), i32.const(4)))
-              f.emit(state.store64(SLOT_EA, i64.add(cut, based)))
-            }
-            f.set(op, i32.load16_u(rec, REC_OP2))
-            f.br(again)
-          }
-          add(Op.Address64, () => address(false))
-          add(Op.AddressLegacy, () => address(true))
-          const raise = (vector: number): void => {
-            f.emit([state.store32(FAULT, i32.const(vector + 1)), state.store32(FAULT_ERROR, i32.const(0))])
-            f.br(fault)
-          }
-          add(Op.Undefined, () => raise(6))
-          add(Op.TooLong, () => raise(13))
-          for (const h of hot)
-            add(h.op, () => {
-              const b = new Builder(embedding, functions, h.bits, h.long)
-              emitHandler(b, h)
-            })
-
-          const labels: Label[] = []
-          const table = (other: Label): void => {
-            const size = Op.First + handlers.list.length
-            const entries: Label[] = new Array(size).fill(other)
-            targets.forEach((n, i) => {
-              entries[n] = labels[i]!
-            })
-            f.brTable(entries, other, op)
-          }
-          const nest = (i: number): void => {
-            if (i === bodies.length) {
-              f.block((other) => table(other))
-              // A handler that is a function of its own.
-              spill()
-              const r = f.let(m.callIndirect<'i32'>(['i32'], ['i32'], i32.sub(op, i32.const(Op.First)), rec))
-              refill()
-              f.brIf(fault, i32.eqz(r))
-              f.set(rec, r)
-              f.br(dispatch)
-              return
-            }
-            f.block((label) => {
-              labels[i] = label
-              nest(i + 1)
-            })
-            f.scope(() => bodies[i]!(labels))
-          }
-          nest(0)
+        const bodies: ((labels: readonly Label[]) => void)[] = []
+        const targets: number[] = []
+        const add = (n: number, body: () => void): void => {
+          targets.push(n)
+          bodies.push(body)
+        }
+        add(Op.Decode, () => {
+          spill()
+          const r = f.let(call<'i32'>(decode, rec))
+          refill()
+          f.brIf(fault, i32.eqz(r))
+          uncount()
+          continueAt(r)
         })
+        add(Op.NextPage, () => {
+          const offset = i32.shr_u(i32.sub(rec, state.load32(RECORD_PAGE)), i32.const(RECORD_SHIFT))
+          const r = f.let(call<'i32'>(functions.enter, i64.add(state.load64(SLOT_PAGE), i64.extend_i32_u(offset))))
+          f.brIf(fault, i32.eqz(r))
+          uncount()
+          continueAt(r)
+        })
+        add(Op.Cross, () => {
+          spill()
+          const good = f.let(call<'i32'>(cross, rec))
+          refill()
+          f.brIf(fault, i32.eqz(good))
+          continueWith(i32.load16_u(rec, REC_OP3))
+        })
+        const address = (segmented: boolean): void => {
+          const field = (offset: number): I32 => i32.load8_u(rec, offset)
+          const sum = i64.add(
+            i64.add(
+              i64.load(field(REC_XBASE), STATE),
+              i64.shl(i64.load(field(REC_XINDEX), STATE), i64.extend_i32_u(field(REC_XSCALE))),
+            ),
+            i64.load32_s(rec, REC_XDISP),
+          )
+          const offset = f.let(sum)
+          const base = i64.load(i32.shl(field(REC_SEGMENT), i32.const(3)), STATE + SLOT_SEGMENT_BASE)
+          if (segmented) {
+            const cut = f.let(
+              i64.and(offset, select(k(0xffff), k(0xffffffffn), i32.eq(field(REC_WIDTH), i32.const(16)))),
+            )
+            f.if(i32.eqz(i32.load8_u(field(REC_SEGMENT), STATE + SEGMENT_FLAT)), () => {
+              f.emit(state.store64(SCRATCH, cut))
+              spill()
+              const good = f.let(call<'i32'>(functions.host, i32.const(functions.hostNumber('checkSegment')), rec))
+              refill()
+              f.brIf(fault, i32.eqz(good))
+            })
+            f.emit(state.store64(SLOT_EA, i64.and(i64.add(cut, base), k(0xffffffffn))))
+          } else {
+            const cut = select(i64.and(offset, k(0xffffffffn)), offset, i32.eq(field(REC_WIDTH), i32.const(32)))
+            const based = select(base, k(0), i32.ge_u(field(REC_SEGMENT), i32.const(4)))
+            f.emit(state.store64(SLOT_EA, i64.add(cut, based)))
+          }
+          continueWith(i32.load16_u(rec, REC_OP2))
+        }
+        add(Op.Address64, () => address(false))
+        add(Op.AddressLegacy, () => address(true))
+        const raise = (vector: number): void => {
+          f.emit([state.store32(FAULT, i32.const(vector + 1)), state.store32(FAULT_ERROR, i32.const(0))])
+          f.br(fault)
+        }
+        add(Op.Undefined, () => raise(6))
+        add(Op.TooLong, () => raise(13))
+        for (const h of hot)
+          add(h.op, () => {
+            const b = new Builder(embedding, functions, h.bits, h.long)
+            emitHandler(b, h)
+          })
+
+        const labels: Label[] = []
+        const table = (other: Label): void => {
+          const size = Op.First + handlers.list.length
+          const entries: Label[] = new Array(size).fill(other)
+          targets.forEach((n, i) => {
+            entries[n] = labels[i]!
+          })
+          f.brTable(entries, other, op)
+        }
+        const nest = (i: number): void => {
+          if (i === bodies.length) {
+            f.block((other) => table(other))
+            // A handler that is a function of its own.
+            spill()
+            const r = f.let(m.callIndirect<'i32'>(['i32'], ['i32'], i32.sub(op, i32.const(Op.First)), rec))
+            refill()
+            f.brIf(fault, i32.eqz(r))
+            continueAt(r)
+            return
+          }
+          f.block((label) => {
+            labels[i] = label
+            nest(i + 1)
+          })
+          f.scope(() => bodies[i]!(labels))
+        }
+        nest(0)
       })
     })
     leave(RunResult.Budget)
