@@ -1,0 +1,50 @@
+/** Which rows and modes have vectors, how many, and in which file. */
+import { ROWS } from '../src/machine/isa/table.ts'
+import { type Descriptor, descriptorOf, keyOf, mnemonicOf } from './descriptor.ts'
+import { exclusion } from './exclusions.ts'
+import { Generator } from './generate.ts'
+
+/** Cases of each row in each mode it exists in. */
+export const CASES_PER_GROUP = 200
+export const COMMITTED_SEED = 1
+
+export interface Plan {
+  readonly descriptor: Descriptor
+  readonly bits: 64 | 32
+}
+
+/** The modes in which a row can be recorded. */
+export const modesOf = (d: Descriptor): (64 | 32)[] => {
+  const modes: (64 | 32)[] = []
+  if (d.mode !== 'legacy' && d.asize !== 16) modes.push(64)
+  if (d.mode !== '64' && d.osize !== 64 && d.asize !== 64 && !d.encoding.includes('REX.W')) modes.push(32)
+  return modes
+}
+
+/** Everything that can be recorded of the instruction table as it is. */
+export const plans = (): Plan[] =>
+  ROWS.map(descriptorOf).flatMap((descriptor) =>
+    exclusion(descriptor) === undefined ? modesOf(descriptor).map((bits) => ({ descriptor, bits })) : [],
+  )
+
+export const planKey = (p: Plan): string => `${keyOf(p.descriptor)}|${p.bits}`
+
+export const FAMILIES = ['integer', 'string', 'system', 'mmx', 'sse', 'x87'] as const
+export type Family = (typeof FAMILIES)[number]
+
+export const familyOf = (d: Descriptor): Family => {
+  const g = new Generator(d, 64)
+  const { map, opcode } = g.row.encoding
+  if (map === 0 && opcode >= 0xd8 && opcode <= 0xdf) return 'x87'
+  if (/^(MOVS|CMPS|STOS|LODS|SCAS|INS|OUTS)[BWDQ]$/.test(mnemonicOf(d)) && map === 0) return 'string'
+  if (g.row.operands.some((o) => o.class === 'mm' || o.class === 'mmrm')) return 'mmx'
+  if (g.row.operands.some((o) => o.class === 'xmm' || o.class === 'xmmrm') || /sse/.test(d.feature ?? '')) return 'sse'
+  if (
+    /^(L[DEFGS]S|LLDT|LTR|LGDT|LIDT|LMSW|INVLPG|SWAPGS|MONITOR|MWAIT|CLAC|STAC|XSETBV|INV|CLTS|WB|WRM|RDM|RSM|CLI|STI|HLT)/.test(
+      d.text,
+    ) ||
+    /\b([scd]reg|ES|CS|SS|DS|FS|GS|far|IN|OUT|SYS|FXSAVE|FXRSTOR|FXSAVE64|FXRSTOR64|IRET|RETF)\b/.test(d.text)
+  )
+    return 'system'
+  return 'integer'
+}

@@ -1,0 +1,112 @@
+/**
+ * Known differences between the engine and the recorded processor, each with its reason; docs/QUIRKS.md tells them. A
+ * mismatch that none of these covers is a bug.
+ */
+import type { Plan } from './corpus.ts'
+import { mnemonicOf } from './descriptor.ts'
+
+export interface Deviation {
+  readonly id: string
+  readonly why: string
+  /** `lines` is what compare.ts says differs. */
+  readonly covers: (plan: Plan, lines: readonly string[]) => boolean
+}
+
+const only = (lines: readonly string[], pattern: RegExp): boolean => lines.every((line) => pattern.test(line))
+const named = (plan: Plan, pattern: RegExp): boolean => pattern.test(mnemonicOf(plan.descriptor))
+
+export const DEVIATIONS: readonly Deviation[] = [
+  {
+    id: 'wide-access-order',
+    why:
+      'Instructions that touch many bytes (FXSAVE, FXRSTOR, FNSAVE, FRSTOR, FNSTENV, FLDENV, RETF) ' +
+      'reach a bad page at another byte than AMD does: CR2 differs within the operand, and what was ' +
+      'written before the fault may too.',
+    covers: (plan, lines) =>
+      named(plan, /^(FXSAVE|FXSAVE64|FXRSTOR|FXRSTOR64|FNSAVE|FRSTOR|FNSTENV|FLDENV|RETF)$/) &&
+      only(lines, /^(cr2|error code|\[0x)/) &&
+      lines.some((line) => /^(cr2|error code)/.test(line)),
+  },
+  {
+    id: 'masked-move-faults',
+    why:
+      'MASKMOVQ and MASKMOVDQU fault for the bytes they store only, and store those before the bad page. AMD faults for ' +
+      'any byte of the operand and then stores none. Both are allowed (SDM 2B MASKMOVDQU).',
+    covers: (plan, lines) =>
+      named(plan, /^MASKMOV/) &&
+      lines.some((line) => /^(fsw|cr2|error code|processor #PF, engine completed|\[0x20002f)/.test(line)),
+  },
+  {
+    id: 'iret-checks',
+    why:
+      'IRET with several things wrong: AMD reads and checks the frame in another order, so another fault, error code or ' +
+      'CR2 comes first.',
+    covers: (plan, lines) => named(plan, /^IRET$/) && only(lines, /^(cr2|error code|processor #PF, engine #GP)/),
+  },
+  {
+    id: 'popa-partial',
+    why: 'POPA that faults changes no register; on AMD those popped before the fault have changed.',
+    covers: (plan, lines) => named(plan, /^POPA$/) && only(lines, /^e/),
+  },
+  {
+    id: 'repeated-compare-order',
+    why: 'REPE CMPSB with two bad operands: AMD reads rSI first there, ES:rDI first in all other forms.',
+    covers: (plan, lines) => named(plan, /^CMPS/) && plan.descriptor.repeat !== 'none' && only(lines, /^cr2/),
+  },
+  {
+    id: 'mmx-transition-at-fault',
+    why:
+      'An instruction with an MMX operand that faults (#PF, #XM) leaves the x87 registers alone; AMD has already made ' +
+      'them MMX registers. CVTPI2PS from memory makes them so here, and waits for a pending #MF, as Intel documents; on ' +
+      'AMD it does neither.',
+    covers: (plan, lines) =>
+      named(plan, /^(CVTPI2PS|CVTT?P[SD]2PI)$/) &&
+      ((only(lines, /^(fsw|ftw|st\d)/) && lines.some((line) => /^(fsw|ftw)/.test(line))) ||
+        (named(plan, /^CVTPI2PS$/) && lines[0] === 'processor completed, engine #MF')),
+  },
+  {
+    id: 'transcendental-last-bit',
+    why:
+      'F2XM1, FSIN, FCOS, FSINCOS, FPTAN, FPATAN, FYL2X and FYL2XP1 may differ from a processor in the last bit of the ' +
+      'result and in C1, which tells how it was rounded. Processors differ from each other there.',
+    covers: (plan, lines) =>
+      named(plan, /^(F2XM1|FSIN|FCOS|FSINCOS|FPTAN|FPATAN|FYL2X|FYL2XP1)$/) && only(lines, /^(fsw|st[017])/),
+  },
+  {
+    id: 'retf-priority',
+    why: 'RETF n to a bad selector: AMD reads the outer stack first and may #PF, the engine finds #GP first.',
+    covers: (plan, lines) => named(plan, /^RETF$/) && only(lines, /^processor #PF, engine #GP$/),
+  },
+  {
+    id: 'canonical-priority',
+    why:
+      'With an address by the stack that is not canonical and another #GP due (CALL to a target that is not canonical, ' +
+      'FXSAVE and its like not aligned): #SS on AMD, #GP here.',
+    covers: (plan, lines) =>
+      named(plan, /^(CALL|FXSAVE|FXSAVE64|FXRSTOR|FXRSTOR64|CMPXCHG16B)$/) &&
+      only(lines, /^processor #SS, engine #GP$/),
+  },
+  {
+    id: 'segment-check-first',
+    why:
+      'In legacy modes an operand is checked against a segment that is not flat before anything else of the instruction, ' +
+      'and once: #GP and #SS come before #MF and before the page fault of the other operand, and a bit string or a ' +
+      'string instruction is checked at its first byte only.',
+    covers: (plan, lines) =>
+      plan.bits === 32 && only(lines, /^processor #(MF|PF|UD|XM|GP), engine #(GP|SS|PF)$/) && lines.length === 1,
+  },
+  {
+    id: 'empty-repeat-segment',
+    why:
+      'A repeated string instruction with a count of 0 in legacy modes still checks its source against a segment that is ' +
+      'not flat.',
+    covers: (plan, lines) =>
+      plan.bits === 32 &&
+      plan.descriptor.repeat !== undefined &&
+      plan.descriptor.repeat !== 'none' &&
+      lines[0] === 'processor completed, engine #GP',
+  },
+]
+
+export const deviationOf = (plan: Plan, lines: readonly string[]): Deviation | undefined =>
+  DEVIATIONS.find((d) => d.covers(plan, lines))

@@ -1,0 +1,212 @@
+/**
+ * npm run vectors -- [--minutes N] [--seed N] [--only MNEMONIC] [--cases N] [--commit]
+ *
+ * Runs cases on this machine's processor and on the engine, and prints what differs. Seeds are fresh until the time is
+ * over, unless one is given. --commit writes vectors/data/ anew instead, with the committed seed.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import {
+  CASE_FLAGS,
+  CASE_FX,
+  CASE_LENGTH,
+  CASE_PATCHES,
+  CASE_RIP,
+  Case,
+  CaseFlag,
+  FX_BYTES,
+  PATCH_HEADER,
+} from './case.ts'
+import { check } from './compare.ts'
+import { CASES_PER_GROUP, COMMITTED_SEED, FAMILIES, familyOf, type Plan, planKey, plans } from './corpus.ts'
+import { mnemonicOf } from './descriptor.ts'
+import { deviationOf } from './deviations.ts'
+import { Engine } from './engine.ts'
+import { Generator } from './generate.ts'
+import { Batch, hostProcessor, record } from './native.ts'
+import { DIFFERENCE_HEADER, OUTCOME_DIFFERENCES, OUTCOME_FX, OUTCOME_VECTOR, VECTOR_TIMEOUT } from './outcome.ts'
+import { encodeOutcome, FNV_START, FORMAT, fnv, type Group, pack, Sink } from './store.ts'
+
+/** The instruction's bytes, for people. */
+export const codeOf = (bytes: Uint8Array): string => {
+  const v = new DataView(bytes.buffer, bytes.byteOffset)
+  const rip = v.getUint32(CASE_RIP, true)
+  let at = CASE_FX + (((bytes[CASE_FLAGS] as number) & CaseFlag.Float) !== 0 ? FX_BYTES : 0)
+  for (let i = bytes[CASE_PATCHES] as number; i > 0; i--) {
+    const length = v.getUint32(at + 8, true)
+    if (v.getUint32(at, true) === rip) {
+      const code = bytes.subarray(at + PATCH_HEADER, at + PATCH_HEADER + (bytes[CASE_LENGTH] as number))
+      return `${[...code].map((b) => b.toString(16).padStart(2, '0')).join(' ')} at ${rip.toString(16)}`
+    }
+    at += PATCH_HEADER + ((length + 7) & ~7)
+  }
+  return '?'
+}
+
+/** AMD's MXCSR has a bit of its own (17), and so has the MXCSR_MASK that FXSAVE stores; the model has neither. */
+export const withoutAmdMask = (g: Generator, native: Uint8Array): void => {
+  if (!/^FXSAVE/.test(g.mnemonic)) return
+  const at = Number(g.ea) + 30
+  const v = new DataView(native.buffer, native.byteOffset)
+  let p = OUTCOME_FX + FX_BYTES
+  for (let i = native[OUTCOME_DIFFERENCES] as number; i > 0; i--) {
+    const from = v.getUint32(p, true)
+    const length = v.getUint32(p + 8, true)
+    if (at >= from && at < from + length) native[p + DIFFERENCE_HEADER + at - from]! &= ~2
+    p += DIFFERENCE_HEADER + ((length + 7) & ~7)
+  }
+}
+
+interface Made {
+  readonly plan: Plan
+  readonly generator: Generator
+  readonly undefined: number
+  readonly ea: bigint
+  readonly index: number
+}
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string' },
+    seed: { type: 'string' },
+    only: { type: 'string' },
+    cases: { type: 'string' },
+    commit: { type: 'boolean' },
+    objdump: { type: 'boolean' },
+    lengths: { type: 'boolean' },
+    sequences: { type: 'boolean' },
+  },
+})
+const wanted = (p: Plan): boolean =>
+  values.only === undefined ||
+  mnemonicOf(p.descriptor) === values.only.toUpperCase() ||
+  p.descriptor.text === values.only
+const all = plans().filter(wanted)
+const c = new Case()
+const engine = new Engine()
+let cases = 0
+let mismatches = 0
+let engineMs = 0
+let nativeMs = 0
+const known = new Map<string, number>()
+const shown = new Map<string, number>()
+
+const runBatch = (batch: Batch, made: readonly Made[], keep?: (i: number, native: Uint8Array) => void): void => {
+  let t = performance.now()
+  const outcomes = record(batch)
+  nativeMs += performance.now() - t
+  t = performance.now()
+  outcomes.forEach((native, i) => {
+    const m = made[i] as Made
+    m.generator.ea = m.ea
+    withoutAmdMask(m.generator, native)
+    if (native[OUTCOME_VECTOR] === VECTOR_TIMEOUT) throw new Error(`the case does not end: ${codeOf(batch.at(i))}`)
+    const lines = check(engine, batch.at(i), native, m.undefined)
+    cases++
+    keep?.(i, native)
+    if (lines === undefined) return
+    const deviation = deviationOf(m.plan, lines)
+    if (deviation !== undefined) {
+      known.set(deviation.id, (known.get(deviation.id) ?? 0) + 1)
+      return
+    }
+    mismatches++
+    const key = planKey(m.plan)
+    const times = (shown.get(key) ?? 0) + 1
+    shown.set(key, times)
+    if (times <= 2)
+      console.log(
+        `${m.plan.descriptor.text} (${m.plan.bits}-bit) #${m.index} [${codeOf(batch.at(i))}]\n    ${lines.join('\n    ')}`,
+      )
+  })
+  engineMs += performance.now() - t
+}
+
+const summary = (): void => {
+  console.log(
+    `${cases} cases, ${mismatches} mismatches; ${((cases / nativeMs) * 1000).toFixed(0)} cases/s on the processor, ` +
+      `${((cases / engineMs) * 1000).toFixed(0)} on the engine`,
+  )
+  for (const [id, n] of known) console.log(`  known deviation ${id}: ${n}`)
+  for (const [key, n] of [...shown].sort((a, b) => b[1] - a[1]).slice(0, 40)) console.log(`  ${n} ${key}`)
+}
+
+const runSeed = (seed: number, perGroup: number, until: number): void => {
+  const batch = new Batch()
+  let made: Made[] = []
+  const flush = (): void => {
+    if (batch.count > 0) runBatch(batch, made)
+    batch.clear()
+    made = []
+  }
+  for (const plan of all) {
+    const generator = new Generator(plan.descriptor, plan.bits)
+    for (let index = 0; index < perGroup; index++) {
+      generator.make(c, seed, index)
+      batch.add(c.finish())
+      made.push({ plan, generator, undefined: generator.undefined, ea: generator.ea, index })
+    }
+    if (batch.count >= 20_000) flush()
+    if (performance.now() > until) break
+  }
+  flush()
+}
+
+const commit = (): void => {
+  const directory = join(import.meta.dirname, 'data')
+  mkdirSync(directory, { recursive: true })
+  let total = 0
+  for (const family of FAMILIES) {
+    const members = all.filter((p) => familyOf(p.descriptor) === family)
+    const groups: Group[] = []
+    const sink = new Sink()
+    for (let first = 0; first < members.length; first += 100) {
+      const batch = new Batch()
+      const made: Made[] = []
+      const part = members.slice(first, first + 100)
+      for (const plan of part) {
+        const generator = new Generator(plan.descriptor, plan.bits)
+        for (let index = 0; index < CASES_PER_GROUP; index++) {
+          generator.make(c, COMMITTED_SEED, index)
+          batch.add(c.finish())
+          made.push({ plan, generator, undefined: generator.undefined, ea: generator.ea, index })
+        }
+      }
+      let inputs = FNV_START
+      let from = sink.length
+      runBatch(batch, made, (i, native) => {
+        const m = made[i] as Made
+        inputs = fnv(inputs, batch.at(i))
+        encodeOutcome(sink, batch.at(i), native, m.undefined)
+        if (m.index === CASES_PER_GROUP - 1) {
+          groups.push({ ...m.plan, count: CASES_PER_GROUP, bytes: sink.length - from, inputs })
+          inputs = FNV_START
+          from = sink.length
+        }
+      })
+    }
+    const packed = pack(
+      { format: FORMAT, processor: hostProcessor(), seed: COMMITTED_SEED, groups },
+      sink.bytes.subarray(0, sink.length),
+    )
+    writeFileSync(join(directory, `${family}.vectors`), packed)
+    total += packed.length
+    console.log(`${family}: ${groups.length} groups, ${groups.length * CASES_PER_GROUP} cases, ${packed.length} bytes`)
+  }
+  console.log(`${total} bytes in all`)
+}
+
+if (values.commit === true) commit()
+else {
+  const start = performance.now()
+  const until = values.minutes === undefined ? Number.POSITIVE_INFINITY : start + Number(values.minutes) * 60_000
+  let seed = values.seed === undefined ? Date.now() & 0x7fffffff : Number(values.seed)
+  do {
+    console.log(`seed ${seed}`)
+    runSeed(seed, Number(values.cases ?? 40), until)
+    seed = (seed + 1) & 0x7fffffff
+  } while (values.minutes !== undefined && performance.now() < until)
+}
+summary()
+process.exitCode = mismatches === 0 ? 0 : 1
