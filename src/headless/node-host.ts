@@ -10,12 +10,22 @@ interface Wasm {
 }
 const wasm = (globalThis as unknown as { readonly WebAssembly: Wasm }).WebAssembly
 
+/** What was compiled of each module. */
+const compiled = new WeakMap<Uint8Array, object>()
+
 // V8's tiering flags can be tried from here before the first module is compiled, for instance
 // v8.setFlagsFromString('--no-wasm-dynamic-tiering'); none is set until a measurement asks for it.
 
 export const nodeHost = (): MachineHost => ({
   createMemory: (pages) => new wasm.Memory({ initial: pages, maximum: pages, shared: true }),
-  instantiate: (module, imports) => new wasm.Instance(new wasm.Module(module), imports).exports,
+  instantiate: (module, imports) => {
+    let one = compiled.get(module)
+    if (one === undefined) {
+      one = new wasm.Module(module)
+      compiled.set(module, one)
+    }
+    return new wasm.Instance(one, imports).exports
+  },
   monotonicNs: () => performance.now() * 1e6,
   unixMs: () => Date.now(),
   entropy: (into) => {

@@ -9,7 +9,10 @@ import type { ProfileName } from './layout.ts'
 export interface MachineHost {
   /** A shared WebAssembly.Memory of exactly `pages` 64 KiB pages, zeroed. */
   createMemory(pages: number): HostMemory
-  /** Compiles and instantiates a wasm module synchronously (Node, or a worker). */
+  /**
+   * Compiles and instantiates a wasm module synchronously (Node, or a worker). The engine is the same bytes object every
+   * time: keep what was compiled of it, which a JavaScript engine has optimised by then.
+   */
   instantiate(module: Uint8Array, imports: Record<string, Record<string, unknown>>): Record<string, unknown>
   /** Monotonic nanoseconds, any epoch. */
   monotonicNs(): number

@@ -121,7 +121,7 @@ class MicroVm implements Machine {
   #running = false
   #idleNs = 0
 
-  constructor(config: MachineConfig, host: MachineHost, events: MachineEvents, memory: HostMemory, pages: number) {
+  constructor(config: MachineConfig, host: MachineHost, events: MachineEvents, memory: HostMemory) {
     this.#config = config
     this.#host = host
     const profile = PROFILES[config.profile]
@@ -214,7 +214,6 @@ class MicroVm implements Machine {
       ram,
       buffer: memory.buffer,
       hostMemory: memory,
-      memoryPages: pages,
       ramOffset: RAM_OFFSET,
       memory: bus,
       ports,
@@ -494,7 +493,43 @@ export const createMachine: CreateMachine = (config, host, events): Result<Machi
       ),
     )
   }
-  const machine = new MicroVm(config, host, events, memory, pages)
+  const machine = new MicroVm(config, host, events, memory)
   const booted = machine.powerOn()
   return booted.ok ? ok(machine) : booted
+}
+
+/**
+ * Runs `kernel` for about `maxMs` of host time and forgets it, so that the engine is generated, compiled and optimised
+ * before somebody waits for it: a JavaScript engine takes a few hundred milliseconds to find out what is hot. `traced`
+ * is the flavour to warm.
+ */
+export const warmEngine = (host: MachineHost, kernel: Uint8Array, traced: boolean, maxMs: number): void => {
+  const machine = createMachine(
+    {
+      profile: 'microvm',
+      memoryMiB: RAM_MIN / MiB,
+      kernel,
+      cmdline: '',
+      disks: [],
+      net: 'none',
+      rng: false,
+      virtioConsole: false,
+      clock: 'icount',
+      engine: 'interp',
+      cpu: {},
+      trace: traced,
+      seed: 0,
+      epoch: 0,
+    },
+    host,
+    { console: () => {}, log: () => {} },
+  )
+  if (!machine.ok) return
+  const end = host.monotonicNs() + maxMs * 1e6
+  while (host.monotonicNs() < end) {
+    const slice = machine.value.run(5)
+    machine.value.takeCallEvents()
+    if (slice.state === 'stopped') machine.value.reset()
+    else if (slice.state === 'idle') machine.value.reset()
+  }
 }

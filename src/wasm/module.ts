@@ -1,6 +1,6 @@
 /**
- * Writes a WebAssembly module (WebAssembly Core 2.0 §5.5): types, imports, functions, one table, one imported shared
- * memory, exports, and the name section, so that profilers name what they show.
+ * Writes a WebAssembly module (WebAssembly Core 2.0 §5.5): types, imports, functions, one table, one shared memory
+ * imported as "env" "memory", exports, and the name section, so that profilers name what they show.
  */
 import { assert } from '../base/assert.ts'
 import {
@@ -212,13 +212,6 @@ export class ModuleBuilder {
   readonly #refs: FunctionRef[] = []
   readonly #exports: { name: string; index: number }[] = []
   readonly #table: number[] = []
-  #memoryPages = 0
-
-  /** Imports the shared memory as "env" "memory", exactly `pages` of 64 KiB. */
-  importMemory(pages: number): void {
-    this.#memoryPages = pages
-  }
-
   /** Imports come before any function is declared. */
   importFunction(
     module: string,
@@ -285,8 +278,8 @@ export class ModuleBuilder {
       0x00,
       ...u32leb(this.#type(i.ref.params, i.ref.results)),
     ])
-    // Limits flag 0x03: shared, with a maximum.
-    imports.push([text('env'), text('memory'), 0x02, 0x03, ...u32leb(this.#memoryPages), ...u32leb(this.#memoryPages)])
+    // The shared memory, of any size: limits flag 0x03 (shared, with a maximum), 1 to 65536 pages.
+    imports.push([text('env'), text('memory'), 0x02, 0x03, ...u32leb(1), ...u32leb(65536)])
     const declarations = this.#functions.map((f) => u32leb(this.#type(f.params, f.results)))
     const out = new ByteWriter()
     out.code([0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00])

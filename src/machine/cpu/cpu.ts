@@ -10,13 +10,13 @@ import type { AccessSize, Bus } from '../bus.ts'
 import { CALL_EVENT_BYTES } from '../call-event.ts'
 import type { InterruptController } from '../devices/legacy/interrupt-controller.ts'
 import { Decoder, MAX_INSTRUCTION_BYTES, NEED_MORE } from '../isa/decoder.ts'
-import { type Handler, HandlerTable, Op } from '../isa/handler.ts'
+import { type Handler, Op } from '../isa/handler.ts'
 import { ROWS } from '../isa/table.ts'
 import type { HostMemory, MachineHost } from '../machine.ts'
 import type { GuestRam } from '../ram.ts'
 import { type CodePage, CodePages } from './code-pages.ts'
 import { AC, type CpuCore, DB, GP, GuestFault, type LinearMemory, MF, NM, PF, SSF, UD } from './core.ts'
-import { type EngineImports, generateEngine, RunResult } from './engine.ts'
+import { type EngineImports, engineFor, RunResult } from './engine.ts'
 import { FLAGS_AC, FLAGS_IF, FLAGS_TF } from './flags.ts'
 import { createHostFunctions, type HostFunction } from './host-functions.ts'
 import { type AccessKind, Paging, type Translation } from './paging.ts'
@@ -97,7 +97,6 @@ export interface CpuSurroundings {
   readonly ram: GuestRam
   /** Machine memory that RAM is a window of. */
   readonly buffer: ArrayBufferLike
-  readonly memoryPages: number
   /** What `buffer` belongs to. */
   readonly hostMemory: HostMemory
   readonly ramOffset: number
@@ -231,12 +230,9 @@ export class Cpu implements CpuCore, LinearMemory {
     this.interrupts = around.interrupts
     this.state = new CpuState(around.buffer)
     this.system = new SystemState(around.model)
-    const handlers = new HandlerTable()
-    this.#decoder = new Decoder(ROWS, handlers, (feature) => around.model.has(feature))
-    this.#decoder.prepareAll()
-    this.#handlers = handlers.list
-    const engine = generateEngine(handlers, around.memoryPages, around.traced)
-    handlers.frozen = true
+    const engine = engineFor(around.traced)
+    this.#handlers = engine.handlers.list
+    this.#decoder = new Decoder(ROWS, engine.handlers, (feature) => around.model.has(feature))
     const imports: EngineImports = {
       readSlow: (low, high, size) => this.#readSlow(low, high, size),
       writeSlow: (low, high, size) => this.#writeSlow(low, high, size, false),

@@ -10,7 +10,9 @@ import { i32, i64, select } from '../../wasm/instructions.ts'
 import { call, FunctionBuilder, type FunctionRef, type Label, ModuleBuilder, memory } from '../../wasm/module.ts'
 import type { I32 } from '../../wasm/value.ts'
 import { Builder, type Embedding, type EngineFunctions, k, state } from '../isa/builder.ts'
-import { emitHandler, type HandlerTable, Op } from '../isa/handler.ts'
+import { Decoder } from '../isa/decoder.ts'
+import { emitHandler, HandlerTable, Op } from '../isa/handler.ts'
+import { ROWS } from '../isa/table.ts'
 import {
   CODE_TLB_BASE,
   CODE_TLB_ENTRIES,
@@ -56,6 +58,8 @@ export interface EngineImports {
 }
 
 export interface GeneratedEngine {
+  readonly handlers: HandlerTable
+  /** The same bytes object each time, so that a host can keep what it compiled of them. */
   readonly module: Uint8Array
   /** Names of the TypeScript functions by their numbers. */
   readonly hostNames: readonly string[]
@@ -64,10 +68,26 @@ export interface GeneratedEngine {
 /** How `run` ended. */
 export const RunResult = { Budget: 0, Fault: 1 } as const
 
-/** `traced` adds call events to calls and returns; without it there is no trace code. */
-export const generateEngine = (handlers: HandlerTable, memoryPages: number, traced: boolean): GeneratedEngine => {
+const generated = new Map<boolean, GeneratedEngine>()
+
+/**
+ * The engine for any memory size and any CPU model, generated once per flavour: features decide what is decoded, not
+ * what could be. `traced` adds call events to calls and returns; without it there is no trace code.
+ */
+export const engineFor = (traced: boolean): GeneratedEngine => {
+  let engine = generated.get(traced)
+  if (engine === undefined) {
+    const handlers = new HandlerTable()
+    new Decoder(ROWS, handlers, () => true).prepareAll()
+    handlers.frozen = true
+    engine = generateEngine(handlers, traced)
+    generated.set(traced, engine)
+  }
+  return engine
+}
+
+const generateEngine = (handlers: HandlerTable, traced: boolean): GeneratedEngine => {
   const m = new ModuleBuilder()
-  m.importMemory(memoryPages)
   const slow = (name: string): FunctionRef => m.importFunction('cpu', name, ['i32', 'i32', 'i32'], ['i32'])
   const readSlow = slow('readSlow')
   const writeSlow = slow('writeSlow')
@@ -125,7 +145,7 @@ export const generateEngine = (handlers: HandlerTable, memoryPages: number, trac
   m.export('run', m.define(run))
   m.export('enter', functions.enter)
   m.export('fill', m.define(fillFunction()))
-  return { module: m.encode(), hostNames }
+  return { handlers, module: m.encode(), hostNames }
 }
 
 /** Finishes a write that went to the stand-in; a write to RAM needs nothing more. */

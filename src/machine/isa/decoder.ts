@@ -86,8 +86,9 @@ export const NEED_MORE = -1
 
 interface Opcode {
   readonly rows: Row[]
-  readonly literal: boolean
   readonly modrm: boolean
+  /** The bits of a context that make a difference to this opcode. */
+  readonly relevant: number
   /** Candidate by context; made when the opcode is first met. */
   memo: Int16Array | undefined
 }
@@ -123,8 +124,8 @@ export class Decoder {
         (r.encoding.rexW ? 2 : 0)
       this.#opcodes[n] = {
         rows: [...list].sort((a, b) => rank(b) - rank(a)),
-        literal: list.some((r) => r.encoding.literalModrm !== undefined),
         modrm: list.some((r) => r.encoding.modrm),
+        relevant: relevantContext(list),
         memo: undefined,
       }
     })
@@ -233,15 +234,10 @@ export class Decoder {
     let candidate: Candidate
     if (byte === 0x90 && map === 0 && (rex & 1) === 0) candidate = this.#nopCandidate()
     else {
+      // contextKey's layout.
       const key =
-        rep |
-        (has66 << 2) |
-        (w << 3) |
-        (mode << 4) |
-        (has67 << 6) |
-        (reg << 7) |
-        (isRegister << 10) |
-        (opcode.literal ? rm << 11 : 0)
+        (rep | (has66 << 2) | (w << 3) | (mode << 4) | (has67 << 6) | (reg << 7) | (isRegister << 10) | (rm << 11)) &
+        opcode.relevant
       opcode.memo ??= new Int16Array(1 << 14)
       let n = opcode.memo[key]!
       if (n === UNKNOWN) {
@@ -531,8 +527,9 @@ export class Decoder {
     let made = this.#byRow.get(row)
     if (made === undefined) this.#byRow.set(row, (made = []))
     const long = mode === CodeMode.Bits64
-    const n = (long ? 1 : 0) | (memory ? 2 : 0)
-    return (made[n] ??= this.#makeCandidate(row, long, memory))
+    const inMemory = memory && row.encoding.modrm
+    const n = (long ? 1 : 0) | (inMemory ? 2 : 0)
+    return (made[n] ??= this.#makeCandidate(row, long, inMemory))
   }
   #makeCandidate(row: Row, long: boolean, memory: boolean): Candidate {
     const relative = row.operands.some((o) => o.class === 'rel')
@@ -647,6 +644,19 @@ const placeOf = (spec: OperandSpec, memory: boolean): Place | undefined => {
     default:
       return undefined
   }
+}
+
+/**
+ * A context as a number: bits 0-1 repeat prefix, 2 operand-size prefix, 3 REX.W, 4-5 mode, 6 address-size prefix,
+ * 7-9 ModRM.reg, 10 mod = 3, 11-13 ModRM.rm. This is which of them tell an opcode's rows apart.
+ */
+const relevantContext = (rows: readonly Row[]): number => {
+  let bits = 0x3f
+  if (rows.some((r) => r.options.asize !== undefined)) bits |= 1 << 6
+  if (rows.some((r) => r.encoding.digit !== undefined || r.text.includes('sreg'))) bits |= 7 << 7
+  if (rows.some((r) => r.encoding.modrm)) bits |= 1 << 10
+  if (rows.some((r) => r.encoding.literalModrm !== undefined)) bits |= (7 << 7) | (7 << 11)
+  return bits
 }
 
 const matches = (
