@@ -1,12 +1,17 @@
 /** Which rows and modes have vectors, how many, and in which file. */
 import { ROWS } from '../src/machine/isa/table.ts'
+import type { Case } from './case.ts'
 import { type Descriptor, descriptorOf, keyOf, mnemonicOf } from './descriptor.ts'
 import { exclusion } from './exclusions.ts'
 import { Generator } from './generate.ts'
+import { SEQUENCE_KINDS, SequenceGenerator } from './sequences.ts'
 
 /** Cases of each row in each mode it exists in. */
 export const CASES_PER_GROUP = 200
 export const COMMITTED_SEED = 1
+export const CASES_PER_SEQUENCE = 2000
+/** Where a row has its encoding. */
+const SEQUENCE = 'sequence'
 
 export interface Plan {
   readonly descriptor: Descriptor
@@ -29,10 +34,11 @@ export const plans = (): Plan[] =>
 
 export const planKey = (p: Plan): string => `${keyOf(p.descriptor)}|${p.bits}`
 
-export const FAMILIES = ['integer', 'string', 'system', 'mmx', 'sse', 'x87'] as const
+export const FAMILIES = ['integer', 'string', 'system', 'mmx', 'sse', 'x87', 'sequences'] as const
 export type Family = (typeof FAMILIES)[number]
 
 export const familyOf = (d: Descriptor): Family => {
+  if (d.encoding === SEQUENCE) return 'sequences'
   const g = new Generator(d, 64)
   const { map, opcode } = g.row.encoding
   if (map === 0 && opcode >= 0xd8 && opcode <= 0xdf) return 'x87'
@@ -48,3 +54,27 @@ export const familyOf = (d: Descriptor): Family => {
     return 'system'
   return 'integer'
 }
+
+/** Sequences as if they were rows. */
+export const sequencePlans = (): Plan[] =>
+  SEQUENCE_KINDS.flatMap((kind) =>
+    ([64, 32] as const).map((bits) => ({
+      descriptor: { text: `SEQUENCE ${kind}`, operands: [], encoding: SEQUENCE },
+      bits,
+    })),
+  )
+
+/** What makes the cases of a plan. */
+export interface CaseMaker {
+  readonly mnemonic: string
+  /** Undefined flags of the case made last. */
+  readonly undefined: number
+  /** Address of its memory operand. */
+  ea: bigint
+  make(c: Case, seed: number, index: number): void
+}
+export const makerOf = (p: Plan): CaseMaker =>
+  p.descriptor.encoding === SEQUENCE
+    ? new SequenceGenerator(p.descriptor.text.slice('SEQUENCE '.length), p.bits)
+    : new Generator(p.descriptor, p.bits)
+export const countOf = (p: Plan): number => (p.descriptor.encoding === SEQUENCE ? CASES_PER_SEQUENCE : CASES_PER_GROUP)

@@ -166,7 +166,6 @@ export class Engine {
       ram: this.ram,
       buffer: memory.buffer,
       hostMemory: memory,
-      memoryPages: pages,
       ramOffset: RAM_OFFSET,
       memory: new Bus(),
       ports: new Bus(),

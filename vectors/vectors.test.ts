@@ -4,10 +4,9 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { Case } from './case.ts'
 import { check } from './compare.ts'
-import { CASES_PER_GROUP, FAMILIES, planKey, plans } from './corpus.ts'
+import { CASES_PER_GROUP, FAMILIES, makerOf, planKey, plans, sequencePlans } from './corpus.ts'
 import { deviationOf } from './deviations.ts'
 import { Engine } from './engine.ts'
-import { Generator } from './generate.ts'
 import { FNV_START, FORMAT, fnv, OutcomeReader, unpack } from './store.ts'
 
 const DATA = join(import.meta.dirname, 'data')
@@ -22,7 +21,7 @@ test.each(FAMILIES)('the engine does what the processor did: %s', (family) => {
   const bad: string[] = []
   let from = at
   for (const group of header.groups) {
-    const generator = new Generator(group.descriptor, group.bits)
+    const generator = makerOf(group)
     const reader = new OutcomeReader(bytes, from)
     let inputs = FNV_START
     for (let index = 0; index < group.count; index++) {
@@ -43,9 +42,7 @@ test.each(FAMILIES)('the engine does what the processor did: %s', (family) => {
 })
 
 test('every row that can be recorded has vectors', () => {
-  const missing = plans()
-    .map(planKey)
-    .filter((key) => !recorded.has(key))
+  const missing = [...plans(), ...sequencePlans()].map(planKey).filter((key) => !recorded.has(key))
   expect(missing).toEqual([])
   expect(CASES_PER_GROUP).toBeGreaterThanOrEqual(200)
   expect(total).toBeGreaterThan(500_000)

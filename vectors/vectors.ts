@@ -19,11 +19,21 @@ import {
   PATCH_HEADER,
 } from './case.ts'
 import { check } from './compare.ts'
-import { CASES_PER_GROUP, COMMITTED_SEED, FAMILIES, familyOf, type Plan, planKey, plans } from './corpus.ts'
+import {
+  type CaseMaker,
+  COMMITTED_SEED,
+  countOf,
+  FAMILIES,
+  familyOf,
+  makerOf,
+  type Plan,
+  planKey,
+  plans,
+  sequencePlans,
+} from './corpus.ts'
 import { mnemonicOf } from './descriptor.ts'
 import { deviationOf } from './deviations.ts'
 import { Engine } from './engine.ts'
-import { Generator } from './generate.ts'
 import { Batch, hostProcessor, record } from './native.ts'
 import { DIFFERENCE_HEADER, OUTCOME_DIFFERENCES, OUTCOME_FX, OUTCOME_VECTOR, VECTOR_TIMEOUT } from './outcome.ts'
 import { encodeOutcome, FNV_START, FORMAT, fnv, type Group, pack, Sink } from './store.ts'
@@ -45,7 +55,7 @@ export const codeOf = (bytes: Uint8Array): string => {
 }
 
 /** AMD's MXCSR has a bit of its own (17), and so has the MXCSR_MASK that FXSAVE stores; the model has neither. */
-export const withoutAmdMask = (g: Generator, native: Uint8Array): void => {
+export const withoutAmdMask = (g: CaseMaker, native: Uint8Array): void => {
   if (!/^FXSAVE/.test(g.mnemonic)) return
   const at = Number(g.ea) + 30
   const v = new DataView(native.buffer, native.byteOffset)
@@ -60,7 +70,7 @@ export const withoutAmdMask = (g: Generator, native: Uint8Array): void => {
 
 interface Made {
   readonly plan: Plan
-  readonly generator: Generator
+  readonly generator: CaseMaker
   readonly undefined: number
   readonly ea: bigint
   readonly index: number
@@ -82,7 +92,7 @@ const wanted = (p: Plan): boolean =>
   values.only === undefined ||
   mnemonicOf(p.descriptor) === values.only.toUpperCase() ||
   p.descriptor.text === values.only
-const all = plans().filter(wanted)
+const all = (values.sequences === true ? sequencePlans() : [...plans(), ...sequencePlans()]).filter(wanted)
 const c = new Case()
 const engine = new Engine()
 let cases = 0
@@ -141,7 +151,7 @@ const runSeed = (seed: number, perGroup: number, until: number): void => {
     made = []
   }
   for (const plan of all) {
-    const generator = new Generator(plan.descriptor, plan.bits)
+    const generator = makerOf(plan)
     for (let index = 0; index < perGroup; index++) {
       generator.make(c, seed, index)
       batch.add(c.finish())
@@ -166,8 +176,8 @@ const commit = (): void => {
       const made: Made[] = []
       const part = members.slice(first, first + 100)
       for (const plan of part) {
-        const generator = new Generator(plan.descriptor, plan.bits)
-        for (let index = 0; index < CASES_PER_GROUP; index++) {
+        const generator = makerOf(plan)
+        for (let index = 0; index < countOf(plan); index++) {
           generator.make(c, COMMITTED_SEED, index)
           batch.add(c.finish())
           made.push({ plan, generator, undefined: generator.undefined, ea: generator.ea, index })
@@ -179,8 +189,8 @@ const commit = (): void => {
         const m = made[i] as Made
         inputs = fnv(inputs, batch.at(i))
         encodeOutcome(sink, batch.at(i), native, m.undefined)
-        if (m.index === CASES_PER_GROUP - 1) {
-          groups.push({ ...m.plan, count: CASES_PER_GROUP, bytes: sink.length - from, inputs })
+        if (m.index === countOf(m.plan) - 1) {
+          groups.push({ ...m.plan, count: countOf(m.plan), bytes: sink.length - from, inputs })
           inputs = FNV_START
           from = sink.length
         }
@@ -192,7 +202,9 @@ const commit = (): void => {
     )
     writeFileSync(join(directory, `${family}.vectors`), packed)
     total += packed.length
-    console.log(`${family}: ${groups.length} groups, ${groups.length * CASES_PER_GROUP} cases, ${packed.length} bytes`)
+    console.log(
+      `${family}: ${groups.length} groups, ${groups.reduce((n, g) => n + g.count, 0)} cases, ${packed.length} bytes`,
+    )
   }
   console.log(`${total} bytes in all`)
 }
