@@ -225,6 +225,8 @@ export class Decoder {
     if (opcode.modrm) {
       if (p >= end) return this.#short(at, p, memory, record)
       modrm = code[p++]!
+      // MOV to and from control and debug registers is between registers whatever mod says (SDM 2B MOV).
+      if (map === 1 && (byte & 0xfc) === 0x20) modrm |= 0xc0
     }
     const mod = modrm >> 6
     const reg = (modrm >> 3) & 7
