@@ -8,7 +8,16 @@
  */
 import { problem, type Result, refuse } from '../base/problem.ts'
 import { type Ext2Options, makeExt2 } from './ext2.ts'
-import { type Attributes, blockDevice, charDevice, type DirectoryNode, directory, file, type TreeNode } from './tree.ts'
+import {
+  type Attributes,
+  blockDevice,
+  charDevice,
+  type DirectoryNode,
+  directory,
+  file,
+  symlink,
+  type TreeNode,
+} from './tree.ts'
 import { utf8Encode } from './utf8.ts'
 
 export interface NetbsdRootOptions extends Ext2Options {
@@ -62,15 +71,47 @@ function devices(): Record<string, TreeNode> {
 
 const text = (line: string, attributes?: Attributes): TreeNode => file(utf8Encode(line)!, attributes)
 
+/** What the userland answers to: userland/commands.def, kept the same by userland/init.test.ts. */
+export const NETBSD_COMMANDS: readonly string[] = (
+  '[ basename cat chmod chown clear cmp cp cut date dd df dirname dmesg du echo env expr false find grep halt head ' +
+  'hexdump hostname id ifconfig kill ln ls mkdir mknod more mount mv ping poweroff printf ps pwd readlink reboot resize rm rmdir ' +
+  'route seq sh sleep sort stat stty sync sysctl tail tee test time touch tr true umount uname uniq uptime wc which xargs'
+).split(' ')
+
+/** Those that NetBSD keeps in /sbin. */
+const IN_SBIN = new Set('dmesg halt ifconfig mknod mount ping poweroff reboot route sysctl umount'.split(' '))
+
+/** A link for each command: the one program looks at the name that it was called by. */
+const links = (inSbin: boolean): [string, TreeNode][] =>
+  NETBSD_COMMANDS.filter((name) => IN_SBIN.has(name) === inSbin).map((name) => [name, symlink('/sbin/init')])
+
+const RC = `# /etc/rc: init runs this once, before the first shell.
+hostname playground
+ifconfig lo0 127.0.0.1
+# The machine's own network: 10.0.2.2 is the way out, if there is one.
+if ifconfig vioif0 inet 10.0.2.15/24 up 2>/dev/null; then
+  route add default 10.0.2.2
+fi
+if [ -r /etc/rc.local ]; then . /etc/rc.local; fi
+`
+
+const PROFILE = `# /etc/profile: every login shell runs this first.
+if [ -r /etc/motd ]; then cat /etc/motd; fi
+`
+
 /** The tree alone, for whoever wants to add to it. */
 export const netbsdTree = (init: Uint8Array): DirectoryNode =>
   directory({
-    sbin: directory({ init: file(init, { mode: 0o555 }) }),
-    bin: directory({}),
+    sbin: directory({ init: file(init, { mode: 0o555 }), ...Object.fromEntries(links(true)) }),
+    bin: directory(Object.fromEntries(links(false))),
     dev: directory(devices()),
     etc: directory({
-      fstab: text('/dev/ld0a / ext2fs rw 1 1\n'),
+      fstab: text('/dev/ld0a / ext2fs rw 1 1\ntmpfs /tmp tmpfs rw 0 0\n'),
+      group: text('wheel:*:0:root\noperator:*:5:root\nnogroup:*:39:\nusers:*:100:\n'),
       motd: text('NetBSD, booted by the NetBSD microVM playground. Type help.\n'),
+      passwd: text('root:*:0:0:Charlie &:/root:/bin/sh\nnobody:*:32767:39:Nobody:/nonexistent:/bin/sh\n'),
+      profile: text(PROFILE),
+      rc: text(RC),
     }),
     kern: directory({}),
     mnt: directory({}),
@@ -78,7 +119,7 @@ export const netbsdTree = (init: Uint8Array): DirectoryNode =>
     root: directory({}, { mode: 0o700 }),
     tmp: directory({}, { mode: 0o1777 }),
     usr: directory({}),
-    var: directory({ log: directory({}), run: directory({}) }),
+    var: directory({ log: directory({}), run: directory({}), tmp: directory({}, { mode: 0o1777 }) }),
   })
 
 /** The image to boot with `root=ld0a`, or the reason why there is none. */

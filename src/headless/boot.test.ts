@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from '
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { ok, problem } from '../base/problem.ts'
+import { problem } from '../base/problem.ts'
 import type { CrashReport, MachineConfig } from '../machine/machine.ts'
 import { bootMain } from './boot.ts'
 import { openDisk } from './file-disk.ts'
@@ -42,7 +42,7 @@ const boot = async (argv: string[], steps: Step[], extra: Extra = {}) => {
     },
     atTerminal: extra.atTerminal ?? false,
     embedded: join(dir, 'kernel'),
-    ...(extra.trace === undefined ? {} : { loadTrace: async () => ok(extra.trace!) }),
+    ...(extra.trace === undefined ? {} : { exportTrace: extra.trace }),
   })
   return { status, stdout, stderr, config: seen.config }
 }

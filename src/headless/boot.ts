@@ -4,10 +4,11 @@ import { fileURLToPath } from 'node:url'
 import { ok, type Problem, problem, type Result, refuse, sentence } from '../base/problem.ts'
 import { PLAYGROUND } from '../guests/catalogue.ts'
 import type { CrashReport, CreateMachine, MachineConfig, MachineHost } from '../machine/machine.ts'
+import { exportTrace } from '../trace/export.ts'
 import { type FileDisk, fileProblem, openDisk } from './file-disk.ts'
 import { type Options, parseOptions, USAGE } from './options.ts'
 import { ConsoleTap, exitStatus, type RunIo, report, runMachine } from './run.ts'
-import { type ExportTrace, loadTraceExport } from './trace.ts'
+import type { ExportTrace } from './trace.ts'
 
 export interface BootIo {
   readonly createMachine: CreateMachine
@@ -19,7 +20,7 @@ export interface BootIo {
   readonly atTerminal: boolean
   /** The embedded guest's ELF. */
   readonly embedded: string
-  readonly loadTrace?: () => Promise<Result<ExportTrace>>
+  readonly exportTrace?: ExportTrace
 }
 
 export const EMBEDDED = fileURLToPath(
@@ -50,13 +51,6 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
     const fault = checkWritable(file)
     if (fault !== undefined) return refused(fault)
   }
-  let exportTrace: ExportTrace | undefined
-  if (options.trace !== undefined) {
-    const loaded = await (io.loadTrace ?? loadTraceExport)()
-    if (!loaded.ok) return refused(loaded.problem)
-    exportTrace = loaded.value
-  }
-
   const disks: FileDisk[] = []
   try {
     const config = readConfig(options, io, disks)
@@ -67,7 +61,7 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
       now: io.now,
       stdout: io.stdout,
       input: io.input,
-      ...(exportTrace === undefined
+      ...(options.trace === undefined
         ? {}
         : { callEvents: (bytes: Uint8Array) => bytes.length > 0 && callEvents.push(bytes.slice()) }),
     }
@@ -96,10 +90,10 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
     for (const disk of disks) disk.flush()
 
     if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report(result), null, 2)}\n`)
-    if (options.trace !== undefined && exportTrace !== undefined)
+    if (options.trace !== undefined)
       writeFileSync(
         options.trace,
-        exportTrace(
+        (io.exportTrace ?? exportTrace)(
           {
             callEvents: new Uint8Array(Buffer.concat(callEvents)),
             kernel: machine.kernel,

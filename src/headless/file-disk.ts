@@ -83,6 +83,13 @@ export const openDisk = (file: string, readOnly: boolean): Result<FileDisk> => {
 /** Why a file could not be opened or read, for people. */
 export const fileProblem = (what: string, file: string, e: unknown) => {
   const code = (e as NodeJS.ErrnoException).code
+  if (code === 'ERR_FS_FILE_TOO_LARGE')
+    return problem(
+      'file',
+      `the ${what} ${file} is larger than 2 GiB`,
+      'a file that fits in memory',
+      `check that it is the ${what}`,
+    )
   const saw =
     code === 'ENOENT'
       ? `there is no ${what} ${file}`

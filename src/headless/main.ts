@@ -1,6 +1,6 @@
 /** The door of `npm run -s boot`: Node's streams and clocks, then boot.ts. */
 import { writeSync } from 'node:fs'
-import type { CreateMachine } from '../machine/machine.ts'
+import { createMachine } from '../machine/microvm.ts'
 import { bootMain, EMBEDDED } from './boot.ts'
 import { nodeHost } from './node-host.ts'
 import { readInput } from './terminal.ts'
@@ -21,13 +21,8 @@ const writeAll = (fd: number, bytes: Uint8Array): void => {
     }
 }
 
-// Not a literal: the machine need not be there when this file is compiled.
-const microvm = (await import(new URL('../machine/microvm.ts', import.meta.url).href)) as {
-  readonly createMachine: CreateMachine
-}
-
 const status = await bootMain(process.argv.slice(2), {
-  createMachine: microvm.createMachine,
+  createMachine,
   host: nodeHost(),
   now: () => performance.now(),
   stdout: (bytes) => writeAll(1, bytes),

@@ -1,5 +1,7 @@
 /** The command line of `npm run -s boot` (DESIGN 8): words in, options or one sentence out. Reads no files. */
+
 import { ok, problem, type Result, refuse } from '../base/problem.ts'
+import { KNOWN_CPU_SWITCHES } from '../machine/cpu/system/cpu-model.ts'
 import { MiB, type ProfileName, RAM_MAX, RAM_MIN } from '../machine/layout.ts'
 import type { ClockName, EngineName } from '../machine/machine.ts'
 
@@ -56,14 +58,6 @@ Console output goes to standard output, standard input to the guest; at a termin
 Exit status: 0 the pattern was seen, or without --until the guest ended with success; 1 it did not; 2 bad arguments or
 files; 3 timeout; 4 the guest crashed.
 `
-
-/** Names --cpu takes: SDM or NetBSD names in lower case. */
-export const CPU_FEATURES: readonly string[] = [
-  ...['sse3', 'ssse3', 'sse4.1', 'sse4.2', 'popcnt', 'movbe', 'aes', 'pclmulqdq', 'sha', 'bmi1', 'bmi2', 'adx'],
-  ...['xsave', 'xsaveopt', 'avx', 'avx2', 'fma', 'f16c', 'rdrand', 'rdseed', 'monitor', 'cx16', 'lahf', 'rdtscp'],
-  ...['nx', '1gb-pages', 'smep', 'smap', 'umip', 'pcid', 'invpcid', 'fsgsbase', 'erms', 'fsrm', 'clflushopt'],
-  ...['invtsc', 'tsc-leaf', 'tsc-deadline', 'x2apic', 'apic', 'mtrr', 'pat', 'hypervisor', 'syscall'],
-]
 
 const OPTION_NAMES = [
   ...['kernel', 'cmdline', 'initrd', 'disk', 'net', 'memory', 'profile', 'cpu', 'clock', 'engine', 'send', 'until'],
@@ -232,12 +226,12 @@ export const parseOptions = (argv: readonly string[]): Result<Parsed> => {
     if (match === null)
       return bad('bad-cpu', `--cpu has "${word}"`, 'FEATURE=on or FEATURE=off, separated by commas', '--cpu smap=off')
     const feature = match[1]!.toLowerCase()
-    if (!CPU_FEATURES.includes(feature)) {
-      const near = nearest(feature, CPU_FEATURES)
+    if (!KNOWN_CPU_SWITCHES.includes(feature)) {
+      const near = nearest(feature, KNOWN_CPU_SWITCHES)
       return bad(
         'unknown-feature',
         `the CPU feature "${feature}" is not known`,
-        `one of ${CPU_FEATURES.join(' ')}`,
+        `one of ${KNOWN_CPU_SWITCHES.join(' ')}`,
         near === undefined ? 'leave it out' : `${near}=${match[2]}`,
       )
     }

@@ -1,8 +1,4 @@
-/**
- * The way to the trace room, which names spans and knows the file formats. It is looked for when --trace is given; until
- * it is there, that is one sentence.
- */
-import { ok, problem, type Result, refuse } from '../base/problem.ts'
+/** The way to the trace room, which names spans and knows the file formats. */
 import type { KernelInfo } from '../machine/machine.ts'
 import type { TraceFormat } from './options.ts'
 
@@ -15,19 +11,5 @@ export interface TraceInput {
   readonly wallMs: number
 }
 
-/** `exportTrace` of src/trace/export.ts. */
+/** `exportTrace` of src/trace/export.ts; tests give their own. */
 export type ExportTrace = (input: TraceInput, format: TraceFormat) => Uint8Array | string
-
-export const loadTraceExport = async (): Promise<Result<ExportTrace>> => {
-  // Not a literal: the module need not be there when this one is compiled.
-  const where = new URL('../trace/export.ts', import.meta.url).href
-  try {
-    const module = (await import(where)) as { readonly exportTrace?: ExportTrace }
-    if (module.exportTrace !== undefined) return ok(module.exportTrace)
-  } catch (e) {
-    if ((e as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw e
-  }
-  return refuse(
-    problem('no-trace', 'this version cannot export traces yet', 'a run without --trace', 'leave --trace out'),
-  )
-}

@@ -483,7 +483,7 @@ export class SpanBuilder {
   /** Record offset of each idle event that has a knot, by knot; -1 for the slice's end. */
   #knotEvent: number[] = []
 
-  /** Where guest time is known in this slice: at HLT's events, if they say so, and at the end. */
+  /** Where guest time is known in this slice: at clock readings, at HLT's events if they say so, and at the end. */
   #knots(words: Uint32Array, { clock }: CallEventBatch): readonly [readonly number[], readonly number[]] {
     const knotI: number[] = []
     const knotN: number[] = []
@@ -497,7 +497,7 @@ export class SpanBuilder {
     let enter = -1
     for (let at = 0; at < length; at += CALL_EVENT_WORDS) {
       if (words[at] < CallEventKind.IdleEnter) continue
-      if (words[at] > CallEventKind.IdleLeave) continue
+      if (words[at] > CallEventKind.Clock) continue
       const ns = words[at + 3] * 4294967296 + words[at + 2]
       const i = words[at + 7] * 4294967296 + words[at + 6]
       if (ns > 0) {
@@ -506,7 +506,7 @@ export class SpanBuilder {
         knotN.push(Math.max(before, endN === undefined ? ns : Math.min(ns, endN)))
         knotEvent.push(at)
       } else if (words[at] === CallEventKind.IdleEnter) enter = at
-      else {
+      else if (words[at] === CallEventKind.IdleLeave) {
         untold.push({ enter, leave: at })
         enter = -1
       }

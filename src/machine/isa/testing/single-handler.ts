@@ -68,7 +68,6 @@ export const fieldsOf = (forms: readonly Form[]): number[] => {
 
 export const buildHandler = (row: Row, memory: boolean, hosts: HostFunctions): SingleHandler => {
   const module = new ModuleBuilder()
-  module.importMemory(PAGES)
   const imports: Record<string, Record<string, WebAssembly.ImportValue>> = { env: {} }
   const buffer = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES, shared: true })
   imports['env']!['memory'] = buffer
