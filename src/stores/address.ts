@@ -57,7 +57,7 @@ export const readAddress = (href: string, guests: readonly GuestChoice[], own: G
       profile: profile === 'microvm' || profile === 'firecracker' ? profile : base.profile,
       cmdline: text('cmdline') ?? base.cmdline,
       clock: clock === 'icount' || clock === 'wall' ? clock : base.clock,
-      trace: searchParams.has('trace') || base.trace,
+      trace: text('trace') === '0' ? false : base.trace,
     },
     autostart: searchParams.has('autostart') && searchParams.get('autostart') !== '0',
     theme: theme === 'light' || theme === 'dark' || theme === 'system' ? theme : undefined,

@@ -1,6 +1,6 @@
 /** What the next Boot will use: a guest's own settings until the person changes them. */
 import { createStore, type StoreApi } from 'zustand/vanilla'
-import type { BootRequest } from '../worker/protocol.ts'
+import type { BootRequest, CpuSwitches } from '../worker/protocol.ts'
 import {
   type ClockName,
   type DiskSource,
@@ -12,6 +12,8 @@ import {
 
 export const MEMORY_MIN_MIB = 32
 export const MEMORY_MAX_MIB = 3072
+/** Before any boot of this guest told how long one takes. */
+export const LIVE_NS = 500e6
 /** RTC under the instruction-count clock: 2025-01-01 00:00 UTC. */
 const EPOCH = 1735689600
 
@@ -25,6 +27,10 @@ export interface BootForm {
   readonly cmdline: string
   readonly clock: ClockName
   readonly trace: boolean
+  /** CPU features switched away from the model's own. */
+  readonly cpu: CpuSwitches
+  readonly rng: boolean
+  readonly net: 'user' | 'none'
 }
 
 export const formFor = (guest: GuestChoice): BootForm => ({
@@ -36,14 +42,18 @@ export const formFor = (guest: GuestChoice): BootForm => ({
   profile: guest.profile,
   cmdline: guest.cmdline,
   clock: guest.clock,
-  trace: false,
+  trace: true,
+  cpu: {},
+  rng: guest.rng,
+  net: guest.net,
 })
 
 export const clampMemory = (mib: number): number =>
   Number.isFinite(mib) ? Math.min(MEMORY_MAX_MIB, Math.max(MEMORY_MIN_MIB, Math.round(mib))) : 256
 
 /** Undefined while there is no kernel to boot. */
-export const requestFrom = (form: BootForm, guest: GuestChoice): BootRequest | undefined => {
+/** `liveNs`: what the page shows at once while it boots. */
+export const requestFrom = (form: BootForm, guest: GuestChoice, liveNs = LIVE_NS): BootRequest | undefined => {
   if (!form.kernel) return undefined
   return {
     label: guest.id === OWN_GUEST_ID ? form.kernel.name : guest.name,
@@ -53,27 +63,31 @@ export const requestFrom = (form: BootForm, guest: GuestChoice): BootRequest | u
     ...(form.initrd && { initrd: form.initrd }),
     disks: form.disks,
     cmdline: form.cmdline,
-    net: guest.net,
-    rng: guest.rng,
+    net: form.net,
+    rng: form.rng,
     virtioConsole: false,
     clock: form.clock,
     engine: 'auto',
-    cpu: {},
+    cpu: form.cpu,
     trace: form.trace,
     seed: 1,
     epoch: EPOCH,
     entryStage: guest.entryStage,
     stages: guest.stages,
+    stageMarks: guest.stageMarks,
+    guest: guest.id,
+    liveNs,
     expected: guest.expected,
   }
 }
 
 /** A file that was dropped: what is it? By its first bytes, then by its size. */
-export const kindOfDrop = async (file: Blob): Promise<'kernel' | 'disk' | 'initrd'> => {
+export const kindOfDrop = async (file: File): Promise<'kernel' | 'disk' | 'initrd' | 'trace'> => {
   const head = new Uint8Array(await file.slice(0, 4).arrayBuffer())
   const isElf = head[0] === 0x7f && head[1] === 0x45 && head[2] === 0x4c && head[3] === 0x46
   const isGzip = head[0] === 0x1f && head[1] === 0x8b
   if (isElf || isGzip) return 'kernel'
+  if (head[0] === 0x7b || head[0] === 0x5b || /\.(json|folded|tslog|txt)$/i.test(file.name)) return 'trace'
   return file.size > 0 && file.size % 512 === 0 ? 'disk' : 'kernel'
 }
 

@@ -21,6 +21,8 @@ export interface GuestChoice {
   readonly rng: boolean
   readonly entryStage: string
   readonly stages: readonly StagePattern[]
+  /** The same with every mark, for traces. */
+  readonly stageMarks: readonly Stage[]
   readonly expected: readonly string[]
 }
 
@@ -64,6 +66,7 @@ export const choiceOf = (guest: Guest, base: string): GuestChoice => {
     rng,
     entryStage: entryStageOf(stages),
     stages: consoleStages(stages),
+    stageMarks: stages,
     expected,
   }
 }
@@ -83,6 +86,7 @@ export const ownGuest: GuestChoice = {
   // Landmarks of NetBSD; other kernels print none of them and stay one stage.
   entryStage: 'entry',
   stages: consoleStages(NETBSD_STAGES),
+  stageMarks: NETBSD_STAGES,
   // Nobody knows this kernel's prompt: its time just runs.
   expected: [],
 }

@@ -122,6 +122,7 @@ export const fold = (view: MachineView, event: EmulatorEvent): MachineView => {
     case 'log':
       return view.log.length < LOG_LINES ? { ...view, log: [...view.log, event.line] } : view
     case 'console':
+    case 'trace':
       return view
   }
 }

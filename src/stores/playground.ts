@@ -1,11 +1,23 @@
 /** The page's whole model: the stores and the verbs that act on them. React and the automation API are its two users. */
+
+import type { Trace } from '../trace/trace.ts'
 import type { EmulatorClient } from '../worker/client.ts'
 import type { EmulatorEvent } from '../worker/protocol.ts'
-import { type BootFormStore, createBootFormStore, formFor, kindOfDrop, requestFrom } from './boot-form-store.ts'
+import {
+  type BootForm,
+  type BootFormStore,
+  clampMemory,
+  createBootFormStore,
+  formFor,
+  kindOfDrop,
+  requestFrom,
+} from './boot-form-store.ts'
 import { ConsoleStream } from './console-stream.ts'
 import { type FileSource, type GuestChoice, OWN_GUEST_ID, ownGuest } from './guest-choice.ts'
+import type { Lesson } from './lessons.ts'
 import { createMachineStore, fold, isOn, type MachineStore, phaseOf } from './machine-store.ts'
 import { createSettingsStore, type SettingsStore } from './settings-store.ts'
+import { TraceDesk } from './trace-store.ts'
 
 export interface Playground {
   readonly guests: readonly GuestChoice[]
@@ -13,8 +25,13 @@ export interface Playground {
   readonly form: BootFormStore
   readonly settings: SettingsStore
   readonly console: ConsoleStream
+  readonly trace: TraceDesk
   /** Boots what the form says, replacing the machine there is. Without a kernel it does nothing. */
   boot(): void
+  /** Boots again with one thing different, and compares when it is over. */
+  bootWith(lesson: Lesson): void
+  /** Boots what the shown trace says was booted. */
+  bootShown(): void
   pause(): void
   resume(): void
   reset(): void
@@ -36,6 +53,22 @@ export interface PlaygroundParts {
 
 const DIM_LINE = '\r\n\x1b[0m\x1b[2m-- reset --\x1b[0m\r\n'
 
+/** A trace says what was booted and how; files are the guest's own. */
+const formOfTrace = ({ meta }: Trace, guests: readonly GuestChoice[]): BootForm => {
+  const guest = guests.find(({ id }) => id === meta.guest) ?? ownGuest
+  const base = formFor(guest)
+  return {
+    ...base,
+    ...(meta.profile === 'microvm' || meta.profile === 'firecracker' ? { profile: meta.profile } : {}),
+    ...(meta.clock === 'icount' || meta.clock === 'wall' ? { clock: meta.clock } : {}),
+    ...(meta.memoryMiB !== undefined && { memoryMiB: clampMemory(meta.memoryMiB) }),
+    ...(meta.cpu && { cpu: meta.cpu }),
+    // What the board added, it adds again.
+    ...(meta.cmdline !== undefined && { cmdline: meta.cmdline.replace(/\s*virtio_mmio\.device=\S+/g, '').trim() }),
+    trace: true,
+  }
+}
+
 export const createPlayground = ({ guests: catalogue, connect }: PlaygroundParts): Playground => {
   const guests = [...catalogue, ownGuest]
   const guestOf = (id: string) => guests.find((guest) => guest.id === id) ?? ownGuest
@@ -48,13 +81,22 @@ export const createPlayground = ({ guests: catalogue, connect }: PlaygroundParts
       stream.feed(event.bytes)
       return
     }
-    if (event.type === 'mark' && event.mark.kind === 'power-on') stream.skip()
+    if (event.type === 'trace') {
+      trace.update(event.update)
+      return
+    }
+    if (event.type === 'mark' && event.mark.kind === 'power-on') {
+      stream.skip()
+      trace.powerOn()
+    }
     machine.setState(fold(machine.getState(), event), true)
   })
   const stream: ConsoleStream = new ConsoleStream({
     send: (bytes) => client.send(bytes),
     acknowledge: (bytes) => client.acknowledge(bytes),
   })
+
+  const trace = new TraceDesk(() => client.askTrace())
 
   const chooseKernel = (source: FileSource) => {
     const current = form.getState()
@@ -64,28 +106,51 @@ export const createPlayground = ({ guests: catalogue, connect }: PlaygroundParts
   const addDisk = (source: FileSource) =>
     form.setState(({ disks }) => ({ disks: [...disks, { kind: 'image', source, readOnly: false }] }))
 
+  const boot = () => {
+    const current = form.getState()
+    const liveNs = trace.liveNs(current.guestId)
+    const request = requestFrom(current, guestOf(current.guestId), liveNs)
+    if (!request) return
+    stream.clear()
+    trace.begin(request.label, current, liveNs)
+    machine.setState(({ powerOns }) => ({
+      state: { name: 'loading' },
+      request,
+      loading: [],
+      kernel: undefined,
+      figures: undefined,
+      marks: [],
+      log: [],
+      powerOns,
+    }))
+    client.boot(request)
+  }
+
   return {
     guests,
     machine,
     form,
     settings,
     console: stream,
-    boot: () => {
-      const current = form.getState()
-      const request = requestFrom(current, guestOf(current.guestId))
-      if (!request) return
-      stream.clear()
-      machine.setState(({ powerOns }) => ({
-        state: { name: 'loading' },
-        request,
-        loading: [],
-        kernel: undefined,
-        figures: undefined,
-        marks: [],
-        log: [],
-        powerOns,
-      }))
-      client.boot(request)
+    trace,
+    boot,
+    bootWith: (lesson) => {
+      const before = trace.view.runs.find((run) => run.form !== undefined)
+      // What is changed is what was booted, not what the form has become since.
+      const base = before?.form ?? form.getState()
+      const change = lesson.apply(base)
+      if (!change) return
+      form.setState({ ...base, ...change, trace: true })
+      boot()
+      form.setState(base)
+      if (before) trace.compareNext(before, `${lesson.name}: ${lesson.about}`)
+    },
+    bootShown: () => {
+      const run = trace.view.shown
+      if (!run) return
+      if (run.form) form.setState(run.form, true)
+      else form.setState(formOfTrace(run.trace, guests), true)
+      if (form.getState().kernel) boot()
     },
     pause: () => client.pause(),
     resume: () => client.resume(),
@@ -106,6 +171,10 @@ export const createPlayground = ({ guests: catalogue, connect }: PlaygroundParts
       for (const file of files) {
         const source: FileSource = { kind: 'blob', name: file.name, blob: file }
         const kind = await kindOfDrop(file)
+        if (kind === 'trace') {
+          await trace.openFile(file)
+          continue
+        }
         if (kind === 'kernel') chooseKernel(source)
         else if (kind === 'disk') addDisk(source)
         else form.setState({ initrd: source })

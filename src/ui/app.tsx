@@ -6,8 +6,8 @@ import { PlaygroundContext, usePhase, usePlayground, useSettings } from './conte
 import { DetailsPane } from './details-pane.tsx'
 import { Header } from './header.tsx'
 import { PHASE_WORDS } from './phase-words.ts'
-import { Split, TIMELINE_DEFAULT } from './split.tsx'
-import { StageStrip } from './stage-strip.tsx'
+import { Split, timelineDefault } from './split.tsx'
+import { TimelinePane } from './timeline/timeline-pane.tsx'
 
 type Tab = 'console' | 'timeline'
 const TABS: readonly { readonly tab: Tab; readonly name: string }[] = [
@@ -53,7 +53,7 @@ const Page = ({ supported }: { readonly supported: boolean }) => {
   const isNarrow = useIsNarrow()
   const phase = usePhase()
   const kept = useSettings((state) => state.detailsOpen)
-  const timelineHeight = useSettings((state) => state.timelineHeight) ?? TIMELINE_DEFAULT
+  const timelineHeight = useSettings((state) => state.timelineHeight) ?? timelineDefault()
   const [sheetOpen, setSheetOpen] = useState(false)
   const [tab, setTab] = useState<Tab>('console')
   const isDropping = useDrop()
@@ -97,11 +97,11 @@ const Page = ({ supported }: { readonly supported: boolean }) => {
         {detailsOpen && <DetailsPane asSheet={isNarrow} onClose={() => setDetails(false)} />}
       </main>
       {!isNarrow && <Split />}
-      <StageStrip hidden={isNarrow && tab !== 'timeline'} />
+      <TimelinePane appearance={appearance} hidden={isNarrow && tab !== 'timeline'} />
       <p className="visually-hidden" role="status" aria-live="polite">
         {PHASE_WORDS[phase].spoken}
       </p>
-      {isDropping && <div className="drop-ground">Drop a kernel or a disk image</div>}
+      {isDropping && <div className="drop-ground">Drop a kernel, a disk image or a trace</div>}
     </div>
   )
 }

@@ -4,6 +4,7 @@ import type { BootForm } from '../stores/boot-form-store.ts'
 import { type MachineView, type Phase, phaseOf } from '../stores/machine-store.ts'
 import type { Playground } from '../stores/playground.ts'
 import type { Settings } from '../stores/settings-store.ts'
+import type { TraceDesk, TraceView } from '../stores/trace-store.ts'
 
 export const PlaygroundContext = createContext<Playground | undefined>(undefined)
 
@@ -17,3 +18,5 @@ export const useMachine = <T>(select: (view: MachineView) => T): T => useStore(u
 export const usePhase = (): Phase => useMachine(phaseOf)
 export const useForm = <T>(select: (form: BootForm) => T): T => useStore(usePlayground().form, select)
 export const useSettings = <T>(select: (settings: Settings) => T): T => useStore(usePlayground().settings, select)
+export const useDesk = (): TraceDesk => usePlayground().trace
+export const useTrace = <T>(select: (view: TraceView) => T): T => useStore(useDesk().store, select)

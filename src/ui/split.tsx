@@ -2,7 +2,8 @@
 import { useRef } from 'react'
 import { usePlayground, useSettings } from './context.ts'
 
-export const TIMELINE_DEFAULT = 184
+/** Nearly half: the console and the timeline tell the story together. */
+export const timelineDefault = (): number => Math.max(240, Math.min(480, Math.round(window.innerHeight * 0.48)))
 const TIMELINE_MIN = 96
 const CONSOLE_MIN = 240
 const STEP = 24
@@ -12,7 +13,7 @@ const clamp = (height: number): number =>
 
 export const Split = () => {
   const { settings } = usePlayground()
-  const height = useSettings((state) => state.timelineHeight) ?? TIMELINE_DEFAULT
+  const height = useSettings((state) => state.timelineHeight) ?? timelineDefault()
   const from = useRef<{ readonly y: number; readonly height: number }>(undefined)
   const set = (timelineHeight: number) => settings.setState({ timelineHeight: clamp(timelineHeight) })
   return (

@@ -74,6 +74,11 @@ export class EmulatorClient {
     this.#seat?.port.postMessage({ type: 'acknowledge', bytes } satisfies PageMessage)
   }
 
+  /** Asks for a full trace; it comes as an event. */
+  askTrace(): void {
+    if (this.#seat?.used) this.#seat.port.postMessage({ type: 'trace' } satisfies PageMessage)
+  }
+
   #open(): Seat {
     const worker = this.#spawn()
     const control = Comlink.wrap<EmulatorControl>(worker)

@@ -43,6 +43,9 @@ const request = (kernel = 'kernel'): BootRequest => ({
   epoch: 0,
   entryStage: 'start',
   stages: [{ name: 'main', pattern: '^NetBSD' }],
+  stageMarks: [],
+  guest: 'test',
+  liveNs: 1e9,
   expected: ['playground> $'],
 })
 

@@ -7,7 +7,7 @@
  */
 import { ProblemError } from '../base/problem.ts'
 import { netbsdRoot } from '../disk/netbsd-root.ts'
-import type { CreateMachine, Machine, MachineConfig, MachineHost } from '../machine/machine.ts'
+import type { CreateMachine, Machine, MachineConfig, MachineHost, Slice } from '../machine/machine.ts'
 import { fetchFile } from './fetch-file.ts'
 import { createMemoryDisk } from './memory-disk.ts'
 import type { Pace } from './pace.ts'
@@ -20,6 +20,7 @@ import {
   type FileSource,
 } from './protocol.ts'
 import { StageWatcher } from './stage-watcher.ts'
+import { TraceRecorder } from './trace-recorder.ts'
 
 /** Short enough that keys, Pause and Ctrl-C feel immediate; V8 replaces running wasm only when it returns. */
 const SLICE_MS = 8
@@ -55,6 +56,7 @@ export class Emulator {
   #request: BootRequest | undefined
   #machine: Machine | undefined
   #watcher: StageWatcher | undefined
+  #recorder: TraceRecorder | undefined
   #paused = false
   #announced: 'running' | 'paused' | undefined
 
@@ -114,6 +116,7 @@ export class Emulator {
     this.#paused = true
     this.#host.hold()
     this.#figures()
+    this.#recorder?.send()
     this.#announce('paused')
   }
 
@@ -156,6 +159,11 @@ export class Emulator {
     const wasOut = this.#unacknowledged >= CONSOLE_CREDIT
     this.#unacknowledged = Math.max(0, this.#unacknowledged - bytes)
     if (wasOut || this.#unacknowledged <= CONSOLE_RESUME) this.#pace.wake()
+  }
+
+  /** Posts a full trace of what was recorded so far. */
+  sendTrace(): void {
+    this.#recorder?.send()
   }
 
   resizeConsole(columns: number, rows: number): void {
@@ -230,6 +238,15 @@ export class Emulator {
     this.#executedMs = 0
     this.#mips = 0
     this.#sample = { atMs: this.#powerOnMs, instructions: 0, executedMs: 0 }
+    this.#recorder =
+      request?.trace && this.#machine
+        ? new TraceRecorder(
+            this.#machine,
+            request,
+            () => this.#host.nowMs(),
+            (update, transfer) => this.#post({ type: 'trace', update }, transfer),
+          )
+        : undefined
     this.#post({
       type: 'mark',
       mark: { kind: 'power-on', name: request?.entryStage ?? 'entry', guestNs: 0, wallMs: 0, instructions: 0 },
@@ -250,15 +267,18 @@ export class Emulator {
       }
       let slice: ReturnType<Machine['run']>
       const before = this.#host.nowMs()
+      this.#recorder?.wake()
       try {
         slice = machine.run(SLICE_MS)
       } catch (error) {
         this.#flushConsole()
+        this.#recorder?.finish()
         this.#fault(error)
         return
       }
       this.#executedMs += this.#host.nowMs() - before
       this.#watcher?.poll()
+      this.#record(slice.state)
       this.#flushConsole()
       if (slice.state === 'stopped') {
         const exit = slice.exit ?? { reason: 'halt' as const }
@@ -279,7 +299,16 @@ export class Emulator {
     }
   }
 
+  /** A trace ends where the boot does, or the machine. */
+  #record(state: Slice['state']): void {
+    const recorder = this.#recorder
+    if (!recorder) return
+    recorder.take(state === 'idle', this.#host.nowMs() - this.#powerOnMs)
+    if (state === 'stopped' || this.#watcher?.isReady) recorder.finish()
+  }
+
   #onConsole(bytes: Uint8Array): void {
+    this.#recorder?.console(bytes)
     const needed = this.#consoleLength + bytes.length
     if (needed > this.#console.length) {
       const grown = new Uint8Array(Math.max(needed, this.#console.length * 2))

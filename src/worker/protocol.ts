@@ -13,8 +13,10 @@
  * since a page may not block and not every browser has Atomics.waitAsync.
  */
 import type { Problem } from '../base/problem.ts'
+import type { Stage } from '../guests/guest.ts'
 import type { ProfileName } from '../machine/layout.ts'
 import type { ClockName, CpuSwitches, CrashReport, EngineName, MachineExit } from '../machine/machine.ts'
+import type { Trace } from '../trace/trace.ts'
 
 export type { ClockName, CpuSwitches, CrashReport, EngineName, MachineExit, Problem, ProfileName }
 
@@ -67,8 +69,27 @@ export interface BootRequest {
   /** What the first stage, from power-on, is called. */
   readonly entryStage: string
   readonly stages: readonly StagePattern[]
+  /** The same stages with all their marks, for the trace. */
+  readonly stageMarks: readonly Stage[]
+  /** Said with the trace: which guest, which switches. */
+  readonly guest: string
+  /** Guest time that the page shows at once while the boot grows. */
+  readonly liveNs: number
   /** Regular expression sources, seen in this order; with the last one the boot is over. Empty: nobody knows. */
   readonly expected: readonly string[]
+}
+
+/**
+ * The trace, as far as it has come. While the guest boots an update holds what shows at the page's live scale: spans of
+ * at least a fraction of a pixel, names the page does not have yet, no stacks. A full one holds everything.
+ */
+export interface TraceUpdate {
+  readonly trace: Trace
+  /** `trace.functions.names` begins with this function. */
+  readonly namesFrom: number
+  readonly full: boolean
+  /** Recording is over. */
+  readonly done: boolean
 }
 
 export interface KernelSummary {
@@ -136,11 +157,14 @@ export type EmulatorEvent =
   | { readonly type: 'mark'; readonly mark: BootMark }
   | { readonly type: 'figures'; readonly figures: LiveFigures }
   | { readonly type: 'log'; readonly line: string }
+  | { readonly type: 'trace'; readonly update: TraceUpdate }
 
 export type PageMessage =
   | { readonly type: 'input'; readonly bytes: Uint8Array<ArrayBuffer> }
   /** That many console bytes have been parsed by the terminal. */
   | { readonly type: 'acknowledge'; readonly bytes: number }
+  /** Asks for a full trace now: somebody looks closely while it still grows. */
+  | { readonly type: 'trace' }
 
 /** Comlink's side. Each returns when the state has changed; what happened arrives as events. */
 export interface EmulatorControl {

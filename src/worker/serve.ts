@@ -16,6 +16,7 @@ export const serve = (createMachine: CreateMachine): void => {
       events = port
       port.onmessage = ({ data }: MessageEvent<PageMessage>) => {
         if (data.type === 'input') emulator.send(data.bytes)
+        else if (data.type === 'trace') emulator.sendTrace()
         else emulator.acknowledge(data.bytes)
       }
     },

@@ -1,0 +1,534 @@
+/**
+ * The trace on the page: what is shown and how, the runs this tab remembers, and the verbs that act on them. Drawing
+ * subscribes; React renders only what changes rarely.
+ */
+import { createStore, type StoreApi } from 'zustand/vanilla'
+import { type Problem, problem } from '../base/problem.ts'
+import { type Axis, guestNsAt, hasWall, onAxis } from '../trace/clock.ts'
+import { importTrace } from '../trace/import-trace.ts'
+import { isLink, readLink, type WrittenLink, writeLink } from '../trace/link.ts'
+import { marksBetween, type SearchResult, search, spanAt } from '../trace/timeline.ts'
+import { NO_FUNCTION, type Trace } from '../trace/trace.ts'
+import type { TraceUpdate } from '../worker/protocol.ts'
+import { type BootForm, LIVE_NS } from './boot-form-store.ts'
+import { leftHeavyScene, type Mode, type Scene, sandwichScene, timelineOf, timeScene } from './scene.ts'
+
+export type { Axis, Mode }
+
+export interface Run {
+  readonly id: number
+  readonly origin: 'boot' | 'link' | 'file'
+  readonly name: string
+  readonly trace: Trace
+  /** Everything recorded is in it; else what shows at the live scale. */
+  readonly full: boolean
+  /** Still grows. */
+  readonly live: boolean
+  readonly form?: BootForm
+}
+
+export interface Comparing {
+  readonly before: Run
+  readonly after: Run
+  /** Why: the switch that was thrown. */
+  readonly about?: string
+}
+
+export type Panel = 'share' | 'keys' | 'compare' | undefined
+
+export interface TraceView {
+  readonly shown: Run | undefined
+  /** Finished ones, newest first. */
+  readonly runs: readonly Run[]
+  readonly mode: Mode
+  readonly axis: Axis
+  /** Visible range in the scene's own unit. */
+  readonly from: number
+  readonly to: number
+  readonly following: boolean
+  /** A box of the scene, -1: none. */
+  readonly selected: number
+  /** The function of interest: the selection's, or chosen in a table. */
+  readonly func: number
+  /** A moment marked in the timeline, guest ns. */
+  readonly moment: number | undefined
+  readonly query: string
+  readonly found: SearchResult | undefined
+  readonly foundAt: number
+  readonly folded: ReadonlySet<number>
+  readonly comparing: Comparing | undefined
+  readonly problem: Problem | undefined
+  readonly panel: Panel
+  readonly table: boolean
+}
+
+const RUNS_MAX = 8
+const FULL_EVERY_MS = 1000
+/** The narrowest range: 20 ns or 20 instructions. */
+const RANGE_MIN = 20
+const FILE_MAX = 256 * 1024 * 1024
+
+const initial: TraceView = {
+  shown: undefined,
+  runs: [],
+  mode: 'time',
+  axis: 'guest',
+  from: 0,
+  to: LIVE_NS,
+  following: true,
+  selected: -1,
+  func: NO_FUNCTION,
+  moment: undefined,
+  query: '',
+  found: undefined,
+  foundAt: -1,
+  folded: new Set(),
+  comparing: undefined,
+  problem: undefined,
+  panel: undefined,
+  table: false,
+}
+
+export type TraceStore = StoreApi<TraceView>
+
+export class TraceDesk {
+  readonly store: TraceStore = createStore<TraceView>(() => initial)
+  readonly #askFull: () => void
+  #ids = 0
+  #live: { readonly id: number; readonly name: string; readonly form: BootForm; readonly liveNs: number } | undefined
+  #names: readonly string[] = []
+  #askedAt = 0
+  #scene: { readonly key: readonly unknown[]; readonly scene: Scene } | undefined
+  #pendingComparison: { readonly before: Run; readonly about: string } | undefined
+
+  constructor(askFull: () => void) {
+    this.#askFull = askFull
+  }
+
+  get view(): TraceView {
+    return this.store.getState()
+  }
+
+  /** What is drawn; made when it is first asked for. */
+  scene(): Scene | undefined {
+    const { shown, mode, axis, folded, func } = this.view
+    if (!shown) return undefined
+    const key = [
+      shown.trace,
+      mode,
+      mode === 'time' ? axis : 0,
+      mode === 'time' ? folded : 0,
+      mode === 'sandwich' ? func : 0,
+    ]
+    if (this.#scene && key.every((part, index) => part === this.#scene?.key[index])) return this.#scene.scene
+    const scene =
+      mode === 'time'
+        ? timeScene(shown.trace, axis, folded)
+        : mode === 'left-heavy'
+          ? leftHeavyScene(shown.trace)
+          : sandwichScene(shown.trace, func)
+    this.#scene = { key, scene }
+    return scene
+  }
+
+  // ── from the machine ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A boot was asked for. */
+  begin(name: string, form: BootForm, liveNs: number): void {
+    this.#live = { id: ++this.#ids, name, form, liveNs }
+    this.#names = []
+    this.#pendingComparison = undefined
+    this.store.setState({
+      shown: undefined,
+      mode: 'time',
+      axis: 'guest',
+      from: 0,
+      to: liveNs,
+      following: true,
+      selected: -1,
+      func: NO_FUNCTION,
+      moment: undefined,
+      found: undefined,
+      foundAt: -1,
+      folded: new Set(),
+      comparing: undefined,
+      problem: undefined,
+      panel: undefined,
+    })
+  }
+
+  /** The same machine starts afresh. */
+  powerOn(): void {
+    if (this.#live && this.#names.length > 0) this.begin(this.#live.name, this.#live.form, this.#live.liveNs)
+  }
+
+  /** How long this guest's last boot took, for a scale that fits from the beginning. */
+  liveNs(guestId: string): number {
+    const last = this.view.runs.find((run) => run.form?.guestId === guestId)
+    return last ? Math.max(20e6, last.trace.end * 1.1) : LIVE_NS
+  }
+
+  update({ trace: part, namesFrom, full, done }: TraceUpdate): void {
+    const live = this.#live
+    if (!live) return
+    this.#names = namesFrom === 0 ? part.functions.names : [...this.#names.slice(0, namesFrom), ...part.functions.names]
+    const { shown, following } = this.view
+    // Who looks closely keeps what is there, and is brought a full one now and then.
+    if (!full && !following && shown?.full) {
+      this.#ask()
+      return
+    }
+    const trace: Trace = { ...part, functions: { ...part.functions, names: this.#names } }
+    const run: Run = { id: live.id, origin: 'boot', name: live.name, trace, full, live: !done, form: live.form }
+    this.#replace(run)
+    if (!done) return
+    this.store.setState(({ runs }) => ({ runs: [run, ...runs.filter(({ id }) => id !== run.id)].slice(0, RUNS_MAX) }))
+    const pending = this.#pendingComparison
+    this.#pendingComparison = undefined
+    if (pending) this.compare(pending.before, run, pending.about)
+  }
+
+  #ask(): void {
+    const now = performance.now()
+    if (now - this.#askedAt < FULL_EVERY_MS) return
+    this.#askedAt = now
+    this.#askFull()
+  }
+
+  /** The same run, more of it: range and selection stay where they are. */
+  #replace(run: Run): void {
+    const before = this.view
+    const old = before.shown
+    const isSame = old?.id === run.id
+    const selected = isSame && before.mode === 'time' ? this.#again(before.selected, old.trace, run.trace) : -1
+    this.store.setState({ shown: run, selected, ...(isSame ? {} : { func: NO_FUNCTION }) })
+    if (before.query !== '' && (run.full || !before.found)) this.search(before.query)
+    if (!this.view.following || this.view.mode !== 'time') return
+    const { axis } = this.view
+    const end = timelineOf(run.trace, axis).end
+    const window = run.live && axis === 'guest' ? (this.#live?.liveNs ?? LIVE_NS) : 0
+    // At constant scale; when it is over, all of it.
+    if (window > 0) this.store.setState({ from: Math.max(0, end - window), to: Math.max(window, end) })
+    else this.store.setState({ from: 0, to: Math.max(RANGE_MIN, end) })
+  }
+
+  #again(span: number, from: Trace, to: Trace): number {
+    if (span < 0) return -1
+    const lane = from.spans.lane[span]!
+    const depth = from.spans.depth[span]!
+    const timeline = timelineOf(to, 'guest')
+    if (lane + 1 >= timeline.laneRows.length) return -1
+    const middle = (from.spans.start[span]! + from.spans.end[span]!) / 2
+    return timeline.hit(timeline.laneRows[lane]! + depth, middle)
+  }
+
+  // ── looking ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #touch(): void {
+    const { following, shown } = this.view
+    if (!shown) return
+    if (following) this.store.setState({ following: false })
+    if (shown.live && !shown.full) this.#ask()
+  }
+
+  /** Bounds of all there is. */
+  bounds(): { readonly start: number; readonly end: number } {
+    const scene = this.scene()
+    if (!scene) return { start: 0, end: this.view.to }
+    return { start: scene.start, end: Math.max(scene.start + RANGE_MIN, scene.end) }
+  }
+
+  setRange(from: number, to: number): void {
+    const { start, end } = this.bounds()
+    const width = Math.min(Math.max(RANGE_MIN, to - from), end - start)
+    const left = Math.max(start, Math.min(from + (to - from - width) / 2, end - width))
+    this.#touch()
+    this.store.setState({ from: left, to: left + width })
+  }
+
+  /** `factor` below 1 zooms in; `at` keeps its place. */
+  zoom(factor: number, at = (this.view.from + this.view.to) / 2): void {
+    const { from, to } = this.view
+    const { start, end } = this.bounds()
+    const width = Math.min(Math.max(RANGE_MIN, (to - from) * factor), end - start)
+    const share = (at - from) / (to - from)
+    this.setRange(at - width * share, at + width * (1 - share))
+  }
+
+  /** By a share of what is visible. */
+  pan(share: number): void {
+    const { from, to } = this.view
+    const by = (to - from) * share
+    const { start, end } = this.bounds()
+    const moved = Math.max(start - from, Math.min(by, end - to))
+    this.setRange(from + moved, to + moved)
+  }
+
+  fit(): void {
+    const { start, end } = this.bounds()
+    const { shown } = this.view
+    this.store.setState({ from: start, to: end, following: shown?.live ?? false })
+  }
+
+  setAxis(axis: Axis): void {
+    const { shown, mode, axis: old, from, to } = this.view
+    if (!shown || axis === old || (axis === 'wall' && !hasWall(shown.trace.clock))) return
+    this.store.setState({ axis })
+    if (mode !== 'time') return
+    const { clock } = shown.trace
+    const at = (value: number) => onAxis(clock, axis, guestNsAt(clock, old, value))
+    if (this.view.following) {
+      const { start, end } = this.bounds()
+      this.store.setState({ from: start, to: end })
+    } else this.setRange(at(from), at(to))
+  }
+
+  setMode(mode: Mode): void {
+    const { shown, func, mode: old } = this.view
+    if (!shown || mode === old) return
+    if (mode !== 'time' && !shown.full) this.#ask()
+    const chosen = mode === 'sandwich' && func === NO_FUNCTION ? heaviest(shown.trace) : func
+    this.store.setState({ mode, selected: -1, func: chosen })
+    const { start, end } = this.bounds()
+    this.store.setState({ from: start, to: end, following: shown.live })
+  }
+
+  toggleLane(lane: number): void {
+    const folded = new Set(this.view.folded)
+    if (!folded.delete(lane)) folded.add(lane)
+    this.store.setState({ folded })
+  }
+
+  select(box: number): void {
+    const scene = this.scene()
+    if (!scene) return
+    this.#touch()
+    const func = box < 0 ? NO_FUNCTION : scene.funcOf(box)
+    // A sandwich is made around its function: selecting in it only looks.
+    if (scene.mode === 'sandwich') this.store.setState({ selected: box })
+    else this.store.setState({ selected: box, func, moment: undefined })
+  }
+
+  /** A function from a table or a list. In the timeline its longest span is shown. */
+  chooseFunction(func: number): void {
+    const { shown, mode } = this.view
+    if (!shown) return
+    if (mode === 'sandwich') {
+      this.store.setState({ func, selected: -1 })
+      const { start, end } = this.bounds()
+      this.store.setState({ from: start, to: end })
+      return
+    }
+    if (mode === 'left-heavy') {
+      this.store.setState({ func, selected: -1 })
+      return
+    }
+    const { spans } = shown.trace
+    let longest = -1
+    for (let k = 0; k < spans.length; k++)
+      if (spans.func[k] === func && (longest < 0 || length(shown.trace, k) > length(shown.trace, longest))) longest = k
+    this.store.setState({ selected: longest, func, moment: undefined })
+    if (longest >= 0) this.reveal(longest)
+  }
+
+  /** Brings a span into the visible range, with some room around it. */
+  reveal(span: number): void {
+    const scene = this.scene()
+    if (!scene) return
+    const { from, to } = this.view
+    const start = scene.startOf(span)
+    const end = scene.endOf(span)
+    const isInside = start >= from && end <= to && end - start > (to - from) / 400
+    if (isInside) return
+    const width = Math.max((end - start) * 3, Math.min(to - from, (end - start) * 60), RANGE_MIN * 4)
+    const middle = (start + end) / 2
+    this.setRange(middle - width / 2, middle + width / 2)
+  }
+
+  zoomTo(span: number): void {
+    const scene = this.scene()
+    if (!scene || span < 0) return
+    const margin = (scene.endOf(span) - scene.startOf(span)) * 0.02
+    this.setRange(scene.startOf(span) - margin, scene.endOf(span) + margin)
+  }
+
+  /** Arrow keys among boxes: along the row, out and in. */
+  step(direction: 'before' | 'after' | 'out' | 'in'): void {
+    const { shown, mode, axis, selected } = this.view
+    if (!shown || mode !== 'time' || selected < 0) return
+    const timeline = timelineOf(shown.trace, axis)
+    const next =
+      direction === 'before'
+        ? timeline.neighbour(selected, -1)
+        : direction === 'after'
+          ? timeline.neighbour(selected, 1)
+          : direction === 'out'
+            ? timeline.parent(selected)
+            : timeline.child(selected)
+    if (next < 0) return
+    this.select(next)
+    this.reveal(next)
+  }
+
+  /** To the moment of a console line: its deepest span is selected. */
+  goTo(mark: number): void {
+    const { shown, axis } = this.view
+    const at = shown?.trace.marks[mark]?.at
+    if (!shown || at === undefined) return
+    if (this.view.mode !== 'time') this.setMode('time')
+    const timeline = timelineOf(shown.trace, axis)
+    const span = spanAt(timelineOf(shown.trace, 'guest'), at)
+    this.#touch()
+    this.store.setState({ selected: span, func: span < 0 ? NO_FUNCTION : shown.trace.spans.func[span]!, moment: at })
+    const { from, to } = this.view
+    const x = onAxis(shown.trace.clock, axis, at)
+    const width = Math.min(to - from, (timeline.end - timeline.start) / 4)
+    if (x < from + width * 0.05 || x > to - width * 0.05 || width < to - from)
+      this.setRange(x - width / 2, x + width / 2)
+  }
+
+  /** Console lines printed while the selected span ran. */
+  selectedMarks(): readonly number[] {
+    const { shown, selected, mode } = this.view
+    if (!shown || selected < 0 || mode !== 'time') return []
+    const { start, end } = shown.trace.spans
+    return marksBetween(shown.trace, start[selected]!, end[selected]!).filter(
+      (mark) => shown.trace.marks[mark]?.kind === 'console',
+    )
+  }
+
+  search(query: string): void {
+    const { shown } = this.view
+    const found = shown && query.trim() !== '' ? search(shown.trace, query) : undefined
+    this.store.setState({ query, found, foundAt: -1 })
+  }
+
+  /** To the next hit, or the one before. */
+  searchStep(direction: 1 | -1): void {
+    const { found, foundAt, mode } = this.view
+    if (!found || found.spans.length === 0) return
+    if (mode !== 'time') this.setMode('time')
+    const count = found.spans.length
+    const next = (foundAt + direction + (foundAt < 0 && direction < 0 ? 1 : 0) + count) % count
+    const span = found.spans[next]!
+    this.select(span)
+    this.store.setState({ foundAt: next })
+    this.reveal(span)
+  }
+
+  // ── runs, links, files ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  show(run: Run): void {
+    this.store.setState({
+      shown: run,
+      mode: 'time',
+      axis: 'guest',
+      selected: -1,
+      func: NO_FUNCTION,
+      moment: undefined,
+      following: run.live,
+      comparing: undefined,
+      problem: undefined,
+      folded: new Set(),
+    })
+    this.search(this.view.query)
+    const { start, end } = this.bounds()
+    this.store.setState({ from: start, to: end })
+  }
+
+  /** Takes a link's fragment. Says whether it was one. */
+  openLink(fragment: string, compare = false): boolean {
+    if (!isLink(fragment)) return false
+    const read = readLink(fragment)
+    if (!read.ok) {
+      this.store.setState({ problem: read.problem })
+      return true
+    }
+    const { trace, view } = read.value
+    const run = this.#keep({ origin: 'link', name: trace.meta.title, trace })
+    const { shown } = this.view
+    if (compare && shown) {
+      this.compare(run, shown)
+      return true
+    }
+    this.show(run)
+    if (view.axis) this.setAxis(view.axis)
+    const axis = this.view.axis
+    if (view.from !== undefined && view.to !== undefined)
+      this.setRange(onAxis(trace.clock, axis, view.from), onAxis(trace.clock, axis, view.to))
+    if (view.selected !== undefined) this.select(view.selected)
+    return true
+  }
+
+  async openFile(file: File, compare = false): Promise<void> {
+    if (file.size > FILE_MAX) {
+      const saw = `${file.name} has ${file.size} bytes`
+      this.fail(problem('trace-too-big', saw, `at most ${FILE_MAX}`, 'export a shorter range'))
+      return
+    }
+    const text = await file.text()
+    const found = /#v=\d[^\s]*/.exec(text.length < 300_000 ? text : '')
+    if (found && this.openLink(found[0], compare)) return
+    const read = importTrace(text)
+    if (!read.ok) {
+      this.fail(read.problem)
+      return
+    }
+    const run = this.#keep({ origin: 'file', name: file.name, trace: read.value })
+    const { shown } = this.view
+    if (compare && shown) this.compare(run, shown)
+    else this.show(run)
+  }
+
+  fail(what: Problem): void {
+    this.store.setState({ problem: what })
+  }
+
+  #keep(run: Pick<Run, 'origin' | 'name' | 'trace'>): Run {
+    const kept: Run = { ...run, id: ++this.#ids, full: true, live: false }
+    this.store.setState(({ runs }) => ({ runs: [kept, ...runs].slice(0, RUNS_MAX) }))
+    return kept
+  }
+
+  compare(before: Run, after: Run, about?: string): void {
+    this.store.setState({
+      comparing: { before, after, ...(about !== undefined && { about }) },
+      panel: undefined,
+      problem: undefined,
+    })
+  }
+
+  /** When the next boot is over, compare it with this run. */
+  compareNext(before: Run, about: string): void {
+    this.#pendingComparison = { before, about }
+  }
+
+  endCompare(): void {
+    this.store.setState({ comparing: undefined })
+  }
+
+  link(): WrittenLink | undefined {
+    const { shown, from, to, axis, mode, selected } = this.view
+    if (!shown) return undefined
+    const { clock } = shown.trace
+    if (mode !== 'time') return writeLink(shown.trace, { view: { axis } })
+    const { start, end } = this.bounds()
+    const isAll = from <= start && to >= end
+    return writeLink(shown.trace, {
+      view: {
+        axis,
+        ...(!isAll && { from: guestNsAt(clock, axis, from), to: guestNsAt(clock, axis, to) }),
+        ...(selected >= 0 && { selected }),
+      },
+    })
+  }
+}
+
+const length = ({ spans }: Trace, k: number): number => spans.end[k]! - spans.start[k]!
+
+const heaviest = ({ functions }: Trace): number => {
+  let most = NO_FUNCTION
+  for (let func = 0; func < functions.length; func++)
+    if (most === NO_FUNCTION || functions.self[func]! > functions.self[most]!) most = func
+  return most
+}
