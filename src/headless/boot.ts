@@ -151,7 +151,7 @@ const readConfig = (options: Options, io: BootIo, disks: FileDisk[]): Result<Mac
     disks,
     net: options.net,
     rng: true,
-    virtioConsole: false,
+    virtioConsole: true,
     clock: options.clock ?? (io.atTerminal ? 'wall' : 'icount'),
     engine: options.engine,
     cpu: options.cpu,

@@ -98,6 +98,7 @@ class MicroVm implements Machine {
   kernel!: KernelInfo
   readonly #config: MachineConfig
   readonly #host: MachineHost
+  readonly #events: MachineEvents
   readonly #ram: GuestRam
   readonly #cpu: Cpu
   readonly #timers: Timers
@@ -116,6 +117,8 @@ class MicroVm implements Machine {
   #latched = 0
   #tscOffset = 0n
   #exit: MachineExit | undefined
+  /** The last console byte came from the virtio console, not from the UART. */
+  #virtioSpoke = false
   #lastRunEnd = 0
   #wasRunning = false
   #running = false
@@ -124,6 +127,7 @@ class MicroVm implements Machine {
   constructor(config: MachineConfig, host: MachineHost, events: MachineEvents, memory: HostMemory) {
     this.#config = config
     this.#host = host
+    this.#events = events
     const profile = PROFILES[config.profile]
     const ram = new GuestRam(memory.buffer, RAM_OFFSET, config.memoryMiB * MiB)
     this.#ram = ram
@@ -140,7 +144,10 @@ class MicroVm implements Machine {
     const i8254 = new I8254(isa.line(IRQ_TIMER), timers)
     const nmiStatus = new NmiStatus(i8254, timers)
     this.#uart = new Uart16550(isa.line(IRQ_COM0), timers, {
-      transmit: (byte) => events.console(Uint8Array.of(byte)),
+      transmit: (byte) => {
+        this.#virtioSpoke = false
+        events.console(Uint8Array.of(byte))
+      },
     })
     const i8042 = new I8042({ reset: () => this.#stop({ reason: 'reset' }) })
 
@@ -188,7 +195,7 @@ class MicroVm implements Machine {
     }
     if (config.rng) devices.push(new VirtioRng(entropy(1)))
     if (config.virtioConsole) {
-      this.#console = new VirtioConsole({ backend: { transmit: (bytes) => events.console(bytes) }, cols: 80, rows: 25 })
+      this.#console = new VirtioConsole({ backend: { transmit: (bytes) => this.#virtioConsoleSays(bytes) }, cols: 80, rows: 25 })
       devices.push(this.#console)
     }
     this.#slots = virtioSlots(profile, devices.length)
@@ -249,6 +256,11 @@ class MicroVm implements Machine {
     timers.onArmed = () => this.#cpu.requestBreak()
   }
 
+  #virtioConsoleSays(bytes: Uint8Array): void {
+    this.#virtioSpoke = true
+    this.#events.console(bytes)
+  }
+
   /** Loads the kernel and leaves the CPU at its entry. */
   powerOn(): Result<Booted> {
     const signature = this.#model.leaf(1, 0)
@@ -268,6 +280,7 @@ class MicroVm implements Machine {
     this.#tscOffset = 0n
     this.#exit = undefined
     this.#idleNs = 0
+    this.#virtioSpoke = false
     this.#wasRunning = false
     this.#started = this.#host.monotonicNs()
     this.#latched = 0
@@ -359,9 +372,10 @@ class MicroVm implements Machine {
     }
   }
 
+  /** To the console that spoke last: a guest prompts where it listens. */
   send(bytes: Uint8Array): void {
     this.#latchTime()
-    if (this.#console?.open === true) this.#console.receive(bytes)
+    if (this.#virtioSpoke) this.#console?.receive(bytes)
     else this.#uart.receive(bytes)
   }
   resizeConsole(columns: number, rows: number): void {

@@ -65,7 +65,7 @@ export const requestFrom = (form: BootForm, guest: GuestChoice, liveNs = LIVE_NS
     cmdline: form.cmdline,
     net: form.net,
     rng: form.rng,
-    virtioConsole: false,
+    virtioConsole: true,
     clock: form.clock,
     engine: 'auto',
     cpu: form.cpu,
