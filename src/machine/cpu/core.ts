@@ -77,8 +77,14 @@ export interface CpuCore {
   invalidatePage(linear: bigint): void
   /** After IF, TF, TPR/CR8 changed: pending interrupts are looked at before the next instruction. */
   interruptsChanged(): void
-  /** STI and MOV SS / POP SS: no interrupt before the end of the next instruction. */
-  inhibitInterrupts(): void
+  /** STI and MOV SS / POP SS: no interrupt before the end of the next instruction. `debugToo`: nor a #DB. */
+  inhibitInterrupts(debugToo?: boolean): void
+  /** Whether a single-step trap follows this instruction, where that is not TF as it was before it. */
+  stepAfter(step: boolean): void
+  /** After DR0-DR3, DR7 or CR4.DE changed. */
+  debugRegistersChanged(): void
+  /** A permitted access to ports, for breakpoints on them. */
+  portAccessed(port: number, size: number): void
   /** HLT and MWAIT: stop until an interrupt. */
   halt(): void
   /** Triple fault. `cause` in the SDM's words, for the crash report. */

@@ -17,7 +17,7 @@ import type { GuestRam } from '../ram.ts'
 import { type CodePage, CodePages } from './code-pages.ts'
 import { AC, type CpuCore, DB, GP, GuestFault, type LinearMemory, MF, NM, PF, SSF, UD } from './core.ts'
 import { type EngineImports, engineFor, RunResult } from './engine.ts'
-import { FLAGS_AC, FLAGS_IF, FLAGS_TF } from './flags.ts'
+import { FLAGS_AC, FLAGS_IF, FLAGS_RF, FLAGS_TF } from './flags.ts'
 import { createHostFunctions, type HostFunction } from './host-functions.ts'
 import { type AccessKind, Paging, type Translation } from './paging.ts'
 import {
@@ -65,6 +65,7 @@ import {
   CR0_TS,
   CR2,
   CR4,
+  CR4_DE,
   CR4_OSFXSR,
   CS,
   DR0,
@@ -124,6 +125,8 @@ export interface CpuSurroundings {
 const Pending = { None: 0, Device: 1, Ram: 2, Split: 3 } as const
 
 const NO_ACCESS = 0
+const DR6 = DR0 + 6 * 8
+const DR6_BS = 1 << 14
 /** Call events kept for a reader that does not come: 4 million. */
 const TRACE_KEPT_BYTES = 4_000_000 * CALL_EVENT_BYTES
 const STACK_MNEMONICS = new Set(['PUSH', 'POP', 'CALL', 'RET', 'ENTER', 'LEAVE', 'PUSHF', 'POPF', 'IRET', 'RETF'])
@@ -299,6 +302,10 @@ export class Cpu implements CpuCore, LinearMemory {
     this.charged = 0
     this.#granted = 0
     this.#inhibitUntil = 0
+    this.#holdDebugUntil = 0
+    this.#debugHits = 0
+    this.#stepAfter = undefined
+    this.debugRegistersChanged()
     this.#atRecord = false
     this.halted = false
     this.shutdownCause = undefined
@@ -351,7 +358,7 @@ export class Cpu implements CpuCore, LinearMemory {
       const system = this.state.get32(RFLAGS_SYSTEM)
       const stepping = (system & FLAGS_TF) !== 0
       let n = Math.min(end - this.#retired, 0x7fffffff)
-      if (stepping) n = 1
+      if (stepping || this.#debugging || (system & FLAGS_RF) !== 0) n = 1
       else if (this.#inhibitUntil > this.#retired && this.interrupts.pending())
         n = Math.min(n, this.#inhibitUntil - this.#retired)
       this.#slice(n, stepping)
@@ -385,10 +392,23 @@ export class Cpu implements CpuCore, LinearMemory {
     this.#nextRip = undefined
     this.#applyMode()
     this.#atRecord = false
+    this.#inhibitUntil = 0
+    this.#holdDebugUntil = 0
   }
 
   #slice(n: number, stepping: boolean): void {
     const s = this.state
+    const system = s.get32(RFLAGS_SYSTEM)
+    // RF holds off an instruction breakpoint for one instruction (SDM 3A §2.3).
+    if ((system & FLAGS_RF) !== 0) s.set32(RFLAGS_SYSTEM, system & ~FLAGS_RF)
+    else if (this.#codeBreakpoints.length > 0 && this.#holdDebugUntil <= this.#retired) {
+      const hit = this.#codeBreakpointHit()
+      if (hit !== 0) {
+        s.set32(DR6, s.get32(DR6) | hit)
+        this.#deliver(() => deliverException(this, DB, 0))
+        return
+      }
+    }
     if (!this.#atRecord) {
       const record = this.#enterRip(s.rip)
       if (record === 0) {
@@ -409,8 +429,86 @@ export class Cpu implements CpuCore, LinearMemory {
       this.#running = false
     }
     this.#retired += this.#granted - s.get32(BUDGET)
-    if (result === RunResult.Fault) this.#raiseFault(true)
-    else if (stepping && this.shutdownCause === undefined) this.#deliver(() => deliverTrap(this, DB))
+    const faulted = result === RunResult.Fault
+    const done = !faulted || (s.get32(FETCH_FAULT) !== 0 && this.#op(s.get32(RECORD)) !== Op.NextPage)
+    const step = this.#stepAfter ?? stepping
+    this.#stepAfter = undefined
+    const hits = this.#debugHits
+    this.#debugHits = 0
+    if (done && (step || hits !== 0) && this.shutdownCause === undefined) {
+      if (this.#holdDebugUntil > this.#retired) {
+        // MOV SS and POP SS put it off until after the following instruction (SDM 3A §6.8.3).
+        this.#debugHits = hits
+        if (faulted) this.#raiseFault(true)
+        return
+      }
+      if (faulted) {
+        // The trap comes first; what follows is fetched again later.
+        s.set32(FAULT, 0)
+        s.set32(FETCH_FAULT, 0)
+        this.#atRecord = false
+      }
+      this.halted = false
+      this.#deliver(() => deliverTrap(this, DB, hits | (step ? DR6_BS : 0)))
+    } else if (faulted) this.#raiseFault(true)
+  }
+  #op(record: number): number {
+    return this.#view.getUint16(record + REC_OP, true)
+  }
+
+  // ── debug registers, SDM 3B chapter 18 ─────────────────────────────────────────────────────────────────────────────
+
+  /** DR7 enables something: one instruction at a time, and watched pages stay out of the TLB. */
+  #debugging = false
+  #codeBreakpoints: Breakpoint[] = []
+  #dataBreakpoints: Breakpoint[] = []
+  #portBreakpoints: Breakpoint[] = []
+  /** DR6 bits of data and port breakpoints that the current instruction met. */
+  #debugHits = 0
+  /** Retired count before which no #DB is raised. */
+  #holdDebugUntil = 0
+  /** Whether a single-step trap follows the current instruction, when that is not what TF said before it. */
+  #stepAfter: boolean | undefined
+
+  debugRegistersChanged(): void {
+    const s = this.state
+    const dr7 = s.get32(DR0 + 7 * 8)
+    const all: Breakpoint[] = []
+    for (let i = 0; i < 4; i++) {
+      if (((dr7 >>> (i * 2)) & 3) === 0) continue
+      const control = (dr7 >>> (16 + i * 4)) & 15
+      const length = BREAKPOINT_BYTES[control >> 2] as number
+      const address = s.get64(DR0 + i * 8)
+      all.push({ bit: 1 << i, kind: control & 3, first: address - (address % BigInt(length)), length })
+    }
+    const ports = (s.get32(CR4) & CR4_DE) !== 0
+    this.#codeBreakpoints = all.filter((b) => b.kind === 0)
+    this.#dataBreakpoints = all.filter((b) => b.kind === 1 || b.kind === 3)
+    this.#portBreakpoints = all.filter((b) => b.kind === 2 && ports)
+    this.#debugging = all.length > 0
+    this.flushTlb(true)
+    if (this.#running && this.#debugging) this.#shorten(0)
+  }
+  #codeBreakpointHit(): number {
+    this.#settleRip()
+    const s = this.state
+    const linear = this.#mode === CodeMode.Bits64 ? s.rip : (s.get64(SLOT_SEGMENT_BASE + CS * 8) + s.rip) & 0xffffffffn
+    let hits = 0
+    for (const b of this.#codeBreakpoints) if (b.first === linear) hits |= b.bit
+    return hits
+  }
+  #watch(high: number, low: number, size: number, write: boolean): void {
+    const linear = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)
+    for (const b of this.#dataBreakpoints)
+      if ((write || b.kind === 3) && linear < b.first + BigInt(b.length) && linear + BigInt(size) > b.first)
+        this.#debugHits |= b.bit
+  }
+  portAccessed(port: number, size: number): void {
+    for (const b of this.#portBreakpoints)
+      if (BigInt(port) < b.first + BigInt(b.length) && BigInt(port + size) > b.first) this.#debugHits |= b.bit
+  }
+  stepAfter(step: boolean): void {
+    this.#stepAfter = step
   }
 
   /** Delivers the pending fault. `counted`: the loop has counted the instruction that did not retire. */
@@ -675,6 +773,10 @@ export class Cpu implements CpuCore, LinearMemory {
   #fillTlb(t: Translation, high: number, low: number, write: boolean): void {
     this.#noteLarge(t, high, low)
     if (this.#context === TlbContext.UserAligned) return
+    if (this.#dataBreakpoints.length > 0) {
+      const page = ((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)) >> 12n
+      if (this.#dataBreakpoints.some((b) => b.first >> 12n === page)) return
+    }
     const entry = TLB + this.#context * TLB_CONTEXT_BYTES + ((low >>> 12) & (TLB_ENTRIES - 1)) * 16
     const tag = low & 0xfffff000
     const pageAddress = t.physical - (low & 0xfff)
@@ -838,10 +940,18 @@ export class Cpu implements CpuCore, LinearMemory {
     this.#writePhysical(first, Math.min(size, room), at)
     if (second >= 0) this.#writePhysical(second, size - room, at + room)
   }
+  /** What an instruction's own access meets besides paging: alignment checks and data breakpoints. */
+  #explicit(linear: bigint, size: number, write: boolean): void {
+    if (this.#context === TlbContext.UserAligned && (Number(linear & 7n) & (size - 1)) !== 0) throw new GuestFault(AC)
+    if (this.#dataBreakpoints.length > 0)
+      this.#watch(Number((linear >> 32n) & 0xffffffffn), Number(linear & 0xffffffffn), size, write)
+  }
   read(linear: bigint, size: 1 | 2 | 4 | 8): bigint {
+    this.#explicit(linear, size, false)
     return this.#readLinear(linear, size, this.#user, this.#smapOff)
   }
   write(linear: bigint, size: 1 | 2 | 4 | 8, value: bigint): void {
+    this.#explicit(linear, size, true)
     this.#writeLinear(linear, size, value, this.#user, this.#smapOff)
   }
   readSystem(linear: bigint, size: 1 | 2 | 4 | 8): bigint {
@@ -873,6 +983,11 @@ export class Cpu implements CpuCore, LinearMemory {
     kind: AccessKind,
     copy: (physical: number, offset: number, n: number) => void,
   ): void {
+    // Of blocks only FPU environments are subject to alignment checks (table 6-7; FXSAVE may be).
+    const alignment = length === 28 || length === 108 ? 3 : length === 14 || length === 94 ? 1 : 0
+    if (this.#context === TlbContext.UserAligned && (Number(linear & 7n) & alignment) !== 0) throw new GuestFault(AC)
+    if (this.#dataBreakpoints.length > 0)
+      this.#watch(Number((linear >> 32n) & 0xffffffffn), Number(linear & 0xffffffffn), length, kind === 'write')
     const room = Math.min(length, 4096 - Number(linear & 0xfffn))
     const first = this.#physical(linear, kind, this.#user, this.#smapOff, true)
     const second =
@@ -1026,11 +1141,12 @@ export class Cpu implements CpuCore, LinearMemory {
     const deliverable =
       ((system & FLAGS_IF) !== 0 && this.interrupts.pending()) ||
       (this.interrupts.nmiPending && !this.system.nmiBlocked)
-    if (!deliverable && (system & FLAGS_TF) === 0) return
+    if (!deliverable && (system & (FLAGS_TF | FLAGS_RF)) === 0) return
     this.#shorten(this.#inhibitUntil > this.retired ? 1 : 0)
   }
-  inhibitInterrupts(): void {
+  inhibitInterrupts(debugToo = false): void {
     this.#inhibitUntil = this.retired + 1
+    if (debugToo) this.#holdDebugUntil = this.retired + 1
   }
   halt(): void {
     this.halted = true
@@ -1156,6 +1272,21 @@ const canonical = (high: number): boolean => {
   const top = high >>> 15
   return top === 0 || top === 0x1ffff
 }
+
+/** One of DR0-DR3 that DR7 enables. */
+interface Breakpoint {
+  /** In DR6. */
+  readonly bit: number
+  /** DR7.R/W: 0 execution, 1 writes, 2 ports, 3 reads and writes. */
+  readonly kind: number
+  readonly first: bigint
+  readonly length: number
+}
+/** DR7.LEN. */
+const BREAKPOINT_BYTES = [1, 2, 8, 4]
+
+/** What RFLAGS.AC demands of an operand's address (SDM 3A table 6-7): tbyte as qword, far pointers without the selector. */
+const alignmentMask = (size: number): number => (size === 10 ? 7 : size === 6 ? 3 : size - 1)
 
 /** The largest naturally aligned device access at `address` within `left` bytes. */
 const deviceAccess = (address: number, left: number): AccessSize => {

@@ -239,6 +239,7 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
   // ── segments and far transfers ─────────────────────────────────────────────────────────────────────────────────────
 
   f['movToSegment'] = () => segments.loadSegment(cpu, low0(), low1() & 0xffff)
+  f['loadFarSegment'] = () => segments.loadSegment(cpu, low0(), low1() & 0xffff, true)
   f['movFromSegmentConstant'] = () => outNumber(s.selector(low1()))
   f['checkSegment'] = (record) => {
     const operand = cpu.memoryOperand(record)

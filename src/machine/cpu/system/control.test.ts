@@ -131,9 +131,13 @@ describe('debug registers', () => {
     expect(readDebugRegister(core, 6)).toBe(0xffff2ff0n)
   })
 
-  test('enabled breakpoints are logged: they never fire', () => {
+  test('the engine learns of breakpoints as they are enabled, moved and disabled', () => {
+    writeDebugRegister(core, 0, 0x1000n)
+    expect(core.breakpointChanges).toBe(0)
     writeDebugRegister(core, 7, 1n)
-    expect(core.logged.length).toBe(1)
+    writeDebugRegister(core, 0, 0x2000n)
+    writeDebugRegister(core, 7, 0n)
+    expect(core.breakpointChanges).toBe(3)
   })
 })
 

@@ -1,9 +1,9 @@
 /**
  * Control registers (SDM 3A §2.5), debug registers (SDM 3B chapter 18), the flags that need privilege, caches, HLT and
- * MWAIT. Missing: breakpoints by debug register (stored, read back, logged when enabled) and the loading of the
+ * MWAIT. Breakpoints are cpu.ts's. Missing: the loading of the
  * PDPTEs by MOV CR3 in PAE paging outside IA-32e mode, which the page walker reads each time instead.
  */
-import { hex } from '../../../base/hex.ts'
+
 import { CallEventKind } from '../../call-event.ts'
 import { type CpuCore, DB, GP, GuestFault, UD } from '../core.ts'
 import {
@@ -200,6 +200,7 @@ function writeCr4(core: CpuCore, value: bigint): void {
     if (!state.longMode || (state.get64(CR3) & PCID_MASK) !== 0n) throw new GuestFault(GP)
   state.set64(CR4, value)
   if (((from ^ to) & CR4_FLUSHES) !== 0) core.flushTlb(true)
+  if (((from ^ to) & CR4_DE) !== 0) core.debugRegistersChanged()
 }
 
 /** DR4 and DR5 are DR6 and DR7, or #UD with CR4.DE (§18.2.2); any access with DR7.GD is #DB (§18.2.4). */
@@ -234,10 +235,10 @@ export function writeDebugRegister(core: CpuCore, index: number, value: bigint):
   if (number === DR6 || number === DR7) {
     if (value >> 32n !== 0n) throw new GuestFault(GP)
     next = number === DR6 ? (value & DR6_WRITABLE) | DR6_FIXED : (value & DR7_WRITABLE) | DR7_FIXED
-    if (number === DR7 && (next & DR7_ENABLES) !== 0n)
-      core.log(`DR7 = ${hex(next)}: breakpoints by debug register never fire`)
   }
+  const enables = core.state.get64(DR0 + DR7 * 8) | (number === DR7 ? next : 0n)
   core.state.set64(DR0 + number * 8, next)
+  if (number !== DR6 && (enables & DR7_ENABLES) !== 0n) core.debugRegistersChanged()
 }
 
 /** LMSW: PE, MP, EM and TS; it can set PE and not clear it. */

@@ -81,7 +81,7 @@ const CP = 21
 const VE = 20
 const DR6 = DR0 + 6 * 8
 const DR7 = DR0 + 7 * 8
-const DR6_BS = 1n << 14n
+const DR6_BS = 1 << 14
 const DR7_GD = 1n << 13n
 
 const bit = (vectors: readonly number[]): number => vectors.reduce((mask, v) => mask | (1 << v), 0)
@@ -134,11 +134,11 @@ export function deliverException(core: CpuCore, vector: number, errorCode: numbe
 }
 
 /**
- * Delivers a trap raised after an instruction completed: state.rip is already the next instruction. #DB is a single
- * step, the only one there is, and sets DR6.BS.
+ * Delivers a trap raised after an instruction completed: state.rip is already the next instruction. For #DB `dr6` says
+ * what it was, a single step if nothing else.
  */
-export function deliverTrap(core: CpuCore, vector: number): void {
-  if (vector === DB) core.state.set64(DR6, core.state.get64(DR6) | DR6_BS)
+export function deliverTrap(core: CpuCore, vector: number, dr6 = DR6_BS): void {
+  if (vector === DB) core.state.set64(DR6, core.state.get64(DR6) | BigInt(dr6))
   deliver(core, vector, 0, core.state.rip, false)
 }
 
@@ -235,6 +235,8 @@ function enter(
   if (vector === DB && source !== Source.Software) state.set64(DR7, state.get64(DR7) & ~DR7_GD)
   // A handler may write the monitored line: MWAIT must not sleep through it (§9.10.4).
   core.system.monitored = undefined
+  // TF was cleared: no trap between INT n and its handler.
+  if (source !== Source.Hardware) core.stepAfter(false)
   core.modeChanged()
   core.interruptsChanged()
   core.trace(CallEventKind.Interrupt, vector, core.nextRip)
@@ -294,7 +296,10 @@ function enterLong(
   const bytes = pushError ? 48 : 40
   const top = BigInt.asUintN(64, (rsp & ~0xfn) - BigInt(bytes))
   if (!isCanonical(top)) throw new GuestFault(SSF, ext)
-  memory.probeWrite(top, bytes, cpl)
+  // CR2 names the first push that fails: they go downwards, and the frame is aligned.
+  const highest = top + BigInt(bytes - 8)
+  memory.probeWrite(highest, 8, cpl)
+  if (highest >> 12n !== top >> 12n) memory.probeWrite((highest & ~0xfffn) - 8n, 8, cpl)
   setAccessed(core, code)
 
   let at = top

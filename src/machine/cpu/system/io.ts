@@ -17,6 +17,7 @@ export const iopl = (core: CpuCore): number => (core.state.get32(RFLAGS_SYSTEM) 
 /** #GP(0) unless IOPL or the TSS bitmap lets this CPL at the port. */
 export function checkPort(core: CpuCore, port: number, size: 1 | 2 | 4): void {
   const { state, memory } = core
+  core.portAccessed(port, size)
   if (!protectedMode(core)) return
   if (state.cpl <= iopl(core) && (state.get32(RFLAGS_SYSTEM) & FLAGS_VM) === 0) return
   const attributes = state.attributes(TR)

@@ -97,12 +97,12 @@ describe('IRETQ', () => {
     expect(faultOf(() => iret(core, 8))).toEqual([GP, 0])
   })
 
-  test('level 3 changes neither IOPL nor IF; the rest comes from the image, but for RF', () => {
+  test('level 3 changes neither IOPL nor IF; the rest comes from the image', () => {
     core.level(3)
     core.state.rflags = FLAGS_IF
     core.frame(8, 0x7000, USER_CODE, FLAGS_IOPL | FLAGS_RF | FLAGS_ZF, 0x9000, USER_DATA)
     iret(core, 8)
-    expect(core.state.rflags).toBe(FLAGS_IF | FLAGS_ZF | FLAGS_FIXED)
+    expect(core.state.rflags).toBe(FLAGS_IF | FLAGS_ZF | FLAGS_RF | FLAGS_FIXED)
   })
 })
 

@@ -13,6 +13,7 @@ import {
   FLAGS_IOPL,
   FLAGS_IOPL_SHIFT,
   FLAGS_NT,
+  FLAGS_RF,
   FLAGS_TF,
   FLAGS_VIF,
   FLAGS_VIP,
@@ -38,11 +39,7 @@ import {
 import { checkReturnCode, checkReturnStack, dropInnerSegments, fillReturnStack } from './returns.ts'
 
 const ALWAYS = FLAGS_ARITHMETIC | FLAGS_TF | FLAGS_DF | FLAGS_NT
-/**
- * RF of the image is dropped: it only holds off instruction breakpoints, which never fire here (control.ts), and a
- * processor clears it again after one instruction.
- */
-const WIDE = FLAGS_AC | FLAGS_ID
+const WIDE = FLAGS_AC | FLAGS_ID | FLAGS_RF
 
 /** IRET with the operand size in bytes. */
 export function iret(core: CpuCore, operandBytes: 2 | 4 | 8): void {

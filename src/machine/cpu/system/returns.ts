@@ -66,7 +66,11 @@ export function dropInnerSegments(core: CpuCore, cpl: number): void {
   const { state } = core
   for (let i = 0; i < 4; i++) {
     const segment = i === 0 ? ES : i === 1 ? FS : i === 2 ? GS : DS
-    if (isNull(state.selector(segment))) continue
+    if (isNull(state.selector(segment))) {
+      // Intel makes selectors 1 to 3 zero; FS and GS keep their bases.
+      if (core.system.model.vendor === 'intel') fillNull(core, segment, 0, state.base(segment))
+      continue
+    }
     const attributes = state.attributes(segment)
     const conformingCode = (attributes & (ATTR_S | ATTR_CODE | ATTR_DC)) === (ATTR_S | ATTR_CODE | ATTR_DC)
     if (dplOfAttributes(attributes) < cpl && !conformingCode)

@@ -85,15 +85,18 @@ function checkUmip(core: CpuCore): void {
   if (core.state.cpl !== 0 && (core.state.get32(CR4) & CR4_UMIP) !== 0) throw new GuestFault(GP)
 }
 
-/** MOV Sreg, POP Sreg, LDS...: not CS. A load of SS inhibits interrupts for one instruction (SDM 3A §6.8.3). */
-export function loadSegment(core: CpuCore, segment: number, selector: number): void {
+/**
+ * MOV Sreg, POP Sreg, LDS...: not CS. A load of SS other than by LSS inhibits interrupts and #DB for one instruction
+ * (SDM 3A §6.8.3).
+ */
+export function loadSegment(core: CpuCore, segment: number, selector: number, withOffset = false): void {
   const { state } = core
   if (!protectedMode(core)) {
     state.setSegment(segment, selector, state.attributes(segment), state.limit(segment), BigInt(selector << 4))
   } else if (segment === SS) loadStackSegment(core, selector)
   else loadDataSegment(core, segment, selector)
   core.modeChanged()
-  if (segment === SS) core.inhibitInterrupts()
+  if (segment === SS && !withOffset) core.inhibitInterrupts(true)
 }
 
 function loadStackSegment(core: CpuCore, selector: number): void {
@@ -408,9 +411,11 @@ function storeTable(core: CpuCore, linear: bigint, baseAt: number, limitAt: numb
   checkUmip(core)
   const long = core.state.codeMode === CodeMode.Bits64
   core.memory.probeWrite(linear, long ? 10 : 6, core.state.cpl)
-  core.memory.write(linear, 2, BigInt(core.state.get32(limitAt) & 0xffff))
+  // As the level's own writes, but not subject to alignment checks in two parts.
+  core.memory.writeAs(linear, 2, BigInt(core.state.get32(limitAt) & 0xffff), core.state.cpl)
   const base = core.state.get64(baseAt)
-  core.memory.write(BigInt.asUintN(64, linear + 2n), long ? 8 : 4, long ? base : base & MASK32)
+  const value = long ? base : base & MASK32
+  core.memory.writeAs(BigInt.asUintN(64, linear + 2n), long ? 8 : 4, value, core.state.cpl)
 }
 
 /** SGDT. With a 16-bit operand all 32 bits of base are stored, as every processor since the 80386 does. */

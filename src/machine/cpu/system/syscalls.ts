@@ -4,7 +4,7 @@
  */
 import { CallEventKind } from '../../call-event.ts'
 import { type CpuCore, GP, GuestFault, UD } from '../core.ts'
-import { FLAGS_FIXED, FLAGS_IF, FLAGS_RF, FLAGS_VM } from '../flags.ts'
+import { FLAGS_FIXED, FLAGS_IF, FLAGS_RF, FLAGS_TF, FLAGS_VM } from '../flags.ts'
 import { CodeMode, CS, EFER, EFER_SCE, R11, RCX, RDX, RFLAGS_SYSTEM, RSP, SS } from '../state.ts'
 import { in64BitMode, isCanonical, MASK32, protectedMode, setCpl } from './descriptors.ts'
 import { privileged } from './io.ts'
@@ -45,6 +45,8 @@ export function syscall(core: CpuCore): void {
     flat(core, selector, CODE32, selector + 8, 0)
     core.nextRip = system.star & MASK32
   }
+  // SYSCALL and SYSRET trap by TF as it is after them, unlike other instructions.
+  core.stepAfter((state.get32(RFLAGS_SYSTEM) & FLAGS_TF) !== 0)
   core.modeChanged()
   core.interruptsChanged()
   core.trace(CallEventKind.Syscall, 0, core.nextRip)
@@ -63,6 +65,7 @@ export function sysret(core: CpuCore, operandBytes: 4 | 8): void {
   const base = Number(system.star >> 48n)
   if (state.longMode) state.rflags = (Number(state.get64(R11) & MASK32) & SYSRET_FLAGS) | FLAGS_FIXED
   else state.rflags = state.rflags | FLAGS_IF
+  core.stepAfter((state.get32(RFLAGS_SYSTEM) & FLAGS_TF) !== 0)
   flat(core, (to64 ? base + 16 : base) | 3, to64 ? CODE64 : CODE32, (base + 8) | 3, 3)
   core.nextRip = to64 ? rcx : rcx & MASK32
   core.modeChanged()

@@ -34,7 +34,7 @@ const loadFar =
     const offset = b.let(loadInt(at, b.bits))
     const selector = b.let(i64.load16_u(at, b.bits / 8))
     b.f.emit([state.store64(SCRATCH, k(segment)), state.store64(SCRATCH + 8, selector)])
-    b.host('movToSegment', () => d.write(offset))
+    b.host('loadFarSegment', () => d.write(offset))
   }
 /** Pushing a segment register zero-extends it; popping reads the operand size but keeps 16 bits. */
 const pushSegment =

@@ -82,6 +82,7 @@ export class FakeCore implements CpuCore {
   cause = ''
   halts = 0
   inhibited = 0
+  breakpointChanges = 0
   tsc = 1000n
   deadline = 0n
 
@@ -199,6 +200,11 @@ export class FakeCore implements CpuCore {
   inhibitInterrupts(): void {
     this.inhibited++
   }
+  stepAfter(): void {}
+  debugRegistersChanged(): void {
+    this.breakpointChanges++
+  }
+  portAccessed(): void {}
   halt(): void {
     this.halts++
   }
