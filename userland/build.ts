@@ -1,6 +1,7 @@
 /**
- * Builds NetBSD's /sbin/init of ours: `npx tsx userland/build.ts`. One C file through gcc, one ELF out of ld, written with
- * a record of its sources beside it, so that a test can tell when the two have drifted apart.
+ * Builds NetBSD's userland of ours, /sbin/init, /bin/sh and the rest in one program: `npx tsx userland/build.ts`. C through
+ * gcc, one ELF out of ld, written with a record of its sources beside it, so that a test can tell when the two have drifted
+ * apart.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -25,6 +26,10 @@ export interface BuildRecord {
 const CFLAGS = [
   '-std=c11',
   '-Os',
+  // The kernel need not save a register that is never used.
+  '-mgeneral-regs-only',
+  '-ffunction-sections',
+  '-fdata-sections',
   '-Wall',
   '-Wextra',
   '-Werror',
@@ -46,6 +51,10 @@ const LDFLAGS = [
   '-nostdlib',
   '--build-id=none',
   '-X',
+  '-s',
+  '--gc-sections',
+  '-z',
+  'norelro',
   '-z',
   'noseparate-code',
   '-z',
@@ -65,8 +74,12 @@ export const sha256 = (bytes: Uint8Array | string): string => createHash('sha256
 /** Every file that the ELF depends on, in name order. */
 export const sourceFiles = (): string[] =>
   readdirSync(userlandDirectory)
-    .filter((name) => /\.[ch]$/.test(name) || name === 'build.ts')
+    .filter((name) => /\.([ch]|def)$/.test(name) || name === 'build.ts')
     .sort()
+
+/** The names that the program answers to, in commands.def's order. */
+export const commandNames = (): string[] =>
+  [...readFileSync(join(userlandDirectory, 'commands.def'), 'utf8').matchAll(/^COMMAND\("([^"]+)"/gm)].map((m) => m[1]!)
 
 export const sourcesHash = (): string =>
   sha256(
@@ -87,10 +100,15 @@ export function compilerVersion(): string | undefined {
 export function build(): Uint8Array {
   const directory = mkdtempSync(join(tmpdir(), 'playground-userland-'))
   try {
-    const object = join(directory, 'init.o')
     const elf = join(directory, 'init')
-    run('gcc', [...CFLAGS, '-c', 'init.c', '-o', object])
-    run('ld', [...LDFLAGS, '-o', elf, object])
+    const objects = sourceFiles()
+      .filter((name) => name.endsWith('.c'))
+      .map((name) => {
+        const object = join(directory, name.replace(/c$/, 'o'))
+        run('gcc', [...CFLAGS, '-c', name, '-o', object])
+        return object
+      })
+    run('ld', [...LDFLAGS, '-o', elf, ...objects])
     return readFileSync(elf)
   } finally {
     rmSync(directory, { recursive: true, force: true })

@@ -1,222 +1,136 @@
 /*
- * /sbin/init for NetBSD/amd64: the first process, a console and a very small shell. No libc, no dynamic linker.
+ * Process 1: mounts, a console, /etc/rc, then a login shell, again and again.
  *
- * What is modelled: process 1 gets no open files, so it opens /dev/console itself and makes it 0, 1 and 2. The
- * terminal starts in canonical mode with echo, so the kernel edits the line and one read() returns one line. The
- * kernel mounts the root read-only; `write` remounts it (MNT_UPDATE without MNT_RDONLY) before it writes.
+ * Process 1 gets no open files, so it opens /dev/console itself. It is no terminal user: each shell runs in a session of its
+ * own, in a child that makes the console its controlling terminal. Echo stays off until the first shell asks for a line,
+ * so that what was typed ahead is seen once, at the prompt.
  *
- * Left out on purpose: rc scripts, signals, running programs, job control.
+ * Left out on purpose: ttys(5), run levels, single user mode, utmp.
  */
-#include "netbsd.h"
+#include "commands.h"
 
-/*
- * The note by which the kernel knows its own programs (and refuses others):
- *
- *   +---------+---------+---------+--------------------+-------------+
- *   | namesz  | descsz  | type    | "NetBSD\0" + 1 pad | version     |
- *   | 7       | 4       | 1       | 8 bytes            | 1000000000  |
- *   +---------+---------+---------+--------------------+-------------+
- *
- * The version is that of NetBSD 10.0, the oldest whose calls are used.
- */
-__asm__(".pushsection .note.netbsd.ident, \"a\", @note\n"
-        "\t.p2align 2\n"
-        "\t.long 7, 4, 1\n"
-        "\t.ascii \"NetBSD\\0\\0\"\n"
-        "\t.long 1000000000\n"
-        ".popsection\n");
-
-/* rsp points at argc, which nothing here needs. */
-__asm__(".globl _start\n"
-        "_start:\n"
-        "\txorl %ebp, %ebp\n"
-        "\tandq $-16, %rsp\n"
-        "\tcall init\n"
-        "\tud2\n");
-
-static const char greeting[] = "INIT: hello from NetBSD userland\n";
-static const char written_path[] = "/tmp/written";
-static char page[4096];
-
-static u64 length_of(const char *text) {
-  u64 n = 0;
-  while (text[n] != '\0') n++;
-  return n;
-}
-
-static int same(const char *a, const char *b) {
-  while (*a != '\0' && *a == *b) a++, b++;
-  return *a == *b;
-}
-
-static void put_bytes(const char *bytes, u64 length) {
-  while (length > 0) {
-    i64 n = sys_write(1, bytes, length);
-    if (n <= 0) return;
-    bytes += n;
-    length -= (u64)n;
-  }
-}
-
-static void put(const char *text) { put_bytes(text, length_of(text)); }
-
-static void put_number(u64 value) {
-  char digits[20];
-  u64 at = sizeof digits;
-  do digits[--at] = (char)('0' + value % 10);
-  while ((value /= 10) != 0);
-  put_bytes(digits + at, sizeof digits - at);
-}
-
-/* "what: error 30", and true, when `result` is an error. */
-static int failed(const char *what, i64 result) {
-  if (result >= 0) return 0;
-  put(what);
-  put(": error ");
-  put_number((u64)-result);
-  put("\n");
-  return 1;
-}
+static const char console[] = "/dev/console";
+static struct termios modes; /* what a shell starts with */
+static int has_modes;
 
 static void open_console(void) {
-  i64 fd = sys_open("/dev/console", O_RDWR, 0);
+  for (int fd = 0; fd <= 2; fd++) sys_close(fd);
+  const i64 fd = sys_open(console, O_RDWR | O_NOCTTY, 0);
   for (int wanted = 0; wanted <= 2; wanted++)
     if (fd >= 0 && fd != wanted) sys_dup2((int)fd, wanted);
   if (fd > 2) sys_close((int)fd);
 }
 
-static i64 remount_root_writable(void) {
-  struct ufs_args args = { 0 };
-  return sys_mount("ext2fs", "/", MNT_UPDATE, &args, sizeof args);
-}
-
-/* Writes a file, makes it reach the disk, and reads it back. */
-static void write_and_check(void) {
-  static char back[sizeof greeting];
-  const u64 length = sizeof greeting - 1;
-  i64 fd = sys_open(written_path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  if (fd == -EROFS) {
-    if (failed("mount -u /", remount_root_writable())) return;
-    fd = sys_open(written_path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+static void set_up_terminal(void) {
+  static const u8 keys[][2] = {
+    { VEOF, 4 },      { VEOL, 0xff },   { 2, 0xff },         { VERASE, 127 },  { VWERASE, 23 }, { VKILL, 21 },
+    { VREPRINT, 18 }, { VINTR, 3 },     { VQUIT, 28 },       { VSUSP, 26 },    { VDSUSP, 0xff }, { VSTART, 17 },
+    { VSTOP, 19 },    { VLNEXT, 22 },   { VDISCARD, 0xff },  { VMIN, 1 },      { VTIME, 0 },    { VSTATUS, 20 },
+  };
+  struct winsize size = { 0 };
+  has_modes = sys_ioctl(0, TIOCGETA, &modes) == 0;
+  if (has_modes) {
+    modes.c_iflag = BRKINT | ICRNL | IXON | IMAXBEL;
+    modes.c_oflag = OPOST | ONLCR;
+    modes.c_cflag = (modes.c_cflag & ~(u32)HUPCL) | CS8 | CREAD | CLOCAL;
+    modes.c_lflag = ICANON | ISIG | IEXTEN | ECHOKE | ECHOE | ECHOK | ECHO | ECHOCTL;
+    for (u64 i = 0; i < COUNT(keys); i++) modes.c_cc[keys[i][0]] = keys[i][1];
+    struct termios quiet = modes;
+    quiet.c_lflag &= ~(u32)ECHO;
+    sys_ioctl(0, TIOCSETA, &quiet);
   }
-  if (failed(written_path, fd)) return;
-  i64 wrote = sys_write((int)fd, greeting, length);
-  i64 synced = sys_fsync((int)fd);
-  sys_close((int)fd);
-  if (failed("write", wrote) || failed("fsync", synced)) return;
-
-  fd = sys_open(written_path, O_RDONLY, 0);
-  if (failed(written_path, fd)) return;
-  i64 got = sys_read((int)fd, back, sizeof back - 1);
-  sys_close((int)fd);
-  back[got > 0 ? got : 0] = '\0';
-  put((u64)wrote == length && same(back, greeting) ? "write: ok, " : "write: MISMATCH, ");
-  put(written_path);
-  put("\n");
-}
-
-static void list(const char *path) {
-  i64 fd = sys_open(path, O_RDONLY, 0);
-  if (failed(path, fd)) return;
-  i64 size;
-  while ((size = sys_getdents((int)fd, page, sizeof page)) > 0) {
-    for (i64 at = 0; at < size;) {
-      const struct dirent *entry = (const struct dirent *)(page + at);
-      if (entry->d_fileno != 0) {
-        put_bytes(entry->d_name, entry->d_namlen);
-        put(entry->d_type == DT_DIR ? "/\n" : entry->d_type == DT_LNK ? "@\n" : "\n");
-      }
-      at += entry->d_reclen;
-    }
-  }
-  failed(path, size);
-  sys_close((int)fd);
-}
-
-static void show(const char *path) {
-  i64 fd = sys_open(path, O_RDONLY, 0);
-  if (failed(path, fd)) return;
-  i64 size;
-  while ((size = sys_read((int)fd, page, sizeof page)) > 0) put_bytes(page, (u64)size);
-  failed(path, size);
-  sys_close((int)fd);
-}
-
-static void kernel_name(int which) {
-  const int name[2] = { CTL_KERN, which };
-  u64 length = sizeof page;
-  if (!failed("sysctl", sys_sysctl(name, 2, page, &length))) put_bytes(page, length_of(page));
-}
-
-static void uptime(void) {
-  struct timespec t;
-  if (failed("clock", sys_clock_gettime(CLOCK_MONOTONIC, &t))) return;
-  const u64 milliseconds = (u64)t.tv_nsec / 1000000;
-  put("up ");
-  put_number((u64)t.tv_sec);
-  put(milliseconds < 10 ? ".00" : milliseconds < 100 ? ".0" : ".");
-  put_number(milliseconds);
-  put(" s\n");
-}
-
-static void help(void) {
-  put("help             this list\n"
-      "ls [DIRECTORY]   names in a directory\n"
-      "cat FILE         a file's bytes\n"
-      "uname            the kernel's version\n"
-      "uptime           seconds since the kernel started\n"
-      "write            write, sync and read back a file on the root disk\n"
-      "reboot           restart the machine\n"
-      "poweroff, halt   stop the machine\n"
-      "anything else is echoed\n");
-}
-
-static void leave(const char *word, int how) {
-  put(word);
-  put(": syncing the disk\n");
-  sys_sync();
-  failed(word, sys_reboot(how));
-}
-
-static void obey(char *line) {
-  char *argument = line;
-  while (*argument != '\0' && *argument != ' ') argument++;
-  while (*argument == ' ') *argument++ = '\0';
-  const int alone = *argument == '\0';
-
-  if (*line == '\0') return;
-  if (same(line, "help")) help();
-  else if (same(line, "ls")) list(alone ? "/" : argument);
-  else if (same(line, "cat") && !alone) show(argument);
-  else if (same(line, "uname")) kernel_name(KERN_VERSION);
-  else if (same(line, "uptime")) uptime();
-  else if (same(line, "write")) write_and_check();
-  else if (same(line, "reboot")) leave(line, RB_AUTOBOOT);
-  else if (same(line, "poweroff")) leave(line, RB_POWERDOWN);
-  else if (same(line, "halt")) leave(line, RB_HALT);
-  else {
-    put("echo: ");
-    put(line);
-    put(alone ? "\n" : " ");
-    if (!alone) put(argument), put("\n");
+  if (sys_ioctl(0, TIOCGWINSZ, &size) == 0 && size.ws_col == 0) {
+    size.ws_row = 25;
+    size.ws_col = 80;
+    sys_ioctl(0, TIOCSWINSZ, &size);
   }
 }
 
-__attribute__((used, noreturn)) void init(void) {
-  static char line[1024];
-  open_console();
-  put(greeting);
+/* File systems that a kernel may lack: their absence is no news. */
+static void mount_all(void) {
+  struct ufs_args root = { 0 };
+  struct tmpfs_args memory = { .ta_version = 1, .ta_root_mode = 01777 };
+  struct statvfs *s = alloc(sizeof *s);
+  struct procfs_args processes = { .version = 1 };
+  const char *type = "ext2fs";
+  if (CALL(SYS_statvfs1, "/", s, MNT_NOWAIT) == 0) type = s->f_fstypename;
+  /* A disk that cannot be written leaves a root to read. */
+  failed(sys_mount(type, "/", MNT_UPDATE, &root, sizeof root), "make writable", "/");
+  sys_mount("tmpfs", "/tmp", MNT_NOSUID | MNT_NODEV, &memory, sizeof memory);
+  sys_mount("kernfs", "/kern", 0, NULL, 0);
+  sys_mount("procfs", "/proc", 0, &processes, sizeof processes);
+}
+
+/* In a child: a session, for a shell one whose terminal is the console, then the program. */
+__attribute__((noreturn)) static void become(char **argv, const char *path, int foreground) {
+  static char *const variables[] = { "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/root", "USER=root", "SHELL=/bin/sh",
+                                     "TERM=xterm-256color", NULL };
+  for (int i = 1; i < NSIG; i++) on_signal(i, SIG_DFL, 0);
+  unblock_signals();
+  CALL(SYS_setsid, 0, 0, 0);
+  if (foreground) {
+    if (has_modes) sys_ioctl(0, TIOCSETA, &modes);
+    if (CALL(SYS_chdir, "/root", 0, 0) < 0) CALL(SYS_chdir, "/", 0, 0);
+    sys_ioctl(0, TIOCSCTTY, NULL);
+  }
+  failed(sys_execve(path, argv, variables), "run", path);
+  sys_exit(127);
+}
+
+/* Waits for `pid`; orphans end on the way. */
+static void wait_for(i64 pid) {
+  int status;
   for (;;) {
-    put("# ");
-    i64 size = sys_read(0, line, sizeof line - 1);
-    if (size <= 0) {
-      /* End of file or a console that went away: wait, since process 1 must not end. */
-      const struct timespec second = { 1, 0 };
-      sys_nanosleep(&second);
-      continue;
-    }
-    while (size > 0 && (line[size - 1] == '\n' || line[size - 1] == '\r' || line[size - 1] == ' ')) size--;
-    line[size] = '\0';
-    obey(line);
+    const i64 done = sys_wait4(-1, &status, 0, NULL);
+    if (done == pid || done == -ECHILD) return;
+  }
+}
+
+static i64 start_child(char **argv, const char *path, int foreground) {
+  const i64 pid = sys_fork();
+  if (pid == 0) become(argv, path, foreground);
+  failed(pid, "start", path);
+  return pid;
+}
+
+static void show_file(const char *path) {
+  char bytes[1024];
+  const i64 fd = sys_open(path, O_RDONLY | O_CLOEXEC, 0);
+  i64 n;
+  if (fd < 0) return;
+  while ((n = sys_read((int)fd, bytes, sizeof bytes)) > 0) put_bytes(bytes, (u64)n);
+  sys_close((int)fd);
+}
+
+static void pause_for(i64 seconds) {
+  const struct timespec t = { seconds, 0 };
+  sys_nanosleep(&t);
+}
+
+void init_main(void) {
+  program = "init";
+  for (int i = 1; i < NSIG; i++)
+    if (i != SIGCHLD && (i < 4 || i > 12)) on_signal(i, SIG_IGN, 0); /* 4 to 12 tell of our own faults: let the kernel say so */
+  open_console();
+  set_up_terminal();
+  mount_all();
+  if (sys_access("/etc/rc", R_OK) == 0) {
+    const i64 pid = start_child((char *[]){ "sh", "/etc/rc", NULL }, "/bin/sh", 0);
+    if (pid > 0) wait_for(pid);
+  }
+  put("INIT: hello from NetBSD userland\n");
+  show_file("/etc/motd");
+  flush();
+  for (;;) {
+    struct timespec before, after;
+    sys_clock_gettime(CLOCK_MONOTONIC, &before);
+    const i64 pid = start_child((char *[]){ "-sh", NULL }, "/bin/sh", 1);
+    if (pid > 0) wait_for(pid);
+    /* When a session's leader ends, the kernel takes its terminal from everybody. */
+    open_console();
+    set_up_terminal();
+    sys_clock_gettime(CLOCK_MONOTONIC, &after);
+    /* A shell that cannot live must not keep the machine busy. */
+    if (after.tv_sec - before.tv_sec < 1) pause_for(1);
   }
 }

@@ -1,6 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { type BuildRecord, build, compilerVersion, initPath, recordPath, sha256, sourcesHash } from './build.ts'
+import { NETBSD_COMMANDS } from '../src/disk/netbsd-root.ts'
+import {
+  type BuildRecord,
+  build,
+  commandNames,
+  compilerVersion,
+  initPath,
+  recordPath,
+  sha256,
+  sourcesHash,
+} from './build.ts'
 
 const again = 'run `npx tsx userland/build.ts` and commit public/guests/netbsd'
 const elf = readFileSync(initPath)
@@ -10,6 +20,12 @@ describe('the committed /sbin/init', () => {
   test('was built from the sources beside this test', () => {
     expect(record.sources, again).toBe(sourcesHash())
     expect(record.elf, again).toBe(sha256(elf))
+  })
+
+  test('is under 150 KB and has a link for each of its commands, which are in order', () => {
+    expect(elf.length).toBeLessThan(150_000)
+    expect(commandNames()).toEqual([...commandNames()].sort())
+    expect([...NETBSD_COMMANDS].sort()).toEqual(commandNames())
   })
 
   const compiler = compilerVersion()

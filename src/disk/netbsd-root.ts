@@ -87,16 +87,18 @@ const links = (inSbin: boolean): [string, TreeNode][] =>
 
 const RC = `# /etc/rc: init runs this once, before the first shell.
 hostname playground
-ifconfig lo0 127.0.0.1
-# The machine's own network: 10.0.2.2 is the way out, if there is one.
-if ifconfig vioif0 inet 10.0.2.15/24 up 2>/dev/null; then
-  route add default 10.0.2.2
-fi
+# The machine's own network, if there is one: 10.0.2.2 is the way out. It takes the kernel longer than all else here, so it
+# is done once the shell is there.
+(
+  sleep 0.05
+  ifconfig lo0 127.0.0.1
+  ifconfig vioif0 inet 10.0.2.15/24 up && route add default 10.0.2.2
+) 2>/dev/null &
 if [ -r /etc/rc.local ]; then . /etc/rc.local; fi
 `
 
 const PROFILE = `# /etc/profile: every login shell runs this first.
-if [ -r /etc/motd ]; then cat /etc/motd; fi
+if [ -r /root/.profile ]; then . /root/.profile; fi
 `
 
 /** The tree alone, for whoever wants to add to it. */
@@ -108,7 +110,7 @@ export const netbsdTree = (init: Uint8Array): DirectoryNode =>
     etc: directory({
       fstab: text('/dev/ld0a / ext2fs rw 1 1\ntmpfs /tmp tmpfs rw 0 0\n'),
       group: text('wheel:*:0:root\noperator:*:5:root\nnogroup:*:39:\nusers:*:100:\n'),
-      motd: text('NetBSD, booted by the NetBSD microVM playground. Type help.\n'),
+      motd: text('NetBSD, booted by the NetBSD microVM playground. `help` lists the commands.\n'),
       passwd: text('root:*:0:0:Charlie &:/root:/bin/sh\nnobody:*:32767:39:Nobody:/nonexistent:/bin/sh\n'),
       profile: text(PROFILE),
       rc: text(RC),
