@@ -125,6 +125,8 @@ export interface CpuSurroundings {
 const Pending = { None: 0, Device: 1, Ram: 2, Split: 3 } as const
 
 const NO_ACCESS = 0
+/** Exceptions in excess of retired instructions after which `run` returns. */
+const MAX_FRUITLESS_EXCEPTIONS = 10_000
 const DR6 = DR0 + 6 * 8
 const DR6_BS = 1 << 14
 /** Call events kept for a reader that does not come: 4 million. */
@@ -132,7 +134,7 @@ const TRACE_KEPT_BYTES = 4_000_000 * CALL_EVENT_BYTES
 const STACK_MNEMONICS = new Set(['PUSH', 'POP', 'CALL', 'RET', 'ENTER', 'LEAVE', 'PUSHF', 'POPF', 'IRET', 'RETF'])
 
 /** Instructions that take an address and write there, and how much those touch that give no size. */
-const WRITES_BY_ADDRESS = /^(FXSAVE|XSAVE|FNSAVE|FNSTENV|SGDT|SIDT|CMPXCHG|ARPL)/
+const WRITES_BY_ADDRESS = /^(FXSAVE|XSAVE|FNSAVE|FNSTENV|SGDT|SIDT|CMPXCHG)/
 const ADDRESSED_BYTES_16: Readonly<Record<string, number>> = { FNSAVE: 94, FRSTOR: 94, FNSTENV: 14, FLDENV: 14 }
 const FAR_POINTER = /^(L[DEFGS]S|JMP|CALL)$/
 const ADDRESSED_BYTES: Readonly<Record<string, number>> = {
@@ -352,7 +354,10 @@ export class Cpu implements CpuCore, LinearMemory {
     const start = this.#retired
     const end = start + instructions
     this.#breakRequested = false
+    const exceptions = this.counters.exceptions
     while (this.#retired < end && this.shutdownCause === undefined && !this.#breakRequested) {
+      // A guest whose handlers fault at once retires nothing for ever: its host must get a word in.
+      if (this.counters.exceptions - exceptions - (this.#retired - start) > MAX_FRUITLESS_EXCEPTIONS) break
       if (this.#takeInterrupt()) continue
       if (this.halted) break
       const system = this.state.get32(RFLAGS_SYSTEM)
@@ -793,8 +798,10 @@ export class Cpu implements CpuCore, LinearMemory {
 
   #readSlow(low: number, high: number, size: number): number {
     this.counters.slowReads++
-    if (this.#mode === CodeMode.Bits64 && !canonical(high)) return this.#nonCanonical()
-    if (this.#context === TlbContext.UserAligned && (low & (size - 1)) !== 0) return this.#setFault(AC, 0)
+    if (this.#mode === CodeMode.Bits64 && (!canonical(high) || leavesLowerHalf(high, low, size)))
+      return this.#nonCanonical()
+    if (this.#context === TlbContext.UserAligned && (low & alignmentMask(size)) !== 0) return this.#setFault(AC, 0)
+    if (this.#dataBreakpoints.length > 0) this.#watch(high, low, size, false)
     const t = this.#translate(high, low, 'read')
     if (t.physical < 0) return this.#pageFault(high, low, t.errorCode)
     const room = 4096 - (low & 0xfff)
@@ -820,8 +827,10 @@ export class Cpu implements CpuCore, LinearMemory {
 
   #writeSlow(low: number, high: number, size: number, modify: boolean): number {
     this.counters.slowWrites++
-    if (this.#mode === CodeMode.Bits64 && !canonical(high)) return this.#nonCanonical()
-    if (this.#context === TlbContext.UserAligned && (low & (size - 1)) !== 0) return this.#setFault(AC, 0)
+    if (this.#mode === CodeMode.Bits64 && (!canonical(high) || leavesLowerHalf(high, low, size)))
+      return this.#nonCanonical()
+    if (this.#context === TlbContext.UserAligned && (low & alignmentMask(size)) !== 0) return this.#setFault(AC, 0)
+    if (this.#dataBreakpoints.length > 0) this.#watch(high, low, size, true)
     const t = this.#translate(high, low, 'write')
     if (t.physical < 0) return this.#pageFault(high, low, t.errorCode)
     const room = 4096 - (low & 0xfff)
@@ -1272,6 +1281,10 @@ const canonical = (high: number): boolean => {
   const top = high >>> 15
   return top === 0 || top === 0x1ffff
 }
+
+/** An access that begins below the hole in the middle of the address space and ends in it. */
+const leavesLowerHalf = (high: number, low: number, size: number): boolean =>
+  high === 0x7fff && (low >>> 0) + size > 0x100000000
 
 /** One of DR0-DR3 that DR7 enables. */
 interface Breakpoint {
