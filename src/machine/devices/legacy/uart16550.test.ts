@@ -138,7 +138,7 @@ describe('receiver', () => {
     write(UART.IER, 0x01)
     uart.receive(bytes(trigger - 1))
     expect(line.level).toBe(false)
-    write(UART.FCR, fcr | 0x02)
+    for (let i = 1; i < trigger; i++) read(UART.RBR)
     clock.advance(100 * CHARACTER)
     uart.receive(bytes(trigger))
     expect(read(UART.IIR)).toBe(0xc4)
@@ -201,6 +201,21 @@ describe('receiver', () => {
       clock.advance(CHARACTER)
     }
     expect(got).toEqual([0, 1, 2])
+  })
+
+  test('clearing the FIFO gives unread bytes back to the host, which sends them again', () => {
+    write(UART.FCR, 0x01)
+    write(UART.IER, 0x01)
+    uart.receive(bytes(20))
+    read(UART.RBR)
+    write(UART.FCR, 0x03)
+    expect(read(UART.LSR) & 1).toBe(0)
+    const got: number[] = []
+    for (let i = 0; i < 40; i++) {
+      clock.advance(CHARACTER)
+      while ((read(UART.LSR) & 1) !== 0) got.push(read(UART.RBR))
+    }
+    expect(got).toEqual(Array.from(bytes(20)).slice(1))
   })
 
   test('what is typed ahead of the driver waits until it listens, and outlives its reset of the FIFO', () => {

@@ -270,7 +270,18 @@ export class Uart16550 implements BusDevice {
     this.#update()
   }
 
+  /**
+   * Bytes that the host sent and nobody read go back to its queue: a driver that sets the chip up clears noise, not what
+   * a person typed. They come again a character time later.
+   */
   #clearFifo(): void {
+    if (this.#fifo.length > 0 && (this.MCR & MCR_LOOP) === 0) {
+      const left = this.#queue[0]
+      if (left !== undefined && this.#queueStart > 0) this.#queue[0] = left.subarray(this.#queueStart)
+      this.#queueStart = 0
+      this.#queue.unshift(Uint8Array.from(this.#fifo))
+      this.#lineFree = this.#timers.now() + CHARACTER_NS
+    }
     this.#fifo = []
     this.#timedOut = false
     this.#characterTimer.cancel()
