@@ -4,6 +4,9 @@
  */
 #include "commands.h"
 
+/* The operand of ls and du that have none. */
+static char *here[] = { ".", NULL };
+
 static int is_directory(const char *path) {
   struct stat s;
   return sys_stat(path, &s) == 0 && (s.st_mode & S_IFMT) == S_IFDIR;
@@ -135,7 +138,7 @@ int ls_main(int argc, char **argv) {
   ls_options = options(&argv, "1AFRSadhilrt", "[-1AFRSadhilrt] [FILE]...");
   sys_clock_gettime(CLOCK_REALTIME, &now);
   ls_now = now.tv_sec;
-  if (*argv == NULL) argv = (char *[]){ ".", NULL };
+  if (*argv == NULL) argv = here;
   for (; *argv != NULL; argv++) {
     struct stat s;
     if (!HAS(ls_options, 'd') && is_directory(*argv) &&
@@ -538,7 +541,7 @@ static i64 du_tree(const char *path, int top) {
 int du_main(int argc, char **argv) {
   (void)argc;
   du_options = options(&argv, "ahks", "[-ahks] [FILE]...");
-  if (*argv == NULL) argv = (char *[]){ ".", NULL };
+  if (*argv == NULL) argv = here;
   for (; *argv != NULL; argv++) du_tree(*argv, 1);
   return du_status;
 }

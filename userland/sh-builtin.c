@@ -164,6 +164,7 @@ static int do_exec(int argc, char **argv) {
 }
 
 static int do_read(int argc, char **argv) {
+  static char *reply[] = { "REPLY", NULL };
   struct text line = { 0 };
   const u64 set = options(&argv, "r", "[-r] [NAME]...");
   char c;
@@ -181,7 +182,7 @@ static int do_read(int argc, char **argv) {
   const char *ifs = variable("IFS");
   char *rest = line.bytes;
   if (ifs == NULL) ifs = " \t\n";
-  if (*argv == NULL) argv = (char *[]){ "REPLY", NULL };
+  if (*argv == NULL) argv = reply;
   for (; *argv != NULL; argv++) {
     while (*rest != '\0' && is_space(*rest) && find_char(ifs, *rest) != NULL) rest++;
     char *end = rest;

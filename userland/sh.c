@@ -76,6 +76,7 @@ static void at_terminal(void) {
       restore_locals(NULL);
       run(tree);
       if (unwinding == U_EXIT) return;
+      if (interrupted) put("\n"); /* after the terminal's ^C; a job's end has its own */
       if (unwinding == U_INTERRUPT) last_status = last_status != 0 ? last_status : 130;
     }
     input.length = 0;

@@ -351,7 +351,13 @@ static int next_input(char ***argv, int *first, struct reader *r, const char **n
       reader_open(r, 0);
       return 1;
     }
-    const i64 fd = sys_open(*name, O_RDONLY, 0);
+    struct stat s;
+    i64 fd = sys_open(*name, O_RDONLY, 0);
+    /* The kernel would give a directory's raw bytes. */
+    if (fd >= 0 && sys_fstat((int)fd, &s) == 0 && (s.st_mode & S_IFMT) == S_IFDIR) {
+      sys_close((int)fd);
+      fd = -EISDIR;
+    }
     if (!failed(fd, "open", *name)) {
       reader_open(r, (int)fd);
       return 1;
