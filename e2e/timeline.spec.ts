@@ -1,12 +1,216 @@
 /** The timeline of a real boot: live, moved about in, searched, selected. */
 import { expect, test } from './playground-page.ts'
 
-test('the boot’s functions are drawn as they run, and all of them when it is over', async ({ playground, page }) => {
+test.beforeEach(async ({ playground, page }) => {
   await playground.open()
   await playground.boot()
-  await expect(page.getByTestId('flame')).toBeVisible()
   await playground.prompt()
+  await page.evaluate(() => window.playground.waitForTrace())
+})
+
+const view = (page: import('@playwright/test').Page) =>
+  page.evaluate(() => {
+    const trace = window.playground.trace()
+    if (!trace) throw new Error('no trace')
+    return trace
+  })
+
+test('the boot’s functions are there when it is over, in lanes and stages', async ({ page }) => {
   await expect(page.getByTestId('flame')).toHaveAttribute('data-drawn', /^time 0-\d+$/)
   await expect(page.getByTestId('stages')).toContainText('run_selftests')
-  await page.screenshot({ path: 'test-results/timeline.png' })
+  const trace = await view(page)
+  expect(trace.full).toBe(true)
+  expect(trace.spans).toBeGreaterThan(300)
+  expect(trace.lanes).toEqual(expect.arrayContaining(['kernel', 'interrupts']))
+  expect(trace.stages.map(({ name }) => name)).toEqual([
+    'start_pvh',
+    'init_x86_64',
+    'main',
+    'configure',
+    'run_selftests',
+    'prompt',
+  ])
+  expect(trace.stages.every(({ mark }) => mark !== 'console')).toBe(true)
+})
+
+test('wheel, drag, keys, buttons and the map move the range', async ({ page }) => {
+  const flame = page.getByTestId('flame')
+  const box = await flame.boundingBox()
+  if (!box) throw new Error('no flame chart')
+  const all = await view(page)
+  await flame.click({ position: { x: 5, y: 5 } })
+  await page.mouse.move(box.x + box.width / 4, box.y + 60)
+  await page.keyboard.down('Control')
+  await page.mouse.wheel(0, -400)
+  await page.keyboard.up('Control')
+  await expect.poll(async () => (await view(page)).to).toBeLessThan(all.to)
+  const zoomed = await view(page)
+  // What is under the pointer keeps its place.
+  const under = (now: typeof all) => now.from + (now.to - now.from) / 4
+  expect(Math.abs(under(zoomed) - under(all))).toBeLessThan((zoomed.to - zoomed.from) * 0.02)
+
+  await page.mouse.move(box.x + 300, box.y + 60)
+  await page.mouse.down()
+  await page.mouse.move(box.x + 200, box.y + 60, { steps: 4 })
+  await page.mouse.up()
+  await expect.poll(async () => (await view(page)).from).toBeGreaterThan(zoomed.from)
+
+  const dragged = await view(page)
+  await page.keyboard.press('w')
+  await expect.poll(async () => (await view(page)).to - (await view(page)).from).toBeLessThan(dragged.to - dragged.from)
+  const closer = await view(page)
+  await page.keyboard.press('a')
+  await expect.poll(async () => (await view(page)).from).toBeLessThan(closer.from)
+  await page.keyboard.press('d')
+  await page.keyboard.press('s')
+  await page.keyboard.press('+')
+  await page.keyboard.press('-')
+  await page.keyboard.press('ArrowRight')
+  await page.keyboard.press('0')
+  await expect.poll(async () => (await view(page)).to).toBe(all.to)
+
+  const map = await page.getByTestId('mini-map').boundingBox()
+  if (!map) throw new Error('no map')
+  await page.mouse.move(map.x + map.width * 0.25, map.y + 10)
+  await page.mouse.down()
+  await page.mouse.move(map.x + map.width * 0.5, map.y + 10, { steps: 4 })
+  await page.mouse.up()
+  await expect.poll(async () => Math.round(((await view(page)).from / all.to) * 100)).toBe(25)
+  expect(Math.round(((await view(page)).to / all.to) * 100)).toBe(50)
+
+  await page.getByRole('button', { name: 'Show all' }).click()
+  await expect.poll(async () => (await view(page)).from).toBe(0)
+  await page.getByRole('button', { name: 'Zoom in' }).click()
+  await expect.poll(async () => (await view(page)).from).toBeGreaterThan(0)
+})
+
+test('the ruler’s drag zooms, and two fingers do', async ({ page }) => {
+  const flame = page.getByTestId('flame')
+  const box = await flame.boundingBox()
+  if (!box) throw new Error('no flame chart')
+  const all = await view(page)
+  await page.mouse.move(box.x + box.width * 0.5, box.y + 8)
+  await page.mouse.down()
+  await page.mouse.move(box.x + box.width * 0.75, box.y + 8, { steps: 4 })
+  await page.mouse.up()
+  await expect.poll(async () => Math.round(((await view(page)).from / all.to) * 100)).toBe(50)
+  const zoomed = await view(page)
+  const session = await page.context().newCDPSession(page)
+  const touch = (type: 'touchStart' | 'touchMove' | 'touchEnd', apart: number) =>
+    session.send('Input.dispatchTouchEvent', {
+      type,
+      touchPoints:
+        type === 'touchEnd'
+          ? []
+          : [
+              { x: box.x + 400 - apart, y: box.y + 80, id: 1 },
+              { x: box.x + 400 + apart, y: box.y + 80, id: 2 },
+            ],
+    })
+  await touch('touchStart', 50)
+  await touch('touchMove', 100)
+  await touch('touchMove', 150)
+  await touch('touchEnd', 0)
+  await expect
+    .poll(async () => {
+      const now = await view(page)
+      return (now.to - now.from) / (zoomed.to - zoomed.from)
+    })
+    .toBeLessThan(0.5)
+})
+
+test('guest time, wall time and instructions are three axes', async ({ page }) => {
+  const guest = await view(page)
+  await page.getByTestId('axis').selectOption('instructions')
+  await expect.poll(async () => (await view(page)).axis).toBe('instructions')
+  const instructions = await view(page)
+  expect(instructions.to).not.toBe(guest.to)
+  const figures = await page.evaluate(() => window.playground.figures()?.ready?.instructions ?? 0)
+  expect(instructions.to).toBeGreaterThanOrEqual(figures)
+  await page.getByTestId('axis').selectOption('wall')
+  await expect.poll(async () => (await view(page)).axis).toBe('wall')
+  await page.getByTestId('axis').selectOption('guest')
+  await expect.poll(async () => (await view(page)).to).toBe(guest.to)
+})
+
+test('search finds, marks and walks', async ({ page }) => {
+  await page.getByTestId('flame').click({ position: { x: 5, y: 5 } })
+  await page.keyboard.press('/')
+  await page.getByRole('textbox', { name: 'Search functions' }).fill('virtio')
+  await expect(page.getByTestId('trace-found')).toHaveText(/^\d+ spans$/)
+  await page.keyboard.press('Enter')
+  await expect(page.getByTestId('trace-found')).toHaveText(/^1 of \d+$/)
+  expect((await view(page)).selected).toContain('virtio')
+  await page.getByRole('button', { name: 'Next function found' }).click()
+  await expect(page.getByTestId('trace-found')).toHaveText(/^2 of \d+$/)
+  await page.getByRole('button', { name: 'Previous function found' }).click()
+  await expect(page.getByTestId('trace-found')).toHaveText(/^1 of \d+$/)
+  await page.screenshot({ path: 'e2e/screenshots/timeline-search.png' })
+  await page.getByRole('textbox', { name: 'Search functions' }).fill('no such function')
+  await expect(page.getByTestId('trace-found')).toHaveText('none')
+})
+
+test('a span is told by tooltip and details alike, and walked from by keys', async ({ page }) => {
+  const flame = page.getByTestId('flame')
+  const box = await flame.boundingBox()
+  if (!box) throw new Error('no flame chart')
+  await flame.hover({ position: { x: box.width * 0.3, y: 24 + 20 + 10 } })
+  await expect(page.getByRole('tooltip')).toContainText('main')
+  const said = await page.getByRole('tooltip').locator('span').first().textContent()
+  await flame.click({ position: { x: box.width * 0.3, y: 24 + 20 + 10 } })
+  await expect(page.getByTestId('selection')).toContainText('main')
+  await expect(page.getByTestId('span-duration')).toContainText(said?.split(',')[0] ?? '?')
+  await expect(page.getByTestId('selection')).toContainText('Address')
+  await expect(page.getByTestId('selection')).toContainText('Calls')
+  await page.keyboard.press('ArrowDown')
+  await expect.poll(async () => (await view(page)).selected).not.toBe('main')
+  await page.keyboard.press('ArrowUp')
+  await expect.poll(async () => (await view(page)).selected).toBe('main')
+  await page.keyboard.press('Enter')
+  await expect.poll(async () => (await view(page)).from).toBeGreaterThan(0)
+  await page.keyboard.press('Escape')
+  await expect(page.getByTestId('selection')).toBeHidden()
+})
+
+test('a span selects its console lines, and a console line its moment', async ({ page }) => {
+  await page.evaluate(() => window.playground.selectFunction('run_selftests'))
+  const { selectedLines } = await view(page)
+  expect(selectedLines.some((line) => line.startsWith('selftest'))).toBe(true)
+  await expect(page.getByTestId('span-lines')).toContainText('selftest')
+  await page.getByTestId('flame').click({ position: { x: 5, y: 5 } })
+  await page.keyboard.press('Escape')
+  const row = page.locator('.xterm-rows > div', { hasText: /^selftest \w+ ?\w*: ok/ }).first()
+  await row.click({ position: { x: 30, y: 8 }, force: true })
+  await expect.poll(async () => (await view(page)).selected).toBeTruthy()
+  await expect(page.getByTestId('selection')).toBeVisible()
+  await page.screenshot({ path: 'e2e/screenshots/timeline-moment.png' })
+})
+
+test('left-heavy and sandwich show where the time went', async ({ page }) => {
+  await page.getByRole('button', { name: 'Left-heavy' }).click()
+  await expect(page.getByTestId('flame')).toHaveAttribute('data-drawn', /^left-heavy/)
+  await page.screenshot({ path: 'e2e/screenshots/timeline-left-heavy.png' })
+  await page.getByTestId('flame').dblclick({ position: { x: 60, y: 34 } })
+  await page.getByRole('button', { name: 'Sandwich' }).click()
+  await expect(page.getByTestId('flame')).toHaveAttribute('data-drawn', /^sandwich/)
+  await page.screenshot({ path: 'e2e/screenshots/timeline-sandwich.png' })
+})
+
+test('the stages are a table too', async ({ page }) => {
+  await page.getByRole('button', { name: 'Stages' }).click()
+  const table = page.getByRole('table', { name: 'Stages of the boot' })
+  await expect(table.getByRole('row')).toHaveCount(7)
+  await expect(table).toContainText('run_selftests')
+  await page.screenshot({ path: 'e2e/screenshots/timeline-stages.png' })
+  await table.getByRole('button', { name: 'configure' }).click()
+  await expect(page.getByTestId('flame')).toBeVisible()
+  expect((await view(page)).from).toBeGreaterThan(0)
+})
+
+test('the keys are on a sheet', async ({ page }) => {
+  await page.getByTestId('flame').click({ position: { x: 5, y: 5 } })
+  await page.keyboard.press('?')
+  await expect(page.getByTestId('keys')).toContainText('Zoom in and out')
+  await page.keyboard.press('Escape')
+  await expect(page.getByTestId('keys')).toBeHidden()
 })

@@ -56,7 +56,9 @@ const open = async (): Promise<void> => {
   if (!root) throw new Error('index.html has no #root')
   createRoot(root).render(<App playground={playground} supported={supported} />)
   Object.assign(window, { playground: createAutomation(playground) })
-  if (address.autostart && supported) playground.boot()
+  const linked = playground.trace.openLink(location.hash)
+  window.addEventListener('hashchange', () => playground.trace.openLink(location.hash))
+  if (address.autostart && supported && !linked) playground.boot()
 }
 
 void open()

@@ -1,10 +1,13 @@
 /** `window.playground`, for Playwright and other drivers. The contract is docs/automation.md. */
 import { sentence } from '../base/problem.ts'
+import { exportTrace, type TraceFormat } from '../trace/export.ts'
+import type { StageRow } from '../trace/trace.ts'
 import { findGuest, urlSource } from './address.ts'
 import { clampMemory } from './boot-form-store.ts'
 import type { ClockName, ProfileName } from './guest-choice.ts'
 import { type BootMark, type LiveFigures, type Phase, phaseOf, readyMark } from './machine-store.ts'
 import type { Playground } from './playground.ts'
+import type { Axis, Mode } from './trace-store.ts'
 
 export interface BootOptions {
   /** A guest of the catalogue by its id; the form's own choice when left out. */
@@ -25,6 +28,34 @@ export interface AutomationFigures extends LiveFigures {
   readonly marks: readonly BootMark[]
 }
 
+/** What the timeline shows. */
+export interface AutomationTrace {
+  readonly origin: 'boot' | 'link' | 'file'
+  readonly title: string
+  readonly live: boolean
+  /** Everything recorded is there, not only what shows while it grows. */
+  readonly full: boolean
+  readonly spans: number
+  readonly endNs: number
+  readonly lanes: readonly string[]
+  readonly stages: readonly StageRow[]
+  readonly notes: readonly string[]
+  readonly mode: Mode
+  readonly axis: Axis
+  /** Visible range, in the axis' unit. */
+  readonly from: number
+  readonly to: number
+  readonly following: boolean
+  /** Name of the selected function, and its console lines. */
+  readonly selected: string | undefined
+  readonly selectedLines: readonly string[]
+  /** Spans that the search found. */
+  readonly found: number
+  readonly comparing: boolean
+  /** Names of the runs this tab remembers, newest first. */
+  readonly runs: readonly string[]
+}
+
 export interface Automation {
   readonly version: 1
   boot(options?: string | BootOptions): Promise<void>
@@ -41,6 +72,18 @@ export interface Automation {
   figures(): AutomationFigures | undefined
   registers(): Promise<Readonly<Record<string, string>>>
   guests(): readonly string[]
+  /** Undefined while nothing is shown. */
+  trace(): AutomationTrace | undefined
+  /** Resolves when the trace of the boot is complete. */
+  waitForTrace(options?: { readonly timeoutMs?: number }): Promise<AutomationTrace>
+  /** Chooses a function in the timeline: its longest span. */
+  selectFunction(name: string): void
+  /** The shown trace as a file's text. */
+  exportTrace(format: TraceFormat): string
+  /** The shown trace and view as a link's fragment. */
+  link(): string
+  /** Shows a link's trace; a link that cannot be read rejects with the sentence a person would see. */
+  openLink(fragment: string): Promise<void>
 }
 
 const TIMEOUT_MS = 30_000
@@ -72,6 +115,38 @@ export const createAutomation = (playground: Playground): Automation => {
       const unsubscribe = playground.machine.subscribe(() => check())
       check()
     })
+  }
+
+  const trace = (): AutomationTrace | undefined => {
+    const { shown, mode, axis, from, to, following, found, comparing, runs, selected, func } = playground.trace.view
+    if (!shown) return undefined
+    const { trace: data, origin, name, live, full } = shown
+    return {
+      origin,
+      title: name,
+      live,
+      full,
+      spans: data.spans.length,
+      endNs: data.end,
+      lanes: data.lanes.map((lane) => lane.name),
+      stages: data.stages,
+      notes: data.meta.notes,
+      mode,
+      axis,
+      from,
+      to,
+      following,
+      selected: selected < 0 ? undefined : data.functions.names[func],
+      selectedLines: playground.trace.selectedMarks().map((mark) => data.marks[mark]?.text ?? ''),
+      found: found?.spans.length ?? 0,
+      comparing: comparing !== undefined,
+      runs: runs.map((run) => run.name),
+    }
+  }
+  const shownTrace = () => {
+    const { shown } = playground.trace.view
+    if (!shown?.full) throw new Error('there is no whole trace to take: boot a guest and wait for its prompt')
+    return shown.trace
   }
 
   return {
@@ -128,5 +203,37 @@ export const createAutomation = (playground: Playground): Automation => {
     },
     registers: () => playground.registers(),
     guests: () => playground.guests.map(({ id }) => id),
+    trace,
+    waitForTrace: ({ timeoutMs = TIMEOUT_MS } = {}) =>
+      new Promise((resolve, reject) => {
+        const check = () => {
+          const now = trace()
+          if (!now?.full || now.live) return
+          unsubscribe()
+          clearTimeout(timer)
+          resolve(now)
+        }
+        const timer = setTimeout(() => {
+          unsubscribe()
+          reject(new Error(`the trace was not complete after ${timeoutMs} ms`))
+        }, timeoutMs)
+        const unsubscribe = playground.trace.store.subscribe(check)
+        check()
+      }),
+    selectFunction: (name) => {
+      const func = shownTrace().functions.names.indexOf(name)
+      if (func < 0) throw new Error(`no function is called ${name}`)
+      playground.trace.chooseFunction(func)
+    },
+    exportTrace: (format) => exportTrace(shownTrace(), format),
+    link: () => {
+      shownTrace()
+      return playground.trace.link()?.fragment ?? ''
+    },
+    openLink: async (fragment) => {
+      if (!playground.trace.openLink(fragment)) throw new Error('a link begins with #v=1')
+      const { problem } = playground.trace.view
+      if (problem) throw new Error(sentence(problem))
+    },
   }
 }

@@ -17,7 +17,7 @@ import { type FileSource, type GuestChoice, OWN_GUEST_ID, ownGuest } from './gue
 import type { Lesson } from './lessons.ts'
 import { createMachineStore, fold, isOn, type MachineStore, phaseOf } from './machine-store.ts'
 import { createSettingsStore, type SettingsStore } from './settings-store.ts'
-import { TraceDesk } from './trace-store.ts'
+import { type Run, TraceDesk } from './trace-store.ts'
 
 export interface Playground {
   readonly guests: readonly GuestChoice[]
@@ -52,6 +52,13 @@ export interface PlaygroundParts {
 }
 
 const DIM_LINE = '\r\n\x1b[0m\x1b[2m-- reset --\x1b[0m\r\n'
+
+const isSameForm = (a: BootForm, b: BootForm): boolean =>
+  JSON.stringify([a.cpu, a.memoryMiB, a.profile, a.cmdline, a.clock, a.trace, a.rng, a.net, a.guestId]) ===
+    JSON.stringify([b.cpu, b.memoryMiB, b.profile, b.cmdline, b.clock, b.trace, b.rng, b.net, b.guestId]) &&
+  a.kernel === b.kernel &&
+  a.initrd === b.initrd &&
+  a.disks === b.disks
 
 /** A trace says what was booted and how; files are the guest's own. */
 const formOfTrace = ({ meta }: Trace, guests: readonly GuestChoice[]): BootForm => {
@@ -126,6 +133,14 @@ export const createPlayground = ({ guests: catalogue, connect }: PlaygroundParts
     client.boot(request)
   }
 
+  /** Boots this once; what the person chose stays chosen. */
+  const bootForm = (once: BootForm) => {
+    const chosen = form.getState()
+    form.setState(once, true)
+    boot()
+    form.setState(chosen, true)
+  }
+
   return {
     guests,
     machine,
@@ -135,15 +150,24 @@ export const createPlayground = ({ guests: catalogue, connect }: PlaygroundParts
     trace,
     boot,
     bootWith: (lesson) => {
-      const before = trace.view.runs.find((run) => run.form !== undefined)
-      // What is changed is what was booted, not what the form has become since.
-      const base = before?.form ?? form.getState()
+      const last = trace.view.runs.find((run) => run.form !== undefined)
+      // What is changed is what was booted, not what the form has become since. Counting instructions, the host's speed
+      // is in neither run: two boots are compared, not two moments of this computer.
+      const base: BootForm = { ...(last?.form ?? form.getState()), clock: 'icount', trace: true }
       const change = lesson.apply(base)
       if (!change) return
-      form.setState({ ...base, ...change, trace: true })
-      boot()
-      form.setState(base)
-      if (before) trace.compareNext(before, `${lesson.name}: ${lesson.about}`)
+      const about = `${lesson.name}: ${lesson.about}`
+      const compareWith = (before: Run) => {
+        bootForm({ ...base, ...change })
+        trace.compareNext(before, about)
+      }
+      const before = trace.view.runs.find((run) => run.form && isSameForm(run.form, base))
+      if (before) {
+        compareWith(before)
+        return
+      }
+      bootForm(base)
+      trace.whenDone(compareWith)
     },
     bootShown: () => {
       const run = trace.view.shown

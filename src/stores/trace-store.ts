@@ -6,7 +6,7 @@ import { createStore, type StoreApi } from 'zustand/vanilla'
 import { type Problem, problem } from '../base/problem.ts'
 import { type Axis, guestNsAt, hasWall, onAxis } from '../trace/clock.ts'
 import { importTrace } from '../trace/import-trace.ts'
-import { isLink, readLink, type WrittenLink, writeLink } from '../trace/link.ts'
+import { isLink, LINK_BUDGET, readLink, type WrittenLink, writeLink } from '../trace/link.ts'
 import { marksBetween, type SearchResult, search, spanAt } from '../trace/timeline.ts'
 import { NO_FUNCTION, type Trace } from '../trace/trace.ts'
 import type { TraceUpdate } from '../worker/protocol.ts'
@@ -62,10 +62,13 @@ export interface TraceView {
   readonly table: boolean
 }
 
-const RUNS_MAX = 8
+const RUNS_MAX = 6
 const FULL_EVERY_MS = 1000
 /** The narrowest range: 20 ns or 20 instructions. */
 const RANGE_MIN = 20
+/** A trace of fewer spans needs less room in a link; shorter links survive more chat programs. */
+const SMALL_TRACE = 5000
+const LINK_SMALL = 4000
 const FILE_MAX = 256 * 1024 * 1024
 
 const initial: TraceView = {
@@ -99,6 +102,7 @@ export class TraceDesk {
   #names: readonly string[] = []
   #askedAt = 0
   #scene: { readonly key: readonly unknown[]; readonly scene: Scene } | undefined
+  #then: ((run: Run) => void) | undefined
   #pendingComparison: { readonly before: Run; readonly about: string } | undefined
 
   constructor(askFull: () => void) {
@@ -138,6 +142,7 @@ export class TraceDesk {
     this.#live = { id: ++this.#ids, name, form, liveNs }
     this.#names = []
     this.#pendingComparison = undefined
+    this.#then = undefined
     this.store.setState({
       shown: undefined,
       mode: 'time',
@@ -185,7 +190,10 @@ export class TraceDesk {
     this.store.setState(({ runs }) => ({ runs: [run, ...runs.filter(({ id }) => id !== run.id)].slice(0, RUNS_MAX) }))
     const pending = this.#pendingComparison
     this.#pendingComparison = undefined
+    const then = this.#then
+    this.#then = undefined
     if (pending) this.compare(pending.before, run, pending.about)
+    then?.(run)
   }
 
   #ask(): void {
@@ -439,6 +447,7 @@ export class TraceDesk {
   /** Takes a link's fragment. Says whether it was one. */
   openLink(fragment: string, compare = false): boolean {
     if (!isLink(fragment)) return false
+    this.store.setState({ problem: undefined })
     const read = readLink(fragment)
     if (!read.ok) {
       this.store.setState({ problem: read.problem })
@@ -503,18 +512,26 @@ export class TraceDesk {
     this.#pendingComparison = { before, about }
   }
 
+  /** When the next boot is over, do this with it. Another boot in between takes it back. */
+  whenDone(then: (run: Run) => void): void {
+    this.#then = then
+  }
+
   endCompare(): void {
     this.store.setState({ comparing: undefined })
   }
 
-  link(): WrittenLink | undefined {
+  /** `base` is the address that the fragment will stand behind. */
+  link(base = ''): WrittenLink | undefined {
     const { shown, from, to, axis, mode, selected } = this.view
     if (!shown) return undefined
     const { clock } = shown.trace
-    if (mode !== 'time') return writeLink(shown.trace, { view: { axis } })
+    const budget = (shown.trace.spans.length < SMALL_TRACE ? LINK_SMALL : LINK_BUDGET) - base.length
+    if (mode !== 'time') return writeLink(shown.trace, { budget, view: { axis } })
     const { start, end } = this.bounds()
     const isAll = from <= start && to >= end
     return writeLink(shown.trace, {
+      budget,
       view: {
         axis,
         ...(!isAll && { from: guestNsAt(clock, axis, from), to: guestNsAt(clock, axis, to) }),

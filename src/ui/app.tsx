@@ -2,7 +2,7 @@ import { type CSSProperties, useEffect, useState } from 'react'
 import type { Playground } from '../stores/playground.ts'
 import { useAppearance, useIsNarrow } from './appearance.ts'
 import { ConsolePane } from './console-pane.tsx'
-import { PlaygroundContext, usePhase, usePlayground, useSettings } from './context.ts'
+import { PlaygroundContext, usePhase, usePlayground, useSettings, useTrace } from './context.ts'
 import { DetailsPane } from './details-pane.tsx'
 import { Header } from './header.tsx'
 import { PHASE_WORDS } from './phase-words.ts'
@@ -54,6 +54,7 @@ const Page = ({ supported }: { readonly supported: boolean }) => {
   const phase = usePhase()
   const kept = useSettings((state) => state.detailsOpen)
   const timelineHeight = useSettings((state) => state.timelineHeight) ?? timelineDefault()
+  const comparing = useTrace((view) => view.comparing !== undefined)
   const [sheetOpen, setSheetOpen] = useState(false)
   const [tab, setTab] = useState<Tab>('console')
   const isDropping = useDrop()
@@ -73,7 +74,9 @@ const Page = ({ supported }: { readonly supported: boolean }) => {
       className="app"
       data-phase={phase}
       data-details={detailsOpen && !isNarrow}
-      style={{ '--timeline-height': `${timelineHeight}px` } as CSSProperties}
+      style={
+        { '--timeline-height': comparing ? `max(62dvh, ${timelineHeight}px)` : `${timelineHeight}px` } as CSSProperties
+      }
     >
       <Header supported={supported} detailsOpen={detailsOpen} onDetails={() => setDetails(!detailsOpen)} />
       {isNarrow && (
@@ -97,7 +100,11 @@ const Page = ({ supported }: { readonly supported: boolean }) => {
         {detailsOpen && <DetailsPane asSheet={isNarrow} onClose={() => setDetails(false)} />}
       </main>
       {!isNarrow && <Split />}
-      <TimelinePane appearance={appearance} hidden={isNarrow && tab !== 'timeline'} />
+      <TimelinePane
+        appearance={appearance}
+        hidden={isNarrow && tab !== 'timeline'}
+        onDetails={() => setDetails(true)}
+      />
       <p className="visually-hidden" role="status" aria-live="polite">
         {PHASE_WORDS[phase].spoken}
       </p>

@@ -72,6 +72,7 @@ interface ConsolePaneProps {
 
 export const ConsolePane = ({ appearance, supported, hidden }: ConsolePaneProps) => {
   const playground = usePlayground()
+  const desk = playground.trace
   const phase = usePhase()
   const place = useRef<HTMLDivElement>(null)
   const terminal = useRef<TerminalHandle>(undefined)
@@ -91,6 +92,16 @@ export const ConsolePane = ({ appearance, supported, hidden }: ConsolePaneProps)
       onSearch: () => setSearching(true),
       onCtrlUsed: () => setCtrl(false),
       onMatches: (index, total) => setMatches({ index, total }),
+      onLine: (text, nth) => {
+        const { shown } = desk.view
+        const marks = shown?.origin === 'boot' ? shown.trace.marks : []
+        let seen = 0
+        for (const [index, mark] of marks.entries())
+          if (mark.kind === 'console' && mark.text.trimEnd() === text && seen++ === nth) {
+            desk.goTo(index)
+            return
+          }
+      },
     }).then((handle) => {
       if (isGone) {
         handle.dispose()
@@ -104,7 +115,25 @@ export const ConsolePane = ({ appearance, supported, hidden }: ConsolePaneProps)
       terminal.current?.dispose()
       terminal.current = undefined
     }
-  }, [playground])
+  }, [playground, desk])
+
+  // A span selected in the timeline selects what was printed while it ran.
+  useEffect(
+    () =>
+      desk.store.subscribe((view, before) => {
+        if (view.selected === before.selected || view.shown?.origin !== 'boot' || view.shown.live) return
+        const { marks } = view.shown.trace
+        const lines = desk.selectedMarks().map((index) => {
+          const text = marks[index]?.text.trimEnd() ?? ''
+          const nth = marks
+            .slice(0, index)
+            .filter((mark) => mark.kind === 'console' && mark.text.trimEnd() === text).length
+          return { text, nth }
+        })
+        terminal.current?.selectLines(lines.filter(({ text }) => text !== ''))
+      }),
+    [desk],
+  )
 
   useEffect(() => terminal.current?.setAppearance(appearance), [appearance])
   useEffect(() => terminal.current?.armCtrl(ctrl), [ctrl])

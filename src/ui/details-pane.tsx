@@ -3,6 +3,7 @@ import { BootFormPanel } from './boot-form.tsx'
 import { CloseIcon } from './icons.tsx'
 import { LiveFigures } from './live-figures.tsx'
 import { Reports } from './reports.tsx'
+import { LessonsSection, SelectionSection, TraceSection } from './trace-details.tsx'
 
 interface DetailsPaneProps {
   readonly asSheet: boolean
@@ -35,6 +36,9 @@ export const DetailsPane = ({ asSheet, onClose }: DetailsPaneProps) => {
         </div>
         <div className="details-body">
           <Reports />
+          <SelectionSection />
+          <TraceSection />
+          <LessonsSection />
           <LiveFigures />
           <BootFormPanel />
         </div>

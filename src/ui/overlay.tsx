@@ -2,8 +2,10 @@
 import { useEffect, useRef } from 'react'
 import { sentence } from '../base/problem.ts'
 import type { LoadingFile } from '../stores/machine-store.ts'
-import { useForm, useMachine, usePhase, usePlayground } from './context.ts'
-import { byteCount, said } from './quantity.ts'
+import { bootLength } from '../trace/compare.ts'
+import { useDesk, useForm, useMachine, usePhase, usePlayground, useTrace } from './context.ts'
+import { byteCount, count, duration, said } from './quantity.ts'
+import { TraceFacts } from './trace-details.tsx'
 
 const FirstVisit = () => {
   const playground = usePlayground()
@@ -54,6 +56,49 @@ const FirstVisit = () => {
         )}
       </span>
     </button>
+  )
+}
+
+/** A trace that came by link or file: who booted what, before anything else. Nothing runs. */
+const Opened = ({ supported }: { readonly supported: boolean }) => {
+  const playground = usePlayground()
+  const desk = useDesk()
+  const run = useTrace((view) => view.shown)
+  if (!run) return null
+  const { trace } = run
+  const lines = trace.marks.flatMap((mark, index) => (mark.kind === 'console' ? [{ ...mark, index }] : []))
+  const known = playground.guests.some(({ id, kernel }) => id === trace.meta.guest && kernel)
+  return (
+    <div className="overlay opened" data-testid="opened">
+      <p className="overlay-title">
+        {trace.meta.title} booted in {said(duration(bootLength(trace)))}
+      </p>
+      <p className="muted">
+        A trace {run.origin === 'link' ? 'from a link' : 'from a file'}, {trace.spans.length.toLocaleString('en')}{' '}
+        spans, {said(count(trace.endInstructions))} instructions. Nothing runs here yet.
+      </p>
+      <button
+        type="button"
+        className="button primary"
+        disabled={!supported || !known}
+        onClick={() => playground.bootShown()}
+      >
+        Boot it yourself
+      </button>
+      {!known && <p className="hint">Its kernel is not among the guests here: choose the file under Details.</p>}
+      <TraceFacts trace={trace} />
+      {lines.length > 0 && (
+        <ol className="lines opened-lines" aria-label="Console lines of the trace">
+          {lines.map(({ index, at, text }) => (
+            <li key={index}>
+              <button type="button" className="row-button mono" onClick={() => desk.goTo(index)}>
+                <span className="muted">{said(duration(at))}</span> {text}
+              </button>
+            </li>
+          ))}
+        </ol>
+      )}
+    </div>
   )
 }
 
@@ -111,6 +156,9 @@ const Unsupported = () => (
 
 export const Overlay = ({ supported }: { readonly supported: boolean }) => {
   const phase = usePhase()
+  const isOpened = useTrace((view) => view.shown !== undefined && view.shown.origin !== 'boot')
+  // A trace needs no machine, and no shared memory.
+  if (isOpened && (phase === 'first-visit' || phase === 'off')) return <Opened supported={supported} />
   if (!supported) return <Unsupported />
   switch (phase) {
     case 'first-visit':

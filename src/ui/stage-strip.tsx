@@ -17,7 +17,7 @@ const isNamed = ({ startNs, endNs }: StageSpan, totalNs: number): boolean =>
 
 const share = (part: number, whole: number): string => `${(100 * part) / whole}%`
 
-const ofTrace = (stages: readonly StageRow[], live: boolean): readonly StageSpan[] =>
+export const ofTrace = (stages: readonly StageRow[], live: boolean): readonly StageSpan[] =>
   stages
     // The prompt is where a boot ends.
     .filter((stage) => live || stage.share > 0)

@@ -19,6 +19,14 @@ export interface TerminalOptions {
   readonly onSearch: () => void
   readonly onCtrlUsed: () => void
   readonly onMatches: (index: number, total: number) => void
+  /** A line was clicked: its text, and how many lines above it read the same. */
+  readonly onLine: (text: string, nth: number) => void
+}
+
+/** A whole line of the console, told apart from others that read the same. */
+export interface ConsoleLine {
+  readonly text: string
+  readonly nth: number
 }
 
 export interface TerminalHandle {
@@ -31,6 +39,8 @@ export interface TerminalHandle {
   find(text: string, direction: 'next' | 'previous', incremental: boolean): void
   endSearch(): void
   selection(): string
+  /** Selects from the first to the last of these lines and scrolls there; nothing clears it. */
+  selectLines(lines: readonly ConsoleLine[]): void
   paste(text: string): void
   dispose(): void
 }
@@ -100,7 +110,7 @@ const fontSize = (): number => (matchMedia('(max-width: 599px)').matches ? 12 : 
 
 export const openTerminal = async (
   element: HTMLElement,
-  { console, appearance, onResize, onSearch, onCtrlUsed, onMatches }: TerminalOptions,
+  { console, appearance, onResize, onSearch, onCtrlUsed, onMatches, onLine }: TerminalOptions,
 ): Promise<TerminalHandle> => {
   // xterm measures its cell once: the font has to be there.
   const withWebgl = await wantsWebgl(element)
@@ -189,6 +199,40 @@ export const openTerminal = async (
     () => terminal.reset(),
   )
 
+  // Lines as the guest printed them: rows that only continue a wrapped one are joined to it.
+  const wholeLines = (): { readonly text: string; readonly first: number; readonly last: number }[] => {
+    const { active } = terminal.buffer
+    const lines: { text: string; first: number; last: number }[] = []
+    for (let row = 0; row < active.length; row++) {
+      const line = active.getLine(row)
+      if (!line) continue
+      const last = lines.at(-1)
+      if (line.isWrapped && last) {
+        last.text += line.translateToString(false)
+        last.last = row
+      } else lines.push({ text: line.translateToString(false), first: row, last: row })
+    }
+    return lines.map((line) => ({ ...line, text: line.text.trimEnd() }))
+  }
+  let selectedByUs = false
+  const onClick = (event: MouseEvent) => {
+    // Selecting text is no click.
+    if (event.button !== 0 || (terminal.hasSelection() && !selectedByUs)) return
+    const screen = element.querySelector('.xterm-screen')
+    if (!screen || terminal.modes.mouseTrackingMode !== 'none') return
+    const box = screen.getBoundingClientRect()
+    const row = terminal.buffer.active.viewportY + Math.floor(((event.clientY - box.top) / box.height) * terminal.rows)
+    const lines = wholeLines()
+    const at = lines.findIndex(({ first, last }) => row >= first && row <= last)
+    const text = lines[at]?.text
+    if (!text) return
+    onLine(text, lines.slice(0, at).filter((line) => line.text === text).length)
+  }
+  element.addEventListener('click', onClick)
+  terminal.onSelectionChange(() => {
+    if (!terminal.hasSelection()) selectedByUs = false
+  })
+
   let isDark = appearance === 'dark'
   const decorations = () => ({
     matchBackground: isDark ? '#3b4252' : '#d5dbe6',
@@ -230,6 +274,22 @@ export const openTerminal = async (
       terminal.focus()
     },
     selection: () => terminal.getSelection(),
+    selectLines: (wanted) => {
+      const first = wanted[0]
+      const last = wanted.at(-1)
+      if (!first || !last) {
+        if (selectedByUs) terminal.clearSelection()
+        return
+      }
+      const lines = wholeLines()
+      const find = ({ text, nth }: ConsoleLine) => lines.filter((line) => line.text === text)[nth]
+      const from = find(first)
+      const to = find(last)
+      if (!from || !to || to.last < from.first) return
+      terminal.selectLines(from.first, to.last)
+      selectedByUs = true
+      terminal.scrollToLine(Math.max(0, from.first - 2))
+    },
     paste: (text) => {
       terminal.paste(text)
       terminal.focus()
@@ -237,6 +297,7 @@ export const openTerminal = async (
     dispose: () => {
       cancelAnimationFrame(frame)
       observer.disconnect()
+      element.removeEventListener('click', onClick)
       detach()
       terminal.dispose()
     },

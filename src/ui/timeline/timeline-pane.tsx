@@ -8,8 +8,12 @@ import { useDesk, useTrace } from '../context.ts'
 import { CloseIcon, DownIcon, FitIcon, HelpIcon, MinusIcon, PlusIcon, UpIcon } from '../icons.tsx'
 import { StageStrip, useStages } from '../stage-strip.tsx'
 import type { Appearance } from '../terminal-theme.ts'
+import { CompareView } from './compare-view.tsx'
+import { FileMenu } from './file-menu.tsx'
 import { FlameView } from './flame-view.ts'
 import { MiniMapCanvas } from './mini-map.tsx'
+import { Panels } from './panels.tsx'
+import { SelectionBar } from './selection-bar.tsx'
 import { StageTable } from './stage-table.tsx'
 
 const MODES: readonly { readonly mode: Mode; readonly name: string }[] = [
@@ -246,15 +250,22 @@ const Problem = () => {
   )
 }
 
-export const TimelinePane = ({ appearance, hidden }: { readonly appearance: Appearance; readonly hidden: boolean }) => {
+interface TimelinePaneProps {
+  readonly appearance: Appearance
+  readonly hidden: boolean
+  readonly onDetails: () => void
+}
+
+export const TimelinePane = ({ appearance, hidden, onDetails }: TimelinePaneProps) => {
   const desk = useDesk()
   const shown = useTrace((view) => view.shown)
   const mode = useTrace((view) => view.mode)
   const axis = useTrace((view) => view.axis)
   const table = useTrace((view) => view.table)
+  const comparing = useTrace((view) => view.comparing)
   const spans = useStages()
   const field = useRef<HTMLInputElement>(null)
-  const [, setView] = useState<FlameView>()
+  const [view, setView] = useState<FlameView>()
   const last = spans.at(-1)?.endNs ?? 0
   const to = useTrace((view) => (view.shown?.live && view.following ? view.to : 0))
   const totalNs = shown?.live && axis === 'guest' ? Math.max(last, to) : (shown?.trace.end ?? last)
@@ -268,14 +279,35 @@ export const TimelinePane = ({ appearance, hidden }: { readonly appearance: Appe
   return (
     <section className="timeline" aria-label="Timeline" hidden={hidden} data-shown={shown?.origin ?? 'none'}>
       <div className="pane-bar timeline-bar">
-        <h2 className="pane-title">Timeline</h2>
+        <h2 className="pane-title">{comparing ? 'Comparison' : 'Timeline'}</h2>
         {shown && (
           <>
-            <Views />
-            <AxisSelect />
-            <Search field={field} />
-            <ZoomButtons />
-            <div className="timeline-actions">
+            {!comparing && (
+              <>
+                <Views />
+                <AxisSelect />
+                <Search field={field} />
+                <ZoomButtons />
+              </>
+            )}
+            <div className={comparing ? 'timeline-actions alone' : 'timeline-actions'}>
+              <button
+                type="button"
+                className="button small"
+                disabled={!shown.full}
+                onClick={() => desk.store.setState({ panel: 'share' })}
+              >
+                Share
+              </button>
+              <button
+                type="button"
+                className="button small"
+                disabled={!shown.full}
+                onClick={() => desk.store.setState({ panel: 'compare' })}
+              >
+                Compare
+              </button>
+              <FileMenu view={view} />
               <button
                 type="button"
                 className="icon-button"
@@ -288,21 +320,29 @@ export const TimelinePane = ({ appearance, hidden }: { readonly appearance: Appe
             </div>
           </>
         )}
+        {!shown && (
+          <div className="timeline-actions alone">
+            <FileMenu view={view} />
+          </div>
+        )}
       </div>
+      <Panels />
       <Problem />
-      {isEmpty ? (
+      {comparing && <CompareView comparing={comparing} />}
+      {comparing ? null : isEmpty ? (
         <p className="timeline-empty">Boot a guest, and its stages and functions are drawn here as they run.</p>
       ) : (
         <StageStrip spans={spans} totalNs={totalNs} onChoose={choose} />
       )}
-      {shown && mode === 'time' && !table && <MiniMapCanvas appearance={appearance} />}
-      {shown && table && <StageTable />}
+      {shown && mode === 'time' && !table && !comparing && <MiniMapCanvas appearance={appearance} />}
+      {shown && table && !comparing && <StageTable />}
       <FlameCanvas
         appearance={appearance}
-        hidden={!shown || table}
+        hidden={!shown || table || comparing !== undefined}
         onSearchKey={() => field.current?.focus()}
         onView={setView}
       />
+      <SelectionBar onDetails={onDetails} />
     </section>
   )
 }

@@ -1,0 +1,112 @@
+/** Export and import: files that other tools read, and theirs that we read. */
+import { useEffect, useRef, useState } from 'react'
+import { exportTrace, TRACE_EXTENSIONS, TRACE_FORMATS, type TraceFormat } from '../../trace/export.ts'
+import { useDesk, useTrace } from '../context.ts'
+import type { FlameView } from './flame-view.ts'
+
+const WORDS: Readonly<Record<TraceFormat, string>> = {
+  native: 'Trace file, everything',
+  chrome: 'Chrome trace events, for Perfetto',
+  speedscope: 'speedscope',
+  folded: 'Folded stacks, for flamegraph.pl',
+}
+
+const save = (blob: Blob, name: string) => {
+  const url = URL.createObjectURL(blob)
+  const anchor = document.createElement('a')
+  anchor.href = url
+  anchor.download = name
+  anchor.click()
+  setTimeout(() => URL.revokeObjectURL(url), 10_000)
+}
+
+const fileName = (title: string): string =>
+  title
+    .replace(/(\.(trace|chrome|speedscope|folded))?\.(json|txt)$/, '')
+    .replace(/[^\w.-]+/g, '-')
+    .slice(0, 60) || 'boot'
+
+export const FileMenu = ({ view }: { readonly view: FlameView | undefined }) => {
+  const desk = useDesk()
+  const shown = useTrace((state) => state.shown)
+  const [open, setOpen] = useState(false)
+  const menu = useRef<HTMLDivElement>(null)
+  const picker = useRef<HTMLInputElement>(null)
+  useEffect(() => {
+    if (!open) return
+    const away = (event: Event) => {
+      if (event instanceof KeyboardEvent ? event.key === 'Escape' : !menu.current?.contains(event.target as Node))
+        setOpen(false)
+    }
+    window.addEventListener('pointerdown', away)
+    window.addEventListener('keydown', away)
+    return () => {
+      window.removeEventListener('pointerdown', away)
+      window.removeEventListener('keydown', away)
+    }
+  }, [open])
+  const name = fileName(shown?.name ?? 'boot')
+  const act = (what: () => void) => () => {
+    setOpen(false)
+    what()
+  }
+  return (
+    <div className="menu" ref={menu}>
+      <button type="button" className="button small" aria-expanded={open} onClick={() => setOpen(!open)}>
+        Files
+      </button>
+      {open && (
+        <div className="menu-list" role="menu" aria-label="Files">
+          {shown?.full &&
+            TRACE_FORMATS.map((format) => (
+              <button
+                key={format}
+                type="button"
+                role="menuitem"
+                onClick={act(() =>
+                  save(
+                    new Blob([exportTrace(shown.trace, format)], { type: 'application/octet-stream' }),
+                    `${name}${TRACE_EXTENSIONS[format]}`,
+                  ),
+                )}
+              >
+                {WORDS[format]}
+              </button>
+            ))}
+          {shown && view && (
+            <>
+              <button
+                type="button"
+                role="menuitem"
+                onClick={act(() => void view.picture().then((blob) => blob && save(blob, `${name}.png`)))}
+              >
+                Picture of the view, PNG
+              </button>
+              <button
+                type="button"
+                role="menuitem"
+                onClick={act(() => save(new Blob([view.svg()], { type: 'image/svg+xml' }), `${name}.svg`))}
+              >
+                Picture of the view, SVG
+              </button>
+            </>
+          )}
+          <button type="button" role="menuitem" onClick={act(() => picker.current?.click())}>
+            Open a trace
+          </button>
+        </div>
+      )}
+      <input
+        ref={picker}
+        type="file"
+        hidden
+        data-testid="trace-file"
+        onChange={(event) => {
+          const [file] = event.target.files ?? []
+          if (file) void desk.openFile(file)
+          event.target.value = ''
+        }}
+      />
+    </div>
+  )
+}

@@ -1,0 +1,252 @@
+/** What opens over the page and closes again: sharing, keys, what to compare with. */
+import { useEffect, useMemo, useRef, useState } from 'react'
+import { encode } from 'uqr'
+import type { Run } from '../../stores/trace-store.ts'
+import { bootLength } from '../../trace/compare.ts'
+import { writeLink } from '../../trace/link.ts'
+import { useDesk, useTrace } from '../context.ts'
+import { CloseIcon } from '../icons.tsx'
+import { byteCount, duration, said } from '../quantity.ts'
+
+interface SheetProps {
+  readonly title: string
+  readonly id: string
+  readonly children: React.ReactNode
+}
+
+const Sheet = ({ title, id, children }: SheetProps) => {
+  const desk = useDesk()
+  const dialog = useRef<HTMLDialogElement>(null)
+  useEffect(() => {
+    dialog.current?.showModal()
+  }, [])
+  const close = () => desk.store.setState({ panel: undefined })
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes it; the click is for the ground beside it
+    <dialog
+      ref={dialog}
+      className="sheet-dialog"
+      aria-labelledby={id}
+      onClose={close}
+      onClick={(event) => {
+        if (event.target === dialog.current) close()
+      }}
+    >
+      <div className="sheet-body">
+        <div className="section-bar">
+          <h2 id={id}>{title}</h2>
+          <button type="button" className="icon-button" aria-label="Close" onClick={close}>
+            <CloseIcon />
+          </button>
+        </div>
+        {children}
+      </div>
+    </dialog>
+  )
+}
+
+/** A code of this many characters is still read off a screen from some metres away. */
+const QR_BUDGET = 1000
+
+const Qr = ({ text }: { readonly text: string }) => {
+  const code = useMemo(() => {
+    try {
+      return encode(text, { ecc: 'L', border: 2 })
+    } catch {
+      return undefined
+    }
+  }, [text])
+  if (!code) return <p className="hint">The address of this page is too long for a QR code.</p>
+  const path = code.data.flatMap((row, y) => row.flatMap((dark, x) => (dark ? [`M${x} ${y}h1v1h-1z`] : []))).join('')
+  return (
+    <svg className="qr" viewBox={`0 0 ${code.size} ${code.size}`} role="img" aria-label="QR code of the link">
+      <rect width={code.size} height={code.size} fill="#ffffff" />
+      <path d={path} fill="#000000" shapeRendering="crispEdges" />
+    </svg>
+  )
+}
+
+const SharePanel = () => {
+  const desk = useDesk()
+  const run = useTrace((view) => view.shown)
+  const [copied, setCopied] = useState<'not yet' | 'yes' | 'no'>('not yet')
+  const base = `${location.origin}${location.pathname}`
+  const made = useMemo(() => (run ? desk.link(base) : undefined), [desk, run, base])
+  const small = useMemo(
+    () => (run ? writeLink(run.trace, { budget: Math.max(400, QR_BUDGET - base.length) }) : undefined),
+    [run, base],
+  )
+  const url = made ? `${base}${made.fragment}` : ''
+  const copy = useMemo(
+    () => () => {
+      const done = navigator.clipboard?.writeText(url)
+      if (done)
+        done.then(
+          () => setCopied('yes'),
+          () => setCopied('no'),
+        )
+      else setCopied('no')
+    },
+    [url],
+  )
+  useEffect(() => copy(), [copy])
+  if (!run || !made || !small) return null
+  return (
+    <Sheet title="Share this trace" id="share-title">
+      <p>
+        The link is the trace: nothing is uploaded, and it opens without a boot.{' '}
+        {made.pruned > 0
+          ? `It holds the ${made.spans.toLocaleString('en')} longest spans; sums are exact.`
+          : `It holds all ${made.spans.toLocaleString('en')} spans.`}
+      </p>
+      <div className="share-line">
+        <input
+          type="text"
+          readOnly
+          value={url}
+          aria-label="Link"
+          data-testid="link"
+          onFocus={(e) => e.target.select()}
+        />
+        <button type="button" className="button primary" onClick={copy}>
+          Copy
+        </button>
+        {typeof navigator.share === 'function' && (
+          <button
+            type="button"
+            className="button"
+            onClick={() => void navigator.share({ title: run.name, url }).catch(() => {})}
+          >
+            Share
+          </button>
+        )}
+      </div>
+      <p className="hint" role="status" data-testid="copied">
+        {copied === 'yes' ? 'Copied. ' : copied === 'no' ? 'The browser did not let us copy it; select and copy. ' : ''}
+        {said(byteCount(url.length))}.
+      </p>
+      <h3>For the room</h3>
+      <Qr text={`${base}${small.fragment}`} />
+      <p className="hint">The code holds the {small.spans.toLocaleString('en')} longest spans.</p>
+    </Sheet>
+  )
+}
+
+const KEYS: readonly (readonly [string, string])[] = [
+  ['W S, + −', 'Zoom in and out'],
+  ['A D', 'Move left and right'],
+  ['← →', 'Move; with a selection: to the neighbour in its row'],
+  ['↑ ↓', 'Scroll; with a selection: to the caller, to the first callee'],
+  ['0', 'Show all'],
+  ['Home End', 'To the beginning, to the end'],
+  ['Enter', 'Zoom to the selection'],
+  ['Esc', 'Deselect'],
+  ['/', 'Search functions'],
+  ['n N', 'Next hit, previous hit'],
+  ['1 2 3', 'Timeline, left-heavy, sandwich'],
+  ['Wheel', 'Scroll; zoom where there is nothing to scroll'],
+  ['Ctrl+wheel, pinch', 'Zoom'],
+  ['Shift+wheel', 'Move left and right'],
+  ['Drag', 'Move; on the ruler or with Shift: zoom to the range'],
+  ['Double click', 'Zoom to a span; in merged views: its sandwich'],
+  ['?', 'This sheet'],
+]
+
+const KeysPanel = () => (
+  <Sheet title="Keyboard and mouse" id="keys-title">
+    <p className="hint">While the console has the focus, keys go to the guest: click the timeline first.</p>
+    <dl className="keys" data-testid="keys">
+      {KEYS.map(([key, what]) => (
+        <div key={key}>
+          <dt>
+            <kbd>{key}</kbd>
+          </dt>
+          <dd>{what}</dd>
+        </div>
+      ))}
+    </dl>
+  </Sheet>
+)
+
+const ORIGIN_WORDS = { boot: 'booted here', link: 'from a link', file: 'from a file' } as const
+
+export const runWords = (run: Run): string =>
+  `${run.name}, ${said(duration(bootLength(run.trace)))}, ${ORIGIN_WORDS[run.origin]}`
+
+const ComparePanel = () => {
+  const desk = useDesk()
+  const shown = useTrace((view) => view.shown)
+  const runs = useTrace((view) => view.runs)
+  const [link, setLink] = useState('')
+  const [wrong, setWrong] = useState(false)
+  const picker = useRef<HTMLInputElement>(null)
+  if (!shown) return null
+  const others = runs.filter(({ id }) => id !== shown.id)
+  return (
+    <Sheet title="Compare with" id="compare-title">
+      {others.length === 0 ? (
+        <p className="hint">This tab has no other run yet: boot again, or take a link or a file.</p>
+      ) : (
+        <ul className="runs" data-testid="runs">
+          {others.map((run) => (
+            <li key={run.id}>
+              <button type="button" className="button run" onClick={() => desk.compare(run, shown)}>
+                <span className="run-id">#{run.id}</span> {runWords(run)}
+              </button>
+            </li>
+          ))}
+        </ul>
+      )}
+      <form
+        className="share-line"
+        onSubmit={(event) => {
+          event.preventDefault()
+          const fragment = link.slice(Math.max(0, link.indexOf('#')))
+          const isLink = desk.openLink(fragment.trim(), true)
+          setWrong(!isLink)
+          if (isLink) desk.store.setState({ panel: undefined })
+        }}
+      >
+        <input
+          type="text"
+          aria-label="A link to a trace"
+          placeholder="Paste a link"
+          value={link}
+          onChange={(event) => setLink(event.target.value)}
+        />
+        <button type="submit" className="button">
+          Compare
+        </button>
+      </form>
+      {wrong && <p className="hint">This is no link of this page’s: they have #v=1 in them.</p>}
+      <button type="button" className="button" onClick={() => picker.current?.click()}>
+        Choose a file
+      </button>
+      <input
+        ref={picker}
+        type="file"
+        hidden
+        data-testid="compare-file"
+        onChange={(event) => {
+          const [file] = event.target.files ?? []
+          desk.store.setState({ panel: undefined })
+          if (file) void desk.openFile(file, true)
+        }}
+      />
+    </Sheet>
+  )
+}
+
+export const Panels = () => {
+  const panel = useTrace((view) => view.panel)
+  switch (panel) {
+    case 'share':
+      return <SharePanel />
+    case 'keys':
+      return <KeysPanel />
+    case 'compare':
+      return <ComparePanel />
+    default:
+      return null
+  }
+}
