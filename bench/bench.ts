@@ -1,5 +1,5 @@
 /**
- * `npm run -s bench -- [--json FILE] [--runs N] [--only boot|loops|netbsd]`: this engine and, where installed,
+ * `npm run -s bench -- [--json FILE] [--runs N] [--only boot|loops|netbsd|chromium]`: this engine and, where installed,
  * qemu-system-x86_64 TCG on the same ELF in one session, interleaved, medians and ratios.
  *
  * What a number means:
@@ -18,6 +18,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { cacheRoot, kernelPath } from '../scripts/guest-cache.ts'
 import { buildElf } from '../src/machine/boot/testing/elf-builder.ts'
+import { type ChromiumBoots, chromiumBoots } from './chromium.ts'
 import { type BenchLine, median, parseBenchLines, ratio, TimedText } from './figures.ts'
 
 const REPOSITORY = fileURLToPath(new URL('..', import.meta.url))
@@ -109,11 +110,12 @@ const parseArguments = (argv: readonly string[]): Arguments | string => {
   let only: string | undefined
   for (let i = 0; i < argv.length; i += 2) {
     const [name, value] = [argv[i], argv[i + 1]]
-    if (value === undefined) return `${name} has no value; expected: --json FILE, --runs N, --only boot|loops|netbsd.`
+    if (value === undefined)
+      return `${name} has no value; expected: --json FILE, --runs N, --only boot|loops|netbsd|chromium.`
     if (name === '--json') json = value
     else if (name === '--runs' && /^[1-9]\d*$/.test(value)) runs = Number(value)
-    else if (name === '--only' && ['boot', 'loops', 'netbsd'].includes(value)) only = value
-    else return `${name} ${value} is not known; expected: --json FILE, --runs N, --only boot|loops|netbsd.`
+    else if (name === '--only' && ['boot', 'loops', 'netbsd', 'chromium'].includes(value)) only = value
+    else return `${name} ${value} is not known; expected: --json FILE, --runs N, --only boot|loops|netbsd|chromium.`
   }
   return { json, runs, only }
 }
@@ -161,6 +163,7 @@ const main = async (): Promise<number> => {
     loadBefore: loadavg()[0],
   }
 
+  let page: ChromiumBoots | undefined
   let qemuStartMs = 0
   try {
     if (qemu !== undefined && only !== 'loops') {
@@ -253,7 +256,7 @@ const main = async (): Promise<number> => {
       }
       const kernel = kernelPath(cacheRoot(), 'netbsd-microvm')
       const root = join(cacheRoot(), 'netbsd-microvm', 'root.img')
-      if (only === undefined || only === 'netbsd') {
+      if (only === undefined || only === 'netbsd' || only === 'chromium') {
         if (!existsSync(kernel) || !existsSync(root)) {
           if (turn === 0) complain(`no NetBSD boot: ${existsSync(kernel) ? root : kernel} is not in the cache`)
           continue
@@ -276,9 +279,21 @@ const main = async (): Promise<number> => {
             ]
           },
         )
+        if (only === 'netbsd') continue
+        // The page makes its own root image, and boots with its own command line and devices.
+        if (turn === 0) page = await chromiumBoots(REPOSITORY)
+        if (page === undefined) {
+          if (turn === 0) complain('no boots in Chromium: there is none, or the page does not build')
+          continue
+        }
+        const inPage = row('NetBSD, in Chromium', 'ms')
+        inPage.ours.push(await page.boot('netbsd-microvm', NETBSD_SEEN))
+        inPage.qemu.splice(0, Infinity, ...row('NetBSD, boot to init', 'ms').qemu)
+        row('playground, in Chromium', 'ms').ours.push(await page.boot('embedded', 'playground> '))
       }
     }
   } finally {
+    await page?.close()
     rmSync(dir, { recursive: true, force: true })
   }
 

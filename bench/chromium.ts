@@ -1,0 +1,68 @@
+/**
+ * Boots in a real Chromium, for bench.ts: the built page served by Vite's preview, one fresh page a boot, timed by the
+ * page's own figures (wall time from power-on).
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { chromium } from 'playwright'
+import { browserArguments, findBrowser } from '../scripts/browser.mjs'
+
+const PORT = 4183
+
+export interface ChromiumBoots {
+  /** Wall milliseconds from power-on until the guest's console says `text`. */
+  boot(guest: string, text: string): Promise<number>
+  close(): Promise<void>
+}
+
+/** Undefined when there is no Chromium, or the page does not build. */
+export const chromiumBoots = async (repository: string): Promise<ChromiumBoots | undefined> => {
+  const executablePath = findBrowser()
+  if (executablePath === undefined) return undefined
+  const vite = join(repository, 'node_modules/vite/bin/vite.js')
+  const built = spawnSync(process.execPath, [vite, 'build', '--logLevel', 'error'], {
+    cwd: repository,
+    stdio: 'inherit',
+  })
+  if (built.status !== 0) return undefined
+  const server: ChildProcess = spawn(process.execPath, [vite, 'preview', '--port', `${PORT}`, '--strictPort'], {
+    cwd: repository,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  await new Promise<void>((resolve) => server.stdout?.once('data', () => resolve()))
+  const browser = await chromium.launch({ executablePath, args: browserArguments() })
+  return {
+    async boot(guest, text) {
+      const context = await browser.newContext()
+      try {
+        const page = await context.newPage()
+        await page.goto(`http://localhost:${PORT}/?boot=${guest}&clock=icount`)
+        await page.waitForFunction(() => 'playground' in window)
+        return await page.evaluate(
+          async ([id, seen]) => {
+            const playground = (window as unknown as { playground: Playground }).playground
+            await playground.boot({ guest: id, clock: 'icount' })
+            const booted = performance.now()
+            const before = playground.figures()?.wallMs ?? 0
+            await playground.waitForText(seen, { timeoutMs: 60_000 })
+            return before + performance.now() - booted
+          },
+          [guest, text] as const,
+        )
+      } finally {
+        await context.close()
+      }
+    },
+    async close() {
+      await browser.close()
+      server.kill()
+    },
+  }
+}
+
+/** What is used of window.playground (docs/automation.md). */
+interface Playground {
+  boot(options: { guest: string; clock: string }): Promise<void>
+  waitForText(text: string, options: { timeoutMs: number }): Promise<string>
+  figures(): { wallMs: number } | undefined
+}
