@@ -13,6 +13,8 @@ static char line[LINE_MAX + 1], cut[LINE_MAX + 1];
 static u64 length, position, row, prompt_columns, columns;
 static const char *shown_prompt;
 
+int echo_from_now_on;
+
 static char *history[HISTORY];
 static u64 history_count;
 u64 history_first = 1;
@@ -377,6 +379,9 @@ char *edit_line(const char *prompt, int *cancelled) {
   struct winsize size = { 0 };
   const int has_modes = sys_ioctl(0, TIOCGETA, &usual) == 0;
   if (has_modes) {
+    /* init leaves echo off, so that what was typed ahead is seen once: here. */
+    if (echo_from_now_on) usual.c_lflag |= ECHO;
+    echo_from_now_on = 0;
     raw = usual;
     raw.c_iflag &= ~(u32)(ICRNL | INLCR | IGNCR | ISTRIP | IXON);
     raw.c_oflag |= OPOST | ONLCR;

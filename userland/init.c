@@ -10,8 +10,6 @@
 #include "commands.h"
 
 static const char console[] = "/dev/console";
-static struct termios modes; /* what a shell starts with */
-static int has_modes;
 
 static void open_console(void) {
   for (int fd = 0; fd <= 2; fd++) sys_close(fd);
@@ -28,16 +26,14 @@ static void set_up_terminal(void) {
     { VSTOP, 19 },    { VLNEXT, 22 },   { VDISCARD, 0xff },  { VMIN, 1 },      { VTIME, 0 },    { VSTATUS, 20 },
   };
   struct winsize size = { 0 };
-  has_modes = sys_ioctl(0, TIOCGETA, &modes) == 0;
-  if (has_modes) {
+  struct termios modes;
+  if (sys_ioctl(0, TIOCGETA, &modes) == 0) {
     modes.c_iflag = BRKINT | ICRNL | IXON | IMAXBEL;
     modes.c_oflag = OPOST | ONLCR;
     modes.c_cflag = (modes.c_cflag & ~(u32)HUPCL) | CS8 | CREAD | CLOCAL;
-    modes.c_lflag = ICANON | ISIG | IEXTEN | ECHOKE | ECHOE | ECHOK | ECHO | ECHOCTL;
+    modes.c_lflag = ICANON | ISIG | IEXTEN | ECHOKE | ECHOE | ECHOK | ECHOCTL; /* the login shell adds ECHO */
     for (u64 i = 0; i < COUNT(keys); i++) modes.c_cc[keys[i][0]] = keys[i][1];
-    struct termios quiet = modes;
-    quiet.c_lflag &= ~(u32)ECHO;
-    sys_ioctl(0, TIOCSETA, &quiet);
+    sys_ioctl(0, TIOCSETA, &modes);
   }
   if (sys_ioctl(0, TIOCGWINSZ, &size) == 0 && size.ws_col == 0) {
     size.ws_row = 25;
@@ -69,7 +65,6 @@ __attribute__((noreturn)) static void become(char **argv, const char *path, int 
   unblock_signals();
   CALL(SYS_setsid, 0, 0, 0);
   if (foreground) {
-    if (has_modes) sys_ioctl(0, TIOCSETA, &modes);
     if (CALL(SYS_chdir, "/root", 0, 0) < 0) CALL(SYS_chdir, "/", 0, 0);
     sys_ioctl(0, TIOCSCTTY, NULL);
   }

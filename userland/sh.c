@@ -161,6 +161,7 @@ int sh_main(int argc, char **argv) {
   } else if (wants_terminal || (sys_ioctl(0, TIOCGETA, &t) == 0 && sys_ioctl(2, TIOCGETA, &t) == 0)) {
     interactive = 1;
     take_terminal();
+    echo_from_now_on = login;
     at_terminal();
     flush();
     for (u64 k = 0; k < COUNT(jobs); k++)

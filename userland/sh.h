@@ -168,6 +168,7 @@ extern struct local *locals;
 
 /* A line without its newline; NULL at the end of input. *cancelled: ctrl-C. */
 char *edit_line(const char *prompt, int *cancelled);
+extern int echo_from_now_on;
 void add_history(const char *line);
 const char *history_line(u64 index); /* from the oldest; NULL at the end */
 extern u64 history_first;
