@@ -12,6 +12,7 @@ import { symbolAt } from './boot/symbols.ts'
 import { Bus } from './bus.ts'
 import { CallEventKind } from './call-event.ts'
 import { Cpu } from './cpu/cpu.ts'
+import { engineFor } from './cpu/engine.ts'
 import { RECORD_PAGE_BYTES, RECORD_PAGES, RECORDS } from './cpu/record.ts'
 import { CR0, CR2, CR3, CR4, CS, EFER, SS } from './cpu/state.ts'
 import { type CpuModel, checkCpuSwitches, createCpuModel } from './cpu/system/cpu-model.ts'
@@ -195,7 +196,11 @@ class MicroVm implements Machine {
     }
     if (config.rng) devices.push(new VirtioRng(entropy(1)))
     if (config.virtioConsole) {
-      this.#console = new VirtioConsole({ backend: { transmit: (bytes) => this.#virtioConsoleSays(bytes) }, cols: 80, rows: 25 })
+      this.#console = new VirtioConsole({
+        backend: { transmit: (bytes) => this.#virtioConsoleSays(bytes) },
+        cols: 80,
+        rows: 25,
+      })
       devices.push(this.#console)
     }
     this.#slots = virtioSlots(profile, devices.length)
@@ -513,37 +518,8 @@ export const createMachine: CreateMachine = (config, host, events): Result<Machi
 }
 
 /**
- * Runs `kernel` for about `maxMs` of host time and forgets it, so that the engine is generated, compiled and optimised
- * before somebody waits for it: a JavaScript engine takes a few hundred milliseconds to find out what is hot. `traced`
- * is the flavour to warm.
+ * Generates the engine ahead of the first machine, which takes a few hundred milliseconds. `traced` is the flavour.
  */
-export const warmEngine = (host: MachineHost, kernel: Uint8Array, traced: boolean, maxMs: number): void => {
-  const machine = createMachine(
-    {
-      profile: 'microvm',
-      memoryMiB: RAM_MIN / MiB,
-      kernel,
-      cmdline: '',
-      disks: [],
-      net: 'none',
-      rng: false,
-      virtioConsole: false,
-      clock: 'icount',
-      engine: 'interp',
-      cpu: {},
-      trace: traced,
-      seed: 0,
-      epoch: 0,
-    },
-    host,
-    { console: () => {}, log: () => {} },
-  )
-  if (!machine.ok) return
-  const end = host.monotonicNs() + maxMs * 1e6
-  while (host.monotonicNs() < end) {
-    const slice = machine.value.run(5)
-    machine.value.takeCallEvents()
-    if (slice.state === 'stopped') machine.value.reset()
-    else if (slice.state === 'idle') machine.value.reset()
-  }
+export const prepareEngine = (traced: boolean): void => {
+  engineFor(traced)
 }
