@@ -3,10 +3,8 @@
  * and registers written straight into the state. An exception is delivered through the IDT to a stub of HLT and IRETQ;
  * the outcome is read from its stack frame, and IRETQ starts the next case.
  */
-import { nodeHost } from '../src/headless/node-host.ts'
-import { Bus } from '../src/machine/bus.ts'
-import { Cpu } from '../src/machine/cpu/cpu.ts'
-import { RECORD_PAGE_BYTES, RECORD_PAGES, RECORD_SHIFT, RECORDS } from '../src/machine/cpu/record.ts'
+import type { Cpu } from '../src/machine/cpu/cpu.ts'
+import { RECORD_SHIFT } from '../src/machine/cpu/record.ts'
 import {
   CPL,
   CR2,
@@ -26,13 +24,8 @@ import {
   STATE,
   XMM,
 } from '../src/machine/cpu/state.ts'
-import { createCpuModel, KNOWN_CPU_SWITCHES } from '../src/machine/cpu/system/cpu-model.ts'
-import { I8259 } from '../src/machine/devices/legacy/i8259.ts'
-import { InterruptController } from '../src/machine/devices/legacy/interrupt-controller.ts'
-import { Ioapic } from '../src/machine/devices/legacy/ioapic.ts'
-import { Lapic } from '../src/machine/devices/legacy/lapic.ts'
-import { GuestRam } from '../src/machine/ram.ts'
-import { Timers } from '../src/machine/timers.ts'
+import type { GuestRam } from '../src/machine/ram.ts'
+import { bareCpu, RAM_OFFSET } from './bare-cpu.ts'
 import {
   CASE_FLAGS,
   CASE_FS_BASE,
@@ -105,9 +98,6 @@ const IMAGE = 0x10000
 const RAM_BYTES = 0x200000
 const HIGH = 0xffffffff80000000n
 
-const WASM_PAGE = 65536
-const RAM_OFFSET = Math.ceil((RECORDS + RECORD_PAGES * RECORD_PAGE_BYTES) / WASM_PAGE) * WASM_PAGE
-
 const KERNEL_CS = 0x10
 const USER_CS32 = 0x23
 const USER_DS = 0x2b
@@ -153,41 +143,14 @@ export class Engine {
   #unsettled = false
 
   constructor() {
-    const host = nodeHost()
-    const pages = (RAM_OFFSET + RAM_BYTES) / WASM_PAGE
-    const memory = host.createMemory(pages)
-    this.ram = new GuestRam(memory.buffer, RAM_OFFSET, RAM_BYTES)
-    const timers = new Timers(() => 0)
-    const lapic = new Lapic({ id: 0, base: 0xfee00000, tscToNs: (t) => t }, timers)
-    const ioapic = new Ioapic(1, lapic)
-    const switches: Record<string, boolean> = {}
-    for (const name of KNOWN_CPU_SWITCHES) switches[name] = true
-    this.cpu = new Cpu({
-      ram: this.ram,
-      buffer: memory.buffer,
-      hostMemory: memory,
-      ramOffset: RAM_OFFSET,
-      memory: new Bus(),
-      ports: new Bus(),
-      interrupts: new InterruptController(lapic, ioapic, new I8259()),
-      host,
-      model: createCpuModel(switches),
-      accessCost: 0,
-      traced: false,
-      onAccess: () => {},
-      readTsc: () => 0n,
-      writeTsc: () => {},
-      apicBaseChanged: () => {},
-      readTscDeadline: () => 0n,
-      writeTscDeadline: () => {},
-      random: () => 0x0123456789abcdefn,
-      log: (line) => this.logs.push(line),
-    })
+    const { cpu, ram, buffer } = bareCpu(RAM_BYTES, 0, (line) => this.logs.push(line))
+    this.cpu = cpu
+    this.ram = ram
     this.#state = this.cpu.state.view
     this.#image = this.ram.bytes.subarray(IMAGE, IMAGE + IMAGE_BYTES)
     for (let i = 0; i < IMAGE_BYTES; i += PAGE) {
       this.#expectedPages.push(Buffer.from(this.#expected.buffer, i, PAGE))
-      this.#ramPages.push(Buffer.from(memory.buffer as ArrayBuffer, RAM_OFFSET + IMAGE + i, PAGE))
+      this.#ramPages.push(Buffer.from(buffer as ArrayBuffer, RAM_OFFSET + IMAGE + i, PAGE))
     }
     this.#boot()
   }

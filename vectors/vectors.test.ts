@@ -1,12 +1,24 @@
 /** Every committed vector, and that every instruction has some. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { brotliDecompressSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { Case } from './case.ts'
 import { check } from './compare.ts'
-import { CASES_PER_GROUP, FAMILIES, makerOf, planKey, plans, sequencePlans } from './corpus.ts'
+import { CASES_PER_GROUP, COMMITTED_SEED, FAMILIES, makerOf, planKey, plans, sequencePlans } from './corpus.ts'
 import { deviationOf } from './deviations.ts'
 import { Engine } from './engine.ts'
+import {
+  agrees,
+  excuse,
+  LENGTHS_COMMITTED,
+  Lengths,
+  lengthStream,
+  MAX_BYTES,
+  randomBytes,
+  verdictOfByte,
+} from './lengths.ts'
+import { compareWithObjdump } from './objdump.ts'
 import { FNV_START, FORMAT, fnv, OutcomeReader, unpack } from './store.ts'
 
 const DATA = join(import.meta.dirname, 'data')
@@ -46,5 +58,42 @@ test('every row that can be recorded has vectors', () => {
   expect(missing).toEqual([])
   expect(CASES_PER_GROUP).toBeGreaterThanOrEqual(200)
   expect(total).toBeGreaterThan(500_000)
-  expect(readdirSync(DATA).length).toBe(FAMILIES.length)
+  expect(readdirSync(DATA).length).toBe(FAMILIES.length + 1)
 })
+
+test('random bytes have the length that the processor found, or are undefined', () => {
+  const verdicts = brotliDecompressSync(readFileSync(join(DATA, 'lengths.verdicts')))
+  const lengths = new Lengths()
+  const bad: string[] = []
+  let at = 0
+  for (const bits of [64, 32] as const) {
+    const r = lengthStream(bits, COMMITTED_SEED)
+    for (let i = 0; i < LENGTHS_COMMITTED; i++) {
+      const bytes = randomBytes(r, bits)
+      const verdict = verdictOfByte(verdicts[at++] as number)
+      const mine = lengths.of(bytes, 0, MAX_BYTES, bits)
+      if (!agrees(verdict, mine) && excuse(bytes, bits, verdict, mine) === undefined)
+        bad.push(`${Buffer.from(bytes).toString('hex')} ${bits} ${JSON.stringify(verdict)} ${mine.length}`)
+    }
+  }
+  expect(bad).toEqual([])
+})
+
+const LIBC = '/lib/x86_64-linux-gnu/libc.so.6'
+test.skipIf(!existsSync('/usr/bin/objdump') || !existsSync(LIBC))(
+  'instructions of an installed library end where objdump has them end',
+  async () => {
+    const { instructions, disagreements, unknown } = await compareWithObjdump(LIBC, new Lengths(), 100_000)
+    expect(disagreements).toEqual([])
+    expect(instructions).toBe(100_000)
+    // What is not in the table is what no guest is offered.
+    expect(
+      [...unknown.keys()].filter(
+        (m) =>
+          !/^(v|k(mov|ortest|test|unpck|or|xnor|and)|x(test|abort|begin|end)|(rd|wr)pkru|bls|bzhi|sarx|shlx|shrx|movbe|andn|pdep|pext|rdpid|xsavec|xrstors)/.test(
+            m,
+          ),
+      ),
+    ).toEqual([])
+  },
+)

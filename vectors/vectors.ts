@@ -1,12 +1,13 @@
 /**
- * npm run vectors -- [--minutes N] [--seed N] [--only MNEMONIC] [--cases N] [--commit]
+ * npm run vectors -- [--minutes N] [--seed N] [--only MNEMONIC] [--cases N] [--sequences | --objdump | --lengths | --commit]
  *
  * Runs cases on this machine's processor and on the engine, and prints what differs. Seeds are fresh until the time is
- * over, unless one is given. --commit writes vectors/data/ anew instead, with the committed seed.
+ * over, unless one is given. --commit writes vectors/data/ anew instead, with the committed seed. README.md says more.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { brotliCompressSync } from 'node:zlib'
 import {
   CASE_FLAGS,
   CASE_FX,
@@ -34,7 +35,20 @@ import {
 import { mnemonicOf } from './descriptor.ts'
 import { deviationOf } from './deviations.ts'
 import { Engine } from './engine.ts'
+import {
+  agrees,
+  excuse,
+  LENGTHS_COMMITTED,
+  Lengths,
+  lengthCases,
+  lengthStream,
+  MAX_BYTES,
+  randomBytes,
+  verdictByte,
+  verdictOf,
+} from './lengths.ts'
 import { Batch, hostProcessor, record } from './native.ts'
+import { compareWithObjdump } from './objdump.ts'
 import { DIFFERENCE_HEADER, OUTCOME_DIFFERENCES, OUTCOME_FX, OUTCOME_VECTOR, VECTOR_TIMEOUT } from './outcome.ts'
 import { encodeOutcome, FNV_START, FORMAT, fnv, type Group, pack, Sink } from './store.ts'
 
@@ -209,8 +223,81 @@ const commit = (): void => {
   console.log(`${total} bytes in all`)
 }
 
-if (values.commit === true) commit()
-else {
+/** Binaries with large executable sections, where they are installed. */
+const BINARIES = [
+  '/usr/bin/qemu-system-x86_64',
+  '/usr/bin/node',
+  '/usr/lib/chromium/chromium',
+  '/usr/lib/gcc/x86_64-linux-gnu/12/cc1',
+  '/lib/x86_64-linux-gnu/libc.so.6',
+]
+const objdump = async (): Promise<void> => {
+  let total = 0
+  for (const file of BINARIES.filter((f) => existsSync(f))) {
+    const r = await compareWithObjdump(file, new Lengths(), Number(values.cases ?? 20_000_000))
+    total += r.instructions
+    mismatches += r.disagreements.length
+    const unknown = [...r.unknown].sort((a, b) => b[1] - a[1])
+    console.log(`${file}: ${r.instructions} instructions, ${r.disagreements.length} disagreements`)
+    for (const line of r.disagreements) console.log(`    ${line}`)
+    if (unknown.length > 0)
+      console.log(
+        `    not offered: ${unknown.reduce((n, [, count]) => n + count, 0)} (${unknown.map(([m, n]) => `${m} ${n}`).join(', ')})`,
+      )
+  }
+  console.log(`${total} instructions in all`)
+}
+
+/** Random bytes on the processor and in the decoder; `keep` takes the verdicts. */
+const randomLengths = (bits: 64 | 32, seed: number, count: number, keep?: (verdict: number) => void): void => {
+  const lengths = new Lengths()
+  const r = lengthStream(bits, seed)
+  const excused = new Map<string, number>()
+  for (let done = 0; done < count; ) {
+    const batch = new Batch()
+    const list: Uint8Array[] = []
+    for (; list.length < 2000 && done < count; done++) {
+      const bytes = randomBytes(r, bits)
+      list.push(bytes)
+      lengthCases(c, bytes, bits, batch)
+    }
+    const outcomes = record(batch)
+    list.forEach((bytes, i) => {
+      const verdict = verdictOf(outcomes.slice(i * MAX_BYTES, (i + 1) * MAX_BYTES))
+      const mine = lengths.of(bytes, 0, MAX_BYTES, bits)
+      keep?.(verdictByte(verdict))
+      cases++
+      if (agrees(verdict, mine)) return
+      const why = excuse(bytes, bits, verdict, mine)
+      if (why !== undefined) {
+        excused.set(why, (excused.get(why) ?? 0) + 1)
+        return
+      }
+      mismatches++
+      const text = [...bytes].map((b) => b.toString(16).padStart(2, '0')).join(' ')
+      console.log(
+        `${text} (${bits}-bit): processor ${verdict.kind === 'length' ? verdict.length : verdict.kind}, decoder ` +
+          `${mine.length} ${mine.row?.text ?? ''}`,
+      )
+    })
+  }
+  for (const [why, n] of excused) console.log(`  ${bits}-bit, ${why}: ${n}`)
+}
+const commitLengths = (): void => {
+  const bytes: number[] = []
+  for (const bits of [64, 32] as const)
+    randomLengths(bits, COMMITTED_SEED, LENGTHS_COMMITTED, (verdict) => bytes.push(verdict))
+  writeFileSync(join(import.meta.dirname, 'data', 'lengths.verdicts'), brotliCompressSync(Uint8Array.from(bytes)))
+}
+
+if (values.objdump === true) await objdump()
+else if (values.lengths === true)
+  for (const bits of [64, 32] as const)
+    randomLengths(bits, Number(values.seed ?? Date.now() & 0x7fffffff), Number(values.cases ?? 50_000))
+else if (values.commit === true) {
+  commit()
+  commitLengths()
+} else {
   const start = performance.now()
   const until = values.minutes === undefined ? Number.POSITIVE_INFINITY : start + Number(values.minutes) * 60_000
   let seed = values.seed === undefined ? Date.now() & 0x7fffffff : Number(values.seed)
