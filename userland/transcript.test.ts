@@ -177,6 +177,7 @@ const TRANSCRIPT: readonly (readonly [string | readonly string[], string | RegEx
   ['uptime', /^\d\d:\d\d:\d\d up /],
   ['sleep 1; ifconfig lo0', /lo0: flags=.*UP.*\n\tinet 127\.0\.0\.1\/8\n/],
   ['ifconfig vioif0 | grep inet; route show | grep default', /inet 10\.0\.2\.15\/24 .*\ndefault +10\.0\.2\.2 +UGS\n/],
+  ['ping -c 1 10.0.2.2 | tail -1', '1 sent, 1 received, 0% lost\n'],
   ['ping -c 1 127.0.0.1 | tail -1', '1 sent, 1 received, 0% lost\n'],
   ['echo x > /root/x; sync; cat /root/x; rm /root/x', 'x\n'],
   ['stty size; stty -a | grep -c icanon', '25 80\n1\n'],
