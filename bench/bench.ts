@@ -279,6 +279,19 @@ const main = async (): Promise<number> => {
             ]
           },
         )
+        const traced = row('NetBSD, traced', 'ms')
+        copyFileSync(root, disk)
+        await boot(
+          'NetBSD, traced',
+          turn,
+          [
+            ...['--kernel', kernel, '--disk', disk, '--memory', '256', '--clock', 'icount', '--cmdline', cmdline],
+            ...['--trace', join(dir, 'trace.json')],
+          ],
+          NETBSD_SEEN,
+          undefined,
+        )
+        traced.qemu.splice(0, Infinity, ...row('NetBSD, boot to init', 'ms').qemu)
         if (only === 'netbsd') continue
         // The page makes its own root image, and boots with its own command line and devices.
         if (turn === 0) page = await chromiumBoots(REPOSITORY)
@@ -318,6 +331,9 @@ const main = async (): Promise<number> => {
     console.log(
       `${r.name.padEnd(30)} ${cell(r.ours).padStart(9)} ${cell(r.qemu).padStart(9)} ${r.unit.padEnd(4)} ${cell(r.ratio).padStart(9)}`,
     )
+  const plain = results.find((r) => r.name === 'NetBSD, boot to init')?.ours
+  const withTrace = results.find((r) => r.name === 'NetBSD, traced')?.ours
+  if (plain && withTrace) console.log(`\ntracing: ${((withTrace / plain - 1) * 100).toFixed(1)} % of the boot's time`)
   if (given.json !== undefined)
     writeFileSync(
       given.json,
