@@ -12,6 +12,7 @@ import { NO_FUNCTION, type Trace } from '../trace/trace.ts'
 import type { TraceUpdate } from '../worker/protocol.ts'
 import { type BootForm, LIVE_NS } from './boot-form-store.ts'
 import { leftHeavyScene, type Mode, type Scene, sandwichScene, timelineOf, timeScene } from './scene.ts'
+import { subsystemsOf } from './subsystems-of.ts'
 
 export type { Axis, Mode }
 
@@ -185,8 +186,21 @@ export class TraceDesk {
     }
     const trace: Trace = { ...part, functions: { ...part.functions, names: this.#names } }
     const run: Run = { id: live.id, origin: 'boot', name: live.name, trace, full, live: !done, form: live.form }
+    if (full) void this.#takeFull(run)
+    else this.#replace(run)
+  }
+
+  /** Everything at once would be a long task: rows, colours and the picture each have their own. */
+  async #takeFull(run: Run): Promise<void> {
+    await nextTask()
+    timelineOf(run.trace, 'guest')
+    await nextTask()
+    subsystemsOf(run.trace)
+    await nextTask()
+    // Another boot has begun meanwhile.
+    if (this.#live?.id !== run.id) return
     this.#replace(run)
-    if (!done) return
+    if (run.live) return
     this.store.setState(({ runs }) => ({ runs: [run, ...runs.filter(({ id }) => id !== run.id)].slice(0, RUNS_MAX) }))
     const pending = this.#pendingComparison
     this.#pendingComparison = undefined
@@ -540,6 +554,8 @@ export class TraceDesk {
     })
   }
 }
+
+const nextTask = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0))
 
 const length = ({ spans }: Trace, k: number): number => spans.end[k]! - spans.start[k]!
 

@@ -1,8 +1,9 @@
 /** What the timeline knows, in words: the selection, the trace itself, and what to boot it again with. */
 import { LESSONS } from '../stores/lessons.ts'
 import { neighboursOf } from '../stores/neighbours.ts'
+import { subsystemRows } from '../stores/subsystems-of.ts'
 import { spanName } from '../trace/make-trace.ts'
-import { SUBSYSTEMS, subsystemTotals } from '../trace/subsystems.ts'
+import { SUBSYSTEMS } from '../trace/subsystems.ts'
 import { showAddress } from '../trace/symbols.ts'
 import { NO_FUNCTION, type Trace } from '../trace/trace.ts'
 import { useAppearance } from './appearance.ts'
@@ -228,7 +229,7 @@ export const TraceSection = () => {
   // Sums move while it grows, and would move the page's words with them.
   if (!run || run.live) return null
   const { trace } = run
-  const rows = subsystemTotals(trace)
+  const rows = subsystemRows(trace)
   const all = rows.reduce((sum, { self }) => sum + self, 0)
   return (
     <section className="details-section" aria-labelledby="trace-title" data-testid="trace-section">

@@ -17,7 +17,7 @@ const SPANS_MAX = 200_000
 const LIVE_SHARE = 0.04
 const LIVE_MS = 100
 /** A live update's spans; more are thinned by length. */
-const LIVE_SPANS = 12_000
+const LIVE_SPANS = 8000
 /** Pixels of a wide screen, times two: what is shorter than its share of the live window is not sent. */
 const LIVE_PARTS = 3000
 /** A guest without a known end stops being recorded here. */

@@ -1,7 +1,7 @@
 /** Two boots: their stages to one scale, and what changed, biggest change first. */
 import { useMemo, useState } from 'react'
 import type { Comparing, Run } from '../../stores/trace-store.ts'
-import { bootLength, type CompareMeasure, compareTraces, type Difference } from '../../trace/compare.ts'
+import { type CompareMeasure, compareTraces, type Difference } from '../../trace/compare.ts'
 import { useDesk } from '../context.ts'
 import { count, duration, said, threeFigures } from '../quantity.ts'
 import { ofTrace, StageStrip } from '../stage-strip.tsx'
@@ -13,7 +13,7 @@ const amountOf = (value: number | undefined, measure: CompareMeasure): string =>
   value === undefined ? '–' : said(measure === 'time' ? duration(value) : count(value))
 
 const signed = (change: number, measure: CompareMeasure): string =>
-  change === 0 ? '0' : `${change > 0 ? '+' : '−'}${amountOf(Math.abs(change), measure)}`
+  Math.abs(change) < 0.5 ? '0' : `${change > 0 ? '+' : '−'}${amountOf(Math.abs(change), measure)}`
 
 const ratioWords = ({ ratio, status }: Difference): string =>
   status === 'added' || status === 'removed' ? status : ratio === undefined ? '' : `×\u2009${threeFigures(ratio)}`
@@ -36,7 +36,7 @@ export const CompareView = ({ comparing }: { readonly comparing: Comparing }) =>
   const [measure, setMeasure] = useState<CompareMeasure>('time')
   const [by, setBy] = useState<'stages' | 'functions'>('stages')
   const result = useMemo(() => compareTraces(before.trace, after.trace, measure), [before, after, measure])
-  const totalNs = Math.max(bootLength(before.trace), bootLength(after.trace), 1)
+  const totalNs = Math.max(1, ...[before, after].map(({ trace }) => ofTrace(trace.stages, false).at(-1)?.endNs ?? 0))
   const sorted =
     by === 'stages' ? result.stages.toSorted((a, b) => Math.abs(b.change) - Math.abs(a.change)) : result.functions
   const rows = sorted.filter((row) => by === 'stages' || row.status !== 'same').slice(0, ROWS)

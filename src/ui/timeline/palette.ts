@@ -2,7 +2,7 @@
  * Colours of the flame view. Hue says the subsystem (trace/subsystems.ts gives the order); a function no prefix names is
  * grey. Chosen apart in lightness as well as hue, for eyes that do not tell red from green; text on each has 4.5:1.
  */
-import { functionSubsystems } from '../../trace/subsystems.ts'
+import { subsystemsOf } from '../../stores/subsystems-of.ts'
 import { NO_FUNCTION, type Trace } from '../../trace/trace.ts'
 import type { Appearance } from '../terminal-theme.ts'
 
@@ -52,15 +52,6 @@ const LIGHT: Palette = {
 }
 
 export const palette = (appearance: Appearance): Palette => (appearance === 'dark' ? DARK : LIGHT)
-
-const subsystems = new WeakMap<readonly string[], Int8Array>()
-
-/** Per function, its subsystem; made once for a list of names. */
-const subsystemsOf = (trace: Trace): Int8Array => {
-  let made = subsystems.get(trace.functions.names)
-  if (!made) subsystems.set(trace.functions.names, (made = functionSubsystems(trace)))
-  return made
-}
 
 export const subsystemOfFunction = (trace: Trace, func: number): number => subsystemsOf(trace)[func] ?? -1
 

@@ -45,8 +45,8 @@ const Sheet = ({ title, id, children }: SheetProps) => {
   )
 }
 
-/** A code of this many characters is still read off a screen from some metres away. */
-const QR_BUDGET = 1000
+/** A code of this many characters is 133 modules wide, and still read off a projector’s screen. */
+const QR_BUDGET = 1800
 
 const Qr = ({ text }: { readonly text: string }) => {
   const code = useMemo(() => {
@@ -127,7 +127,9 @@ const SharePanel = () => {
       </p>
       <h3>For the room</h3>
       <Qr text={`${base}${small.fragment}`} />
-      <p className="hint">The code holds the {small.spans.toLocaleString('en')} longest spans.</p>
+      <p className="hint">
+        The code holds the stages{small.spans > 0 ? ` and the ${small.spans.toLocaleString('en')} longest spans` : ''}.
+      </p>
     </Sheet>
   )
 }
