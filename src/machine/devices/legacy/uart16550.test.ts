@@ -2,6 +2,9 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { TestClock, TestLine } from './testing/bench.ts'
 import { UART, Uart16550 } from './uart16550.ts'
 
+/** Longer than typed-ahead bytes wait for a driver to settle. */
+const SETTLE = 10_000_000
+
 let clock: TestClock
 let line: TestLine
 let sent: number[]
@@ -196,7 +199,7 @@ describe('receiver', () => {
   test('a polling guest gets a queue as well', () => {
     uart.receive(bytes(3))
     const got: number[] = []
-    for (let i = 0; i < 100; i++) {
+    for (let i = 0; i < 300; i++) {
       if ((read(UART.LSR) & 1) !== 0) got.push(read(UART.RBR))
       clock.advance(CHARACTER)
     }
@@ -211,7 +214,7 @@ describe('receiver', () => {
     write(UART.FCR, 0x03)
     expect(read(UART.LSR) & 1).toBe(0)
     const got: number[] = []
-    for (let i = 0; i < 40; i++) {
+    for (let i = 0; i < 300; i++) {
       clock.advance(CHARACTER)
       while ((read(UART.LSR) & 1) !== 0) got.push(read(UART.RBR))
     }
@@ -224,7 +227,7 @@ describe('receiver', () => {
     expect(read(UART.LSR) & 1).toBe(0)
     write(UART.IER, 0x01)
     write(UART.FCR, 0x07)
-    clock.advance(CHARACTER)
+    clock.advance(SETTLE)
     expect([read(UART.RBR), read(UART.RBR), read(UART.RBR)]).toEqual([0, 1, 2])
   })
 })

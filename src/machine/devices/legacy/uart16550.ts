@@ -74,6 +74,12 @@ const MSR_DELTAS = 0x0f
 
 const FIFO_SIZE = 16
 
+/**
+ * How long typed-ahead bytes wait after a driver begins to listen: it goes on setting up, and empties its own buffers,
+ * and under the wall clock on a slow host that takes a while.
+ */
+const SETTLE_NS = 10_000_000
+
 /** A driver that waits to send looks at LSR once per byte here; one that looks this often waits for input. */
 const POLLS_THAT_LISTEN = 64
 
@@ -225,10 +231,9 @@ export class Uart16550 implements BusDevice {
     return (this.IER & IER_ERBFI) !== 0 || this.#idlePolls >= POLLS_THAT_LISTEN
   }
 
-  /** The first byte comes a character time later: drivers go on setting up the chip after they ask for interrupts. */
   #startListening(): void {
     if (this.#queue.length === 0) return
-    this.#lineFree = Math.max(this.#lineFree, this.#timers.now() + CHARACTER_NS)
+    this.#lineFree = Math.max(this.#lineFree, this.#timers.now() + SETTLE_NS)
     this.#carry()
   }
 
@@ -272,7 +277,7 @@ export class Uart16550 implements BusDevice {
 
   /**
    * Bytes that the host sent and nobody read go back to its queue: a driver that sets the chip up clears noise, not what
-   * a person typed. They come again a character time later.
+   * a person typed. They come again a while later.
    */
   #clearFifo(): void {
     if (this.#fifo.length > 0 && (this.MCR & MCR_LOOP) === 0) {
@@ -280,7 +285,7 @@ export class Uart16550 implements BusDevice {
       if (left !== undefined && this.#queueStart > 0) this.#queue[0] = left.subarray(this.#queueStart)
       this.#queueStart = 0
       this.#queue.unshift(Uint8Array.from(this.#fifo))
-      this.#lineFree = this.#timers.now() + CHARACTER_NS
+      this.#lineFree = this.#timers.now() + SETTLE_NS
     }
     this.#fifo = []
     this.#timedOut = false
