@@ -214,3 +214,37 @@ test('the keys are on a sheet', async ({ page }) => {
   await page.keyboard.press('Escape')
   await expect(page.getByTestId('keys')).toBeHidden()
 })
+
+test('while it boots the chart follows at constant scale, until the reader touches it', async ({
+  playground,
+  page,
+}) => {
+  // A guest whose boot takes long enough to be watched.
+  await page.evaluate(() => window.playground.powerOff())
+  await playground.boot()
+  await page.waitForFunction(() => window.playground.trace()?.live)
+  expect((await view(page)).following).toBe(true)
+  await page.evaluate(() => window.playground.pause())
+  await page.waitForFunction(() => window.playground.trace()?.full)
+  const paused = await view(page)
+  if (paused.live) {
+    await page.getByRole('button', { name: 'Zoom in' }).click()
+    await expect.poll(async () => (await view(page)).following).toBe(false)
+    const touched = await view(page)
+    await page.evaluate(() => window.playground.resume())
+    await page.evaluate(() => window.playground.waitForTrace())
+    expect((await view(page)).from).toBe(touched.from)
+  }
+})
+
+test('on a phone the selection is said below, and its details are a sheet', async ({ page }) => {
+  await page.setViewportSize({ width: 390, height: 844 })
+  await page.getByRole('tab', { name: 'Timeline' }).click()
+  await page.getByTestId('flame').click({ position: { x: 250, y: 24 + 24 + 12 } })
+  await expect(page.getByTestId('selection-bar')).toContainText('main')
+  await page.screenshot({ path: 'e2e/screenshots/phone-timeline.png' })
+  await page.getByTestId('selection-bar').getByRole('button', { name: 'Details' }).click()
+  await expect(page.getByTestId('selection')).toContainText('Duration')
+  await page.screenshot({ path: 'e2e/screenshots/phone-details.png' })
+  expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true)
+})

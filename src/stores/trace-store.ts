@@ -101,7 +101,7 @@ export class TraceDesk {
   #ids = 0
   #live: { readonly id: number; readonly name: string; readonly form: BootForm; readonly liveNs: number } | undefined
   #names: readonly string[] = []
-  #askedAt = 0
+  #askedAt = Number.NEGATIVE_INFINITY
   #scene: { readonly key: readonly unknown[]; readonly scene: Scene } | undefined
   #then: ((run: Run) => void) | undefined
   #pendingComparison: { readonly before: Run; readonly about: string } | undefined

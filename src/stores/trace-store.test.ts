@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest'
+import { TraceMaker } from '../trace/make-trace.ts'
+import type { Trace } from '../trace/trace.ts'
+import { formFor } from './boot-form-store.ts'
+import { ownGuest } from './guest-choice.ts'
+import { TraceDesk } from './trace-store.ts'
+
+const made = (end: number): Trace => {
+  const maker = new TraceMaker()
+  const kernel = maker.lane({ kind: 'kernel', name: 'kernel' })
+  maker.span(kernel, maker.func('main'), 0, end)
+  maker.span(kernel, maker.func('uvm_init'), end * 0.1, end * 0.4)
+  maker.span(kernel, maker.func('configure'), end * 0.5, end * 0.9)
+  maker.marks.push({ kind: 'console', at: end * 0.2, atInstructions: end * 0.2, text: 'total memory = 64 MB' })
+  return maker.finish({ title: 'made', notes: [] })
+}
+
+const booting = () => {
+  let asked = 0
+  const desk = new TraceDesk(() => {
+    asked++
+  })
+  desk.begin('made', formFor(ownGuest), 1000)
+  const lean = (end: number) => desk.update({ trace: made(end), namesFrom: 0, full: false, done: false })
+  const whole = async (end: number, done: boolean) => {
+    desk.update({ trace: made(end), namesFrom: 0, full: true, done })
+    await expect.poll(() => desk.view.shown?.trace.end === end && desk.view.shown.full).toBe(true)
+  }
+  return { desk, lean, whole, asked: () => asked }
+}
+
+describe('the trace desk', () => {
+  it('follows at constant scale, and shows all when it is over', async () => {
+    const { desk, lean, whole } = booting()
+    lean(400)
+    expect([desk.view.from, desk.view.to]).toEqual([0, 1000])
+    lean(2500)
+    expect([desk.view.from, desk.view.to]).toEqual([1500, 2500])
+    await whole(3000, true)
+    expect([desk.view.from, desk.view.to]).toEqual([0, 3000])
+    expect(desk.view.runs.map(({ name }) => name)).toEqual(['made'])
+  })
+
+  it('stops following at the first touch and asks for everything', async () => {
+    const { desk, lean, whole, asked } = booting()
+    lean(2500)
+    desk.setRange(1600, 1700)
+    expect(desk.view.following).toBe(false)
+    expect(asked()).toBe(1)
+    await whole(2600, false)
+    lean(2700)
+    expect([desk.view.from, desk.view.to, desk.view.shown?.trace.end]).toEqual([1600, 1700, 2600])
+  })
+
+  it('keeps the point under the pointer, and within bounds', async () => {
+    const { desk, whole } = booting()
+    await whole(1000, true)
+    desk.zoom(0.5, 250)
+    expect([desk.view.from, desk.view.to]).toEqual([125, 625])
+    desk.pan(10)
+    expect([desk.view.from, desk.view.to]).toEqual([500, 1000])
+    desk.zoom(100)
+    expect([desk.view.from, desk.view.to]).toEqual([0, 1000])
+    desk.zoom(1e-9)
+    expect(desk.view.to - desk.view.from).toBe(20)
+  })
+
+  it('goes from a console line to its span and back', async () => {
+    const { desk, whole } = booting()
+    await whole(1000, true)
+    desk.goTo(0)
+    const { shown, func } = desk.view
+    expect(shown?.trace.functions.names[func]).toBe('uvm_init')
+    expect(desk.selectedMarks()).toEqual([0])
+  })
+
+  it('searches and walks the hits', async () => {
+    const { desk, whole } = booting()
+    await whole(1000, true)
+    desk.search('INIT')
+    expect(desk.view.found?.spans.length).toBe(1)
+    desk.searchStep(1)
+    expect(desk.view.foundAt).toBe(0)
+    desk.search('')
+    expect(desk.view.found).toBeUndefined()
+  })
+
+  it('carries trace, range and selection in a link', async () => {
+    const { desk, whole } = booting()
+    await whole(1000, true)
+    desk.chooseFunction(desk.view.shown?.trace.functions.names.indexOf('configure') ?? -1)
+    desk.setRange(400, 950)
+    const fragment = desk.link()?.fragment ?? ''
+    const other = new TraceDesk(() => {})
+    expect(other.openLink(fragment)).toBe(true)
+    const { shown, func, from, to } = other.view
+    expect(shown?.trace.functions.names[func]).toBe('configure')
+    expect([Math.round(from), Math.round(to)]).toEqual([400, 950])
+  })
+
+  it('says what is wrong with a link, and leaves others alone', () => {
+    const desk = new TraceDesk(() => {})
+    expect(desk.openLink('#somewhere')).toBe(false)
+    expect(desk.openLink('#v=7&d=AAAA')).toBe(true)
+    expect(desk.view.problem?.kind).toBe('link-newer')
+  })
+
+  it('compares when the awaited boot is over', async () => {
+    const { desk, whole } = booting()
+    await whole(1000, true)
+    const before = desk.view.runs[0]!
+    desk.begin('again', formFor(ownGuest), 1000)
+    desk.compareNext(before, 'why')
+    await whole(1500, true)
+    expect(desk.view.comparing).toMatchObject({ before: { name: 'made' }, after: { name: 'again' }, about: 'why' })
+  })
+})
