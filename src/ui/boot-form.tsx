@@ -204,6 +204,17 @@ export const BootFormPanel = () => {
             <option value="icount">Instruction count, repeatable</option>
           </select>
         </label>
+        <label className="field">
+          <span>Timeline</span>
+          <select
+            value={form.trace ? 'on' : 'off'}
+            onChange={(event) => update({ trace: event.target.value === 'on' })}
+            data-testid="trace-switch"
+          >
+            <option value="on">Functions and stages</option>
+            <option value="off">Stages only, as the console tells them</option>
+          </select>
+        </label>
       </div>
     </section>
   )

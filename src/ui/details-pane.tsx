@@ -3,7 +3,7 @@ import { BootFormPanel } from './boot-form.tsx'
 import { CloseIcon } from './icons.tsx'
 import { LiveFigures } from './live-figures.tsx'
 import { Reports } from './reports.tsx'
-import { LessonsSection, SelectionSection, TraceSection } from './trace-details.tsx'
+import { LessonsSection, RunsSection, SelectionSection, TraceSection } from './trace-details.tsx'
 
 interface DetailsPaneProps {
   readonly asSheet: boolean
@@ -39,6 +39,7 @@ export const DetailsPane = ({ asSheet, onClose }: DetailsPaneProps) => {
           <SelectionSection />
           <TraceSection />
           <LessonsSection />
+          <RunsSection />
           <LiveFigures />
           <BootFormPanel />
         </div>

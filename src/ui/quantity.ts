@@ -57,5 +57,8 @@ export const count = (n: number): Quantity =>
     [1, ''],
   ])
 
+/** What is counted one by one has no fraction: 22, not 22.0. */
+export const whole = (n: number): string => (Math.abs(n) < 1000 ? String(Math.round(n)) : said(count(n)))
+
 /** A non-breaking space keeps number and unit together. */
 export const said = ({ value, unit }: Quantity): string => (unit ? `${value}\u00a0${unit}` : value)

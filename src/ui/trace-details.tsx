@@ -9,8 +9,9 @@ import { NO_FUNCTION, type Trace } from '../trace/trace.ts'
 import { useAppearance } from './appearance.ts'
 import { useDesk, useForm, usePhase, usePlayground, useTrace } from './context.ts'
 import { CloseIcon } from './icons.tsx'
-import { count, duration, said } from './quantity.ts'
+import { duration, said, whole } from './quantity.ts'
 import { palette } from './timeline/palette.ts'
+import { runWords } from './timeline/run-words.ts'
 import { percent, selfOf, subsystemName } from './timeline/said.ts'
 
 const LISTED = 6
@@ -87,7 +88,7 @@ const SpanFigures = ({ trace, span }: { readonly trace: Trace; readonly span: nu
       </Row>
       <Row name="Self">{said(duration(selfOf(trace, span)))}</Row>
       <Row name="Begins">{said(duration(spans.start[span]!))}</Row>
-      <Row name="Instructions">{said(count(spans.endInstructions[span]! - spans.startInstructions[span]!))}</Row>
+      <Row name="Instructions">{whole(spans.endInstructions[span]! - spans.startInstructions[span]!)}</Row>
       <Row name="Lane">
         {lane?.name ?? '–'}
         <span className="muted">, depth {spans.depth[span]}</span>
@@ -177,7 +178,7 @@ export const SelectionSection = () => {
               {said(duration(functions.total[own]!))}
             </Row>
             <Row name="Calls">{functions.calls[own]!.toLocaleString('en')}</Row>
-            <Row name="Instructions">{said(count(functions.selfInstructions[own]!))} self</Row>
+            <Row name="Instructions">{whole(functions.selfInstructions[own]!)} self</Row>
             {address >= 0 && (
               <Row name="Address">
                 <code>{showAddress(address)}</code>
@@ -249,6 +250,33 @@ export const TraceSection = () => {
         {trace.meta.notes.join(' ')}
       </p>
       {run.origin !== 'boot' && <TraceFacts trace={trace} />}
+    </section>
+  )
+}
+
+/** The runs this tab remembers: each can be shown again. */
+export const RunsSection = () => {
+  const desk = useDesk()
+  const shown = useTrace((view) => view.shown)
+  const runs = useTrace((view) => view.runs)
+  if (runs.length === 0 || (runs.length === 1 && runs[0]?.id === shown?.id)) return null
+  return (
+    <section className="details-section" aria-labelledby="runs-title" data-testid="runs-section">
+      <h3 id="runs-title">Runs of this tab</h3>
+      <ul className="runs">
+        {runs.map((run) => (
+          <li key={run.id}>
+            <button
+              type="button"
+              className="button small run"
+              aria-pressed={run.id === shown?.id}
+              onClick={() => desk.show(run)}
+            >
+              <span className="run-id">#{run.id}</span> {runWords(run)}
+            </button>
+          </li>
+        ))}
+      </ul>
     </section>
   )
 }

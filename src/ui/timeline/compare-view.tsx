@@ -5,7 +5,7 @@ import { type CompareMeasure, compareTraces, type Difference } from '../../trace
 import { useDesk } from '../context.ts'
 import { count, duration, said, threeFigures } from '../quantity.ts'
 import { ofTrace, StageStrip } from '../stage-strip.tsx'
-import { runWords } from './panels.tsx'
+import { runWords } from './run-words.ts'
 
 const ROWS = 200
 

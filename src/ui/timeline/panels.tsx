@@ -1,12 +1,11 @@
 /** What opens over the page and closes again: sharing, keys, what to compare with. */
 import { useEffect, useMemo, useRef, useState } from 'react'
 import { encode } from 'uqr'
-import type { Run } from '../../stores/trace-store.ts'
-import { bootLength } from '../../trace/compare.ts'
 import { writeLink } from '../../trace/link.ts'
 import { useDesk, useTrace } from '../context.ts'
 import { CloseIcon } from '../icons.tsx'
-import { byteCount, duration, said } from '../quantity.ts'
+import { byteCount, said } from '../quantity.ts'
+import { runWords } from './run-words.ts'
 
 interface SheetProps {
   readonly title: string
@@ -169,11 +168,6 @@ const KeysPanel = () => (
     </dl>
   </Sheet>
 )
-
-const ORIGIN_WORDS = { boot: 'booted here', link: 'from a link', file: 'from a file' } as const
-
-export const runWords = (run: Run): string =>
-  `${run.name}, ${said(duration(bootLength(run.trace)))}, ${ORIGIN_WORDS[run.origin]}`
 
 const ComparePanel = () => {
   const desk = useDesk()
