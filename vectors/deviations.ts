@@ -52,8 +52,8 @@ export const DEVIATIONS: readonly Deviation[] = [
     id: 'bit-string-far',
     why:
       'BT, BTS, BTR and BTC whose bit lies across the address space from the operand: AMD #GP where the address itself is ' +
-      'canonical.',
-    covers: (plan, lines) => named(plan, /^BT[SRC]?$/) && only(lines, /^processor #GP, engine #PF$/),
+      'canonical. With 32-bit addresses the bit offset is added after the address was cut to 32 bits.',
+    covers: (plan, lines) => named(plan, /^BT[SRC]?$/) && only(lines, /^(processor #GP, engine #PF|cr2)/),
   },
   {
     id: 'arpl-code-segment',
@@ -95,7 +95,7 @@ export const DEVIATIONS: readonly Deviation[] = [
       'With an address by the stack that is not canonical and another #GP due (CALL to a target that is not canonical, ' +
       'FXSAVE and its like not aligned): the stack goes first on AMD, the #GP here.',
     covers: (plan, lines) =>
-      named(plan, /^(CALL|POP|FXSAVE|FXSAVE64|FXRSTOR|FXRSTOR64|CMPXCHG16B)$/) &&
+      named(plan, /^(CALL|PUSH|POP|FXSAVE|FXSAVE64|FXRSTOR|FXRSTOR64|CMPXCHG16B)$/) &&
       only(lines, /^processor #(SS|PF), engine #GP$/),
   },
   {
@@ -105,7 +105,7 @@ export const DEVIATIONS: readonly Deviation[] = [
       'and once: #GP and #SS come before #MF and before the page fault of the other operand, and a bit string or a ' +
       'string instruction is checked at its first byte only.',
     covers: (plan, lines) =>
-      plan.bits === 32 && only(lines, /^processor #(MF|PF|UD|XM|GP), engine #(GP|SS|PF)$/) && lines.length === 1,
+      plan.bits === 32 && only(lines, /^processor #(MF|PF|UD|XM|GP|SS), engine #(GP|SS|PF|BR)$/) && lines.length === 1,
   },
   {
     id: 'empty-repeat-segment',

@@ -66,6 +66,8 @@ export class Generator {
   readonly mnemonic: string
   readonly float: boolean
   readonly #seed: number
+  /** Floating-point values come from a few that meet often: equal, opposite, zeros of both signs. */
+  #few = false
   #r!: Random
   #c!: Case
   /** Undefined flags of the case made last. */
@@ -93,6 +95,7 @@ export class Generator {
     this.#r = r
     this.#c = c
     this.ea = MASK64
+    this.#few = this.float && r.chance(12)
     const { mnemonic, bits, descriptor, row } = this
     const long = bits === 64
     let step = !UNTRAPPED.has(mnemonic) && !LOADS_SS.test(descriptor.text)
@@ -717,6 +720,7 @@ export class Generator {
   }
   #f32(): number {
     const r = this.#r
+    if (this.#few) return r.pick(F32_FEW)
     const sign = r.chance(40) ? 0x80000000 : 0
     switch (r.below(8)) {
       case 0:
@@ -735,6 +739,7 @@ export class Generator {
   }
   #f64(): bigint {
     const r = this.#r
+    if (this.#few) return r.pick(F64_FEW)
     const sign = r.chance(40) ? 1n << 63n : 0n
     const fraction = r.u64() & 0xfffffffffffffn
     switch (r.below(8)) {
@@ -918,6 +923,19 @@ const CORNERS: readonly bigint[] = [
   0x0fn,
   0x10n,
 ]
+const F32_FEW: readonly number[] = [
+  0, 0x80000000, 0, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000, 0x7fc00000, 0x7f800001,
+]
+const F64_FEW: readonly bigint[] = F32_FEW.map((f) =>
+  f === 0x7f800001
+    ? 0x7ff0000000000001n
+    : (BigInt(f >>> 31) << 63n) |
+      (BigInt(f & 0x7fffffff) === 0n
+        ? 0n
+        : ([0x3ff0000000000000n, 0x7ff0000000000000n, 0x7ff8000000000000n][
+            [0x3f800000, 0x7f800000, 0x7fc00000].indexOf(f & 0x7fffffff)
+          ] as bigint)),
+)
 const F32_CORNERS: readonly number[] = [
   0, 1, 0x7fffff, 0x800000, 0x800001, 0x3f800000, 0x3f800001, 0x3f7fffff, 0x7f7fffff, 0x7f800000, 0x7f800001,
   0x7fbfffff, 0x7fc00000, 0x7fc12345, 0x4f000000, 0x4effffff, 0x4f800000, 0x5f000000, 0x5effffff, 0x3f000000,

@@ -237,6 +237,8 @@ function checkFx(core: CpuCore, linear: bigint): void {
 /** FXSAVE; 8 with REX.W (FXSAVE64). */
 export function fxsave(core: CpuCore, linear: bigint, operandBytes: 4 | 8): void {
   checkFx(core, linear)
+  // All 512 bytes are the operand, those too that stay as they are.
+  core.memory.probeWrite(linear, FX_BYTES, core.state.cpl)
   gatherX87(core.state, operandBytes)
   view.setUint32(FX_MXCSR, core.state.get32(MXCSR), true)
   view.setUint32(FX_MXCSR_MASK, MXCSR_MASK, true)
