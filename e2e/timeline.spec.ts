@@ -15,6 +15,13 @@ const view = (page: import('@playwright/test').Page) =>
     return trace
   })
 
+/** A place of the unzoomed chart where main is the outermost function: amid configure. */
+const amidMain = async (page: import('@playwright/test').Page, width: number) => {
+  const { stages, to } = await view(page)
+  const configure = stages.find(({ name }) => name === 'configure')
+  return configure ? (width * (configure.start + configure.end)) / 2 / to : 0
+}
+
 test('the boot’s functions are there when it is over, in lanes and stages', async ({ page }) => {
   await expect(page.getByTestId('flame')).toHaveAttribute('data-drawn', /^time 0-\d+$/)
   await expect(page.getByTestId('stages')).toContainText('run_selftests')
@@ -154,10 +161,11 @@ test('a span is told by tooltip and details alike, and walked from by keys', asy
   const flame = page.getByTestId('flame')
   const box = await flame.boundingBox()
   if (!box) throw new Error('no flame chart')
-  await flame.hover({ position: { x: box.width * 0.3, y: 24 + 20 + 10 } })
+  const position = { x: await amidMain(page, box.width), y: 24 + 20 + 10 }
+  await flame.hover({ position })
   await expect(page.getByRole('tooltip')).toContainText('main')
   const said = await page.getByRole('tooltip').locator('span').first().textContent()
-  await flame.click({ position: { x: box.width * 0.3, y: 24 + 20 + 10 } })
+  await flame.click({ position })
   await expect(page.getByTestId('selection')).toContainText('main')
   await expect(page.getByTestId('span-duration')).toContainText(said?.split(',')[0] ?? '?')
   await expect(page.getByTestId('selection')).toContainText('Address')
@@ -240,7 +248,8 @@ test('while it boots the chart follows at constant scale, until the reader touch
 test('on a phone the selection is said below, and its details are a sheet', async ({ page }) => {
   await page.setViewportSize({ width: 390, height: 844 })
   await page.getByRole('tab', { name: 'Timeline' }).click()
-  await page.getByTestId('flame').click({ position: { x: 250, y: 24 + 24 + 12 } })
+  const x = await amidMain(page, 374)
+  await page.getByTestId('flame').click({ position: { x, y: 24 + 24 + 12 } })
   await expect(page.getByTestId('selection-bar')).toContainText('main')
   await page.screenshot({ path: 'e2e/screenshots/phone-timeline.png' })
   await page.getByTestId('selection-bar').getByRole('button', { name: 'Details' }).click()
