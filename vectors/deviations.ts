@@ -108,6 +108,21 @@ export const DEVIATIONS: readonly Deviation[] = [
       plan.bits === 32 && only(lines, /^processor #(MF|PF|UD|XM|GP|SS), engine #(GP|SS|PF|BR)$/) && lines.length === 1,
   },
   {
+    id: 'segment-check-size',
+    why:
+      'Near the limit of a segment that is not flat, the operand checked is not the one accessed: XLATB is checked at ' +
+      'rBX without AL, MOV from a segment register at its operand size, a bit string at its first word.',
+    covers: (plan, lines) =>
+      plan.bits === 32 &&
+      (named(plan, /^(XLATB|BT[SRC]?)$/) || plan.descriptor.text.endsWith('sreg')) &&
+      /^processor (completed|#GP), engine (completed|#GP)$/.test(lines[0] as string),
+  },
+  {
+    id: 'offset-not-canonical',
+    why: 'An offset that is not canonical and becomes so by the base of FS or GS: AMD #GP, here the sum alone counts.',
+    covers: (plan, lines) => plan.bits === 64 && only(lines, /^processor #GP, engine #PF$/),
+  },
+  {
     id: 'empty-repeat-segment',
     why:
       'A repeated string instruction with a count of 0 in legacy modes still checks its source against a segment that is ' +
