@@ -300,9 +300,10 @@ const main = async (): Promise<number> => {
           continue
         }
         const inPage = row('NetBSD, in Chromium', 'ms')
-        inPage.ours.push(await page.boot('netbsd-microvm', NETBSD_SEEN))
+        inPage.ours.push(await page.boot('netbsd-microvm', 'init', false))
         inPage.qemu.splice(0, Infinity, ...row('NetBSD, boot to init', 'ms').qemu)
-        row('playground, in Chromium', 'ms').ours.push(await page.boot('embedded', 'playground> '))
+        row('NetBSD, in Chromium, traced', 'ms').ours.push(await page.boot('netbsd-microvm', 'init', true))
+        row('playground, in Chromium', 'ms').ours.push(await page.boot('embedded', 'ready', false))
       }
     }
   } finally {

@@ -10,8 +10,8 @@ import { browserArguments, findBrowser } from '../scripts/browser.mjs'
 const PORT = 4183
 
 export interface ChromiumBoots {
-  /** Wall milliseconds from power-on until the guest's console says `text`. */
-  boot(guest: string, text: string): Promise<number>
+  /** Wall milliseconds from power-on to a mark of the page's figures. */
+  boot(guest: string, mark: string, traced: boolean): Promise<number>
   close(): Promise<void>
 }
 
@@ -32,23 +32,21 @@ export const chromiumBoots = async (repository: string): Promise<ChromiumBoots |
   await new Promise<void>((resolve) => server.stdout?.once('data', () => resolve()))
   const browser = await chromium.launch({ executablePath, args: browserArguments() })
   return {
-    async boot(guest, text) {
+    async boot(guest, mark, traced) {
       const context = await browser.newContext()
       try {
         const page = await context.newPage()
-        await page.goto(`http://localhost:${PORT}/?boot=${guest}&clock=icount`)
+        const address = new URL(`http://localhost:${PORT}/?boot=${guest}&clock=icount&autostart`)
+        if (!traced) address.searchParams.set('trace', '0')
+        await page.goto(address.href)
         await page.waitForFunction(() => 'playground' in window)
-        return await page.evaluate(
-          async ([id, seen]) => {
-            const playground = (window as unknown as { playground: Playground }).playground
-            await playground.boot({ guest: id, clock: 'icount' })
-            const booted = performance.now()
-            const before = playground.figures()?.wallMs ?? 0
-            await playground.waitForText(seen, { timeoutMs: 60_000 })
-            return before + performance.now() - booted
-          },
-          [guest, text] as const,
-        )
+        return await page.evaluate(async (mark) => {
+          const playground = (window as unknown as { playground: Playground }).playground
+          await playground.waitForState(['idle', 'running'], { timeoutMs: 60_000 })
+          const found = playground.figures()?.marks.find((m) => m.name === mark)
+          if (found === undefined) throw new Error(`the boot has no mark ${mark}`)
+          return found.wallMs
+        }, mark)
       } finally {
         await context.close()
       }
@@ -62,7 +60,6 @@ export const chromiumBoots = async (repository: string): Promise<ChromiumBoots |
 
 /** What is used of window.playground (docs/automation.md). */
 interface Playground {
-  boot(options: { guest: string; clock: string }): Promise<void>
-  waitForText(text: string, options: { timeoutMs: number }): Promise<string>
-  figures(): { wallMs: number } | undefined
+  waitForState(states: readonly string[], options: { timeoutMs: number }): Promise<string>
+  figures(): { marks: readonly { name: string; wallMs: number }[] } | undefined
 }
