@@ -135,7 +135,13 @@ const STACK_MNEMONICS = new Set(['PUSH', 'POP', 'CALL', 'RET', 'ENTER', 'LEAVE',
 
 /** Instructions that take an address and write there, and how much those touch that give no size. */
 const WRITES_BY_ADDRESS = /^(FXSAVE|XSAVE|FNSAVE|FNSTENV|SGDT|SIDT|CMPXCHG)/
-const ADDRESSED_BYTES_16: Readonly<Record<string, number>> = { FNSAVE: 94, FRSTOR: 94, FNSTENV: 14, FLDENV: 14 }
+const ADDRESSED_BYTES_16: Readonly<Record<string, number>> = {
+  FNSAVE: 94,
+  FRSTOR: 94,
+  FNSTENV: 14,
+  FLDENV: 14,
+  BOUND: 4,
+}
 const FAR_POINTER = /^(L[DEFGS]S|JMP|CALL)$/
 const ADDRESSED_BYTES: Readonly<Record<string, number>> = {
   FXSAVE: 512,
@@ -149,6 +155,7 @@ const ADDRESSED_BYTES: Readonly<Record<string, number>> = {
   LGDT: 6,
   LIDT: 6,
   INVLPG: 1,
+  BOUND: 8,
 }
 
 export class Cpu implements CpuCore, LinearMemory {
@@ -184,6 +191,8 @@ export class Cpu implements CpuCore, LinearMemory {
   #mode: CodeMode = CodeMode.Bits32
   #user = false
   #smapOff = true
+  /** CS's limit. Below 4 GiB every instruction is checked against it, one at a time. */
+  #codeLimit = 0xffffffff
   #modeDirty = false
   #nextRip: bigint | undefined
   /** Retired count before which no maskable interrupt is taken. */
@@ -363,7 +372,7 @@ export class Cpu implements CpuCore, LinearMemory {
       const system = this.state.get32(RFLAGS_SYSTEM)
       const stepping = (system & FLAGS_TF) !== 0
       let n = Math.min(end - this.#retired, 0x7fffffff)
-      if (stepping || this.#debugging || (system & FLAGS_RF) !== 0) n = 1
+      if (stepping || this.#debugging || this.#codeLimit !== 0xffffffff || (system & FLAGS_RF) !== 0) n = 1
       else if (this.#inhibitUntil > this.#retired && this.interrupts.pending())
         n = Math.min(n, this.#inhibitUntil - this.#retired)
       this.#slice(n, stepping)
@@ -414,6 +423,15 @@ export class Cpu implements CpuCore, LinearMemory {
         return
       }
     }
+    const limited = this.#codeLimit !== 0xffffffff
+    if (limited) {
+      this.#settleRip()
+      this.#atRecord = false
+      if (s.get32(RIP) > this.#codeLimit) {
+        this.#deliver(() => deliverException(this, GP, 0))
+        return
+      }
+    }
     if (!this.#atRecord) {
       const record = this.#enterRip(s.rip)
       if (record === 0) {
@@ -422,6 +440,16 @@ export class Cpu implements CpuCore, LinearMemory {
       }
       s.set32(RECORD, record)
       this.#atRecord = true
+      if (limited) {
+        if (this.#op(record) === Op.Decode && this.#decode(record) === 0) {
+          this.#raiseFault(false)
+          return
+        }
+        if (s.get32(RIP) + this.#view.getUint8(record + REC_LENGTH) - 1 > this.#codeLimit) {
+          this.#deliver(() => deliverException(this, GP, 0))
+          return
+        }
+      }
     }
     s.set32(BUDGET, n)
     this.#granted = n
@@ -1051,6 +1079,7 @@ export class Cpu implements CpuCore, LinearMemory {
       this.#codeContextMode[codeContext] = mode
       this.#fill(CODE_TLB + codeContext * CODE_TLB_BYTES, TLB_EMPTY_BYTE, CODE_TLB_BYTES)
     }
+    this.#codeLimit = mode === CodeMode.Bits64 ? 0xffffffff : s.limit(CS)
     if (mode !== CodeMode.Bits64) {
       s.set64(STACK_MASK, (s.attributes(SS) & ATTR_DB) !== 0 ? 0xffffffffn : 0xffffn)
       for (let segment = 0; segment <= GS; segment++)

@@ -164,8 +164,11 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
 
   const stackMask = (): bigint =>
     s.codeMode === CodeMode.Bits64 ? MASK64 : (s.attributes(SS) & 0x4000) !== 0 ? 0xffffffffn : 0xffffn
-  const stackLinear = (sp: bigint): bigint =>
-    s.codeMode === CodeMode.Bits64 ? sp : (s.get64(SLOT_SEGMENT_BASE + SS * 8) + sp) & 0xffffffffn
+  const stackLinear = (sp: bigint, size: number, write: boolean): bigint => {
+    if (s.codeMode === CodeMode.Bits64) return sp
+    cpu.checkSegment(SS, Number(sp), size, write)
+    return (s.get64(SLOT_SEGMENT_BASE + SS * 8) + sp) & 0xffffffffn
+  }
   const setStackPointer = (sp: bigint): void => {
     const mask = stackMask()
     s.set64(RSP, (s.get64(RSP) & ~mask & MASK64) | (sp & mask))
@@ -178,7 +181,7 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
     let sp = s.get64(RSP) & mask
     const push = (value: bigint): void => {
       sp = (sp - BigInt(size)) & mask
-      memory.write(stackLinear(sp), size, BigInt.asUintN(size * 8, value))
+      memory.write(stackLinear(sp, size, true), size, BigInt.asUintN(size * 8, value))
     }
     push(s.get64(RBP))
     const frame = sp
@@ -186,12 +189,12 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
       let from = s.get64(RBP) & mask
       for (let i = 1; i < level; i++) {
         from = (from - BigInt(size)) & mask
-        push(memory.read(stackLinear(from), size))
+        push(memory.read(stackLinear(from, size, false), size))
       }
       push(frame)
     }
     sp = (sp - allocate) & mask
-    memory.probeWrite(stackLinear(sp), 1, s.cpl)
+    memory.probeWrite(stackLinear(sp, 1, true), 1, s.cpl)
     const old = s.get64(RBP)
     s.set64(RBP, size === 8 ? frame : size === 4 ? frame & 0xffffffffn : (old & ~0xffffn) | (frame & 0xffffn))
     setStackPointer(sp)
@@ -203,7 +206,7 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
     const bottom = (sp - BigInt(8 * size)) & mask
     // Pushed one by one: those before a fault stay in memory, as on processors.
     for (let i = 0; i < 8; i++) {
-      const at = stackLinear((sp - BigInt((i + 1) * size)) & mask)
+      const at = stackLinear((sp - BigInt((i + 1) * size)) & mask, size, true)
       cpu.memory.write(at, size, BigInt.asUintN(size * 8, s.get64(i * 8)))
     }
     setStackPointer(bottom)
@@ -212,7 +215,7 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
     const mask = stackMask()
     const sp = s.get64(RSP) & mask
     const values = Array.from({ length: 8 }, (_, i) =>
-      cpu.memory.read(stackLinear((sp + BigInt(i * size)) & mask), size),
+      cpu.memory.read(stackLinear((sp + BigInt(i * size)) & mask, size, false), size),
     )
     for (let i = 0; i < 8; i++) {
       const register = 7 - i
@@ -244,6 +247,10 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
   f['checkSegment'] = (record) => {
     const operand = cpu.memoryOperand(record)
     cpu.checkSegment(bytes.getUint8(record + REC_SEGMENT), low0(), operand.size, operand.write)
+  }
+  f['checkLimit'] = () => {
+    const what = low1()
+    cpu.checkSegment(what & 0xff, low0(), (what >> 8) & 0xff, what >> 16 !== 0)
   }
   for (const bits of [16, 32, 64] as const) {
     const size = (bits / 8) as 2 | 4 | 8
@@ -407,6 +414,7 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
           iterate(() => {
             const port = s.get32(RDX) & 0xffff
             const offset = index(RDI, address)
+            if (s.codeMode !== CodeMode.Bits64) cpu.checkSegment(ES, Number(offset), size, true)
             const linear =
               s.codeMode === CodeMode.Bits64 ? offset : (offset + s.get64(SLOT_SEGMENT_BASE + ES * 8)) & 0xffffffffn
             cpu.memory.probeWrite(linear, size, s.cpl)

@@ -25,6 +25,7 @@ import {
   REC_R3,
   REC_SCALE,
   RECORD_SHIFT,
+  SEGMENT_FLAT,
   STACK_MASK,
   TLB_BASE,
   TLB_WRITE,
@@ -42,6 +43,7 @@ import {
   RECORD_PAGE,
   RFLAGS_SYSTEM,
   RSP,
+  SCRATCH,
   SLOT_PAGE,
   SLOT_SEGMENT_BASE,
   SS,
@@ -428,9 +430,24 @@ export class Builder {
 
   // ── stack ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Linear address of the stack byte at stack pointer `sp` (already masked in legacy modes). */
-  stackLinear(sp: I64): I64 {
-    return this.long ? sp : i64.and(i64.add(state.load64(SLOT_SEGMENT_BASE + SS * 8), sp), k(0xffffffff))
+  /** Linear address of `bytes` bytes at stack pointer `sp` (already masked in legacy modes). */
+  stackLinear(sp: I64, bytes: number, write: boolean): I64 {
+    if (this.long) return sp
+    const at = this.let(sp)
+    this.checkLimit(SS, at, bytes, write)
+    return i64.and(i64.add(state.load64(SLOT_SEGMENT_BASE + SS * 8), at), k(0xffffffff))
+  }
+  /** Whether a segment needs no limit check; only in legacy modes. */
+  isFlat(segment: I32): I32 {
+    return i32.load8_u(segment, STATE + SEGMENT_FLAT)
+  }
+  /** Legacy modes: #SS or #GP when `bytes` bytes at `offset` are not in the segment. Uses SCRATCH. */
+  checkLimit(segment: number, offset: I64, bytes: number, write: boolean): void {
+    this.f.if(i32.eqz(this.isFlat(i32.const(segment))), () => {
+      const what = segment | (bytes << 8) | ((write ? 1 : 0) << 16)
+      this.f.emit([state.store64(SCRATCH, offset), state.store64(SCRATCH + 8, k(what))])
+      this.host('checkLimit')
+    })
   }
   /** RSP, ESP or SP as the stack segment has it. */
   stackPointer(): I64 {
@@ -450,12 +467,12 @@ export class Builder {
   push(value: I64, bits: Bits = this.bits): void {
     const v = this.let(value)
     const sp = this.let(this.stackMoved(this.stackPointer(), k(-bits / 8)))
-    this.store(this.stackLinear(sp), v, bits)
+    this.store(this.stackLinear(sp, bits / 8, true), v, bits)
     this.setStackPointer(sp)
   }
   /** The value at the top of the stack; RSP moves when `popped` is called, so that a fault in between changes nothing. */
   top(bits: Bits = this.bits): I64 {
-    return this.load(this.stackLinear(this.stackPointer()), bits)
+    return this.load(this.stackLinear(this.stackPointer(), bits / 8, false), bits)
   }
   popped(bytes: number | I64): void {
     this.setStackPointer(this.stackMoved(this.stackPointer(), typeof bytes === 'number' ? k(bytes) : bytes))

@@ -69,7 +69,7 @@ const pop: Meaning = (b, d) => {
 const leave: Meaning = (b) => {
   const frame = b.long ? b.gpr(RBP, 64) : i64.and(b.gpr(RBP, 64), state.load64(STACK_MASK))
   const sp = b.let(frame)
-  const value = b.load(b.stackLinear(sp))
+  const value = b.load(b.stackLinear(sp, b.bits / 8, false))
   b.setStackPointer(b.stackMoved(sp, k(b.bits / 8)))
   b.setGpr(RBP, value)
 }

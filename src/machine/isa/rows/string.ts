@@ -8,7 +8,7 @@
 import { i32, i64, select } from '../../../wasm/instructions.ts'
 import { memory } from '../../../wasm/module.ts'
 import type { I32, I64 } from '../../../wasm/value.ts'
-import { TLB_BASE, TLB_WRITE } from '../../cpu/record.ts'
+import { REC_SEGMENT, TLB_BASE, TLB_WRITE } from '../../cpu/record.ts'
 import { ES, RAX, RCX, RDI, RSI, SLOT_SEGMENT_BASE } from '../../cpu/state.ts'
 import { type Builder, k, state } from '../builder.ts'
 import { host } from '../host.ts'
@@ -18,10 +18,17 @@ import { type Row, row } from '../row.ts'
 type AddressSize = 16 | 32 | 64
 type Repeat = 'none' | 'E' | 'NE'
 
-/** Linear address of ES:rDI. */
-const destination = (b: Builder, address: AddressSize): I64 => {
-  const di = b.gpr(RDI, address)
+/** Linear address of ES:rDI, its limit checked for one element. */
+const destination = (b: Builder, address: AddressSize, write: boolean): I64 => {
+  const di = b.let(b.gpr(RDI, address))
+  if (!b.long) b.checkLimit(ES, di, b.bits / 8, write)
   return b.let(b.long ? di : i64.and(i64.add(di, state.load64(SLOT_SEGMENT_BASE + ES * 8)), k(0xffffffff)))
+}
+/** Many elements at once only where no limit can cut them short. */
+const unlimited = (b: Builder, hasSource: boolean): I32 => {
+  if (b.long) return i32.const(1)
+  const flat = b.isFlat(i32.const(ES))
+  return hasSource ? i32.and(flat, b.isFlat(b.field8(REC_SEGMENT))) : flat
 }
 /** Bytes to move an index by: the operand size, negative when DF is set. */
 const step = (b: Builder): I64 => b.let(select(k(-b.bits / 8), k(b.bits / 8), b.directionFlag()))
@@ -87,15 +94,15 @@ const movs =
     const from = source.address()
     const one = (): void => {
       const value = b.load(from)
-      b.store(destination(b, address), value)
+      b.store(destination(b, address, true), value)
       const by = step(b)
       advance(b, RSI, address, by)
       advance(b, RDI, address, by)
     }
     if (repeat && address !== 16) {
       const count = b.let(b.gpr(RCX, address))
-      b.f.if(i32.and(i64.gt_u(count, k(1)), i32.eqz(b.directionFlag())), () => {
-        const to = destination(b, address)
+      b.f.if(i32.and(unlimited(b, true), i32.and(i64.gt_u(count, k(1)), i32.eqz(b.directionFlag()))), () => {
+        const to = destination(b, address, true)
         const n = chunk(b, count, [from, to])
         const bytes = b.let(i32.wrap_i64(i64.mul(n, k(b.bits / 8))))
         const fromAt = cached(b, from, 0)
@@ -116,13 +123,13 @@ const stos =
   (address: AddressSize, repeat: boolean): Meaning =>
   (b) => {
     const one = (): void => {
-      b.store(destination(b, address), b.gpr(RAX))
+      b.store(destination(b, address, true), b.gpr(RAX))
       advance(b, RDI, address, step(b))
     }
     if (repeat && address !== 16) {
       const count = b.let(b.gpr(RCX, address))
-      b.f.if(i32.and(i64.gt_u(count, k(1)), i32.eqz(b.directionFlag())), () => {
-        const to = destination(b, address)
+      b.f.if(i32.and(unlimited(b, false), i32.and(i64.gt_u(count, k(1)), i32.eqz(b.directionFlag()))), () => {
+        const to = destination(b, address, true)
         const n = chunk(b, count, [to])
         const toAt = cached(b, to, TLB_WRITE)
         const value = b.let(b.gpr(RAX))
@@ -150,7 +157,7 @@ const cmps =
   (b, source) =>
     repeated(b, address, repeat, () => {
       // Processors read ES:rDI first: it tells in CR2 when both fault.
-      const y = b.load(destination(b, address))
+      const y = b.load(destination(b, address, false))
       const x = b.load(source.address())
       const by = step(b)
       b.flagsSub(x, y, b.let(i64.sub(x, y)))
@@ -162,7 +169,7 @@ const scas =
   (b) =>
     repeated(b, address, repeat, () => {
       const x = b.let(b.gpr(RAX))
-      const y = b.load(destination(b, address))
+      const y = b.load(destination(b, address, false))
       const by = step(b)
       b.flagsSub(x, y, b.let(i64.sub(x, y)))
       advance(b, RDI, address, by)
