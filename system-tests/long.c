@@ -17,7 +17,7 @@ u64 gdt[GDT_ENTRIES] __attribute__((aligned(16))) = {
 };
 struct gate idt[256] __attribute__((aligned(16)));
 struct tss tss __attribute__((aligned(16)));
-u8 pool[4 << 20] __attribute__((aligned(2 << 20), section(".bss.pool")));
+
 
 void set_gate(u32 vector, u64 handler, u16 selector, u32 type, u32 dpl, u32 ist) {
   u32 low = (u32)selector << 16 | (handler & 0xffff);
@@ -118,7 +118,7 @@ __attribute__((used)) void main(struct start_info *info) {
   reset_window();
   static const struct { const char *name; void (*test)(void); } tests[] = {
       {"triple-null-idt", triple_null_idt}, {"triple-df-gate", triple_df_gate},
-      {"ltr-null", ltr_null_tests}, {"lgdt", lgdt_tests}, {"ltr-upper", ltr_upper_tests}, {"paging", paging_tests},   {"segments", segment_tests},   {"events", event_tests},
+      {"cr0", cr0_tests},      {"ltr-null", ltr_null_tests}, {"lgdt", lgdt_tests}, {"ltr-upper", ltr_upper_tests}, {"paging", paging_tests},   {"segments", segment_tests},   {"events", event_tests},
       {"returns", return_tests},  {"syscalls", syscall_tests},   {"debug", debug_tests},
       {"registers", register_tests}, {"instructions", instruction_tests}, {"fpu", fpu_tests},
       {"interrupts", interrupt_tests},

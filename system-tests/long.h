@@ -117,3 +117,4 @@ void reset_window(void);
 
 void triple_null_idt(void), triple_df_gate(void), ltr_null_tests(void), lgdt_tests(void), ltr_upper_tests(void), paging_tests(void), segment_tests(void), event_tests(void), return_tests(void), syscall_tests(void);
 void debug_tests(void), register_tests(void), instruction_tests(void), fpu_tests(void), interrupt_tests(void);
+void cr0_tests(void);

@@ -27,9 +27,8 @@ export const SECTIONS: readonly Section[] = [
     'interrupts',
   ].map((name) => section('long', name)),
   section('legacy', 'legacy'),
-  ...['ltr-null', 'lgdt', 'ltr-upper', 'triple-null-idt', 'triple-df-gate', 'triple-real-idt'].map((name) =>
-    section(name === 'triple-real-idt' ? 'legacy' : 'long', name),
-  ),
+  section('legacy', 'limits'),
+  ...['cr0', 'ltr-null', 'lgdt', 'ltr-upper', 'triple-null-idt', 'triple-df-gate'].map((name) => section('long', name)),
 ]
 
 /** Everything that the tests use and that is not on by default. */

@@ -117,6 +117,37 @@ export const OVERRIDES: readonly Override[] = [
     [/^bp\..*r /, 'SDM 3B 17.3.1.1: RF is set in the image an instruction breakpoint pushes'],
     [/^ac\.on/, 'SDM 3A 6.15, table 6-7: alignment checks (and an AMD EPYC, asked directly); QEMU has none'],
   ]),
+  ...rules('cr0', [
+    [/./, 'SDM 2B MOV CRn: reserved bits, CR4.PAE and CR0.PG in IA-32e mode are #GP(0); QEMU obeys, and stops'],
+  ]),
+  ...rules('registers', [
+    [/^cr0\.(nw|bit32|bit63)/, 'SDM 2B MOV CRn: #GP(0) for NW without CD, and for bits 63:32 of CR0'],
+    [/^cr0\.bit6/, 'SDM 3A 2.5: reserved bits of CR0 stay 0'],
+    [/^cr8\./, 'SDM 2B MOV CRn: #GP(0) for reserved bits of CR8'],
+    [/^cr\.user\./, 'SDM 3A table 6-2: an undefined opcode comes before the check of privilege'],
+    [/^user\.xsetbv/, 'SDM 2D XSETBV: #UD while CR4.OSXSAVE is clear'],
+    [/^user\.invpcid/, 'SDM 2A INVPCID: #GP(0) if CPL > 0; QEMU 7.2 has none'],
+    [/^rdpmc\.bad/, 'SDM 2B RDPMC: #GP(0) for a counter that is not there'],
+    [/^(rdmsr|wrmsr)\./, 'SDM 2B RDMSR, WRMSR: #GP(0) for an MSR or a value that is reserved; QEMU takes all'],
+    [
+      /^(fpu|ldmxcsr|fxsave|fxrstor)\./,
+      'SDM 3A tables 2-2 and 13-1, SDM 1 10.5.1.2, 11.6.6: CR0.EM, TS, CR4.OSFXSR and MXCSR',
+    ],
+    [/^(xgetbv|xsetbv|xsave|xrstor)/, 'SDM 1 13.2-13.8, SDM 2D XSETBV: XCR0 and the header of the XSAVE area'],
+  ]),
+  ...rules('instructions', [
+    [/^lock\./, 'SDM 2A LOCK: #UD for any other instruction, and without a memory destination'],
+    [/^ud\.(0f_0e|66_0f_38_f0)/, 'an extension that this CPU model does not offer (3DNow!, MOVBE)'],
+    [/^prefix\.66_0f_ae_38/, 'an extension that this CPU model does not offer (CLFLUSHOPT)'],
+    [/^ud\.0f_18_c0/, 'SDM 2D table A-3: a reserved NOP (AMD EPYC too)'],
+    [/^prefix\.f[67]_c8/, 'F6 /1 and F7 /1 are TEST (AMD EPYC too)'],
+    [/^(ud|prefix)\..* 6$/, 'SDM 2D table A-6: no such encoding (AMD EPYC too)'],
+    [/^length\.page/, 'fifteen prefixes are too long before the next page is asked (AMD EPYC too)'],
+  ]),
+  ...rules('legacy', [
+    [/(32\.4m\.reserved|pae\.reserved\.pt)$/, 'SDM 3A 4.7: RSVD is set only together with P; QEMU leaves P clear'],
+  ]),
+  ...rules('limits', [[/./, 'SDM 3A 5.3: limits and types of segments; QEMU TCG checks none of data and stacks']]),
   ...rules('ltr-null', [[/./, 'SDM 2A LTR: a null selector is #GP(0); QEMU loads it']]),
   ...rules('ltr-upper', [
     [/./, 'SDM 2A LTR: #GP(selector) for a type in the upper half or a non-canonical base; QEMU loads it'],
@@ -124,4 +155,15 @@ export const OVERRIDES: readonly Override[] = [
   ...rules('lgdt', [[/./, 'SDM 2A LGDT: a non-canonical base is #GP(0); QEMU loads it']]),
 ]
 
-export const KNOWN: readonly Known[] = []
+export const KNOWN: readonly Known[] = [
+  {
+    section: 'instructions',
+    here: /^prefix\.f3(_66)?_0f_c7_f0 80/,
+    why: 'SDM 2D table A-6: F3 makes no RDRAND; the decoder has no way to say so',
+  },
+  {
+    section: 'instructions',
+    here: /^prefix\.0f_0d_c8 80/,
+    why: '0F 0D to a register is a reserved NOP on Intel and #UD on AMD; the decoder does not know the vendor',
+  },
+]
