@@ -105,6 +105,7 @@ class MicroVm implements Machine {
   readonly #timers: Timers
   readonly #interrupts: InterruptController
   readonly #uart: Uart16550
+  readonly #fwCfg: FwCfg | undefined
   readonly #console: VirtioConsole | undefined
   readonly #resettable: { reset(): void }[] = []
   readonly #model: CpuModel
@@ -172,6 +173,7 @@ class MicroVm implements Machine {
     }
     if (profile.hasFwCfg) {
       const fwCfg = new FwCfg(ram, config.fwCfg ?? new Map())
+      this.#fwCfg = fwCfg
       ports.attach(PORT_FW_CFG, FW_CFG_SIZE, fwCfg)
       this.#resettable.push(fwCfg)
     }
@@ -281,6 +283,7 @@ class MicroVm implements Machine {
     )
     if (!booted.ok) return booted
     this.kernel = booted.value.kernel
+    this.#fwCfg?.setBoot(this.#config.kernel, this.#config.initrd, this.kernel.cmdline)
     this.#skipped = 0
     this.#tscOffset = 0n
     this.#exit = undefined

@@ -1,6 +1,19 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { GuestRam } from '../../ram.ts'
-import { DMA_ERROR, DMA_READ, DMA_SELECT, DMA_SKIP, DMA_WRITE, FW_CFG, FW_CFG_FILE_DIR, FwCfg } from './fw-cfg.ts'
+import {
+  DMA_ERROR,
+  DMA_READ,
+  DMA_SELECT,
+  DMA_SKIP,
+  DMA_WRITE,
+  FW_CFG,
+  FW_CFG_CMDLINE_DATA,
+  FW_CFG_CMDLINE_SIZE,
+  FW_CFG_FILE_DIR,
+  FW_CFG_INITRD_SIZE,
+  FW_CFG_KERNEL_DATA,
+  FwCfg,
+} from './fw-cfg.ts'
 
 const ACCESS = 0x1000
 const BUFFER = 0x2000
@@ -35,6 +48,20 @@ beforeEach(() => {
       ['opt/a', text('hello')],
     ]),
   )
+})
+
+describe('what was booted', () => {
+  test('kernel, initrd and command line stand where firmware looks, sizes before data', () => {
+    fwCfg.setBoot(text('ELF!'), undefined, 'console=com')
+    select(FW_CFG_CMDLINE_SIZE)
+    expect(data(4)).toEqual([12, 0, 0, 0])
+    select(FW_CFG_CMDLINE_DATA)
+    expect(string(data(12))).toBe('console=com\0')
+    select(FW_CFG_KERNEL_DATA)
+    expect(string(data(4))).toBe('ELF!')
+    select(FW_CFG_INITRD_SIZE)
+    expect(data(4)).toEqual([0, 0, 0, 0])
+  })
 })
 
 describe('ports', () => {

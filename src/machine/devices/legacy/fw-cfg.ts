@@ -16,6 +16,12 @@ export const FW_CFG_SIGNATURE = 0x0000
 export const FW_CFG_ID = 0x0001
 export const FW_CFG_RAM_SIZE = 0x0003
 export const FW_CFG_NB_CPUS = 0x0005
+export const FW_CFG_KERNEL_SIZE = 0x0008
+export const FW_CFG_INITRD_SIZE = 0x000b
+export const FW_CFG_KERNEL_DATA = 0x0011
+export const FW_CFG_INITRD_DATA = 0x0012
+export const FW_CFG_CMDLINE_SIZE = 0x0014
+export const FW_CFG_CMDLINE_DATA = 0x0015
 export const FW_CFG_FILE_DIR = 0x0019
 export const FW_CFG_FILE_FIRST = 0x0020
 const NAME_BYTES = 56
@@ -52,6 +58,20 @@ export class FwCfg implements BusDevice {
     this.#items.set(FW_CFG_RAM_SIZE, littleEndian(ram.size, 8))
     this.#items.set(FW_CFG_NB_CPUS, littleEndian(1, 2))
     this.#addFiles([...files].sort(([a], [b]) => (a < b ? -1 : 1)))
+  }
+
+  /** What was booted, as QEMU hands it to firmware: kernel file, initrd, and the command line with its NUL. */
+  setBoot(kernel: Uint8Array, initrd: Uint8Array | undefined, cmdline: string): void {
+    const line = ascii(`${cmdline}\0`)
+    const module = initrd ?? new Uint8Array(0)
+    for (const [size, data, bytes] of [
+      [FW_CFG_KERNEL_SIZE, FW_CFG_KERNEL_DATA, kernel],
+      [FW_CFG_INITRD_SIZE, FW_CFG_INITRD_DATA, module],
+      [FW_CFG_CMDLINE_SIZE, FW_CFG_CMDLINE_DATA, line],
+    ] as const) {
+      this.#items.set(size, littleEndian(bytes.length, 4))
+      this.#items.set(data, bytes)
+    }
   }
 
   read(offset: number, size: AccessSize): number {
