@@ -148,6 +148,14 @@ export const OVERRIDES: readonly Override[] = [
     [/(32\.4m\.reserved|pae\.reserved\.pt)$/, 'SDM 3A 4.7: RSVD is set only together with P; QEMU leaves P clear'],
   ]),
   ...rules('limits', [[/./, 'SDM 3A 5.3: limits and types of segments; QEMU TCG checks none of data and stacks']]),
+  ...rules('interrupts', [
+    [
+      /^(shadow\.send|tpr\.lowered|nmi\.)/,
+      'SDM 3A 6.6: taken at the next instruction boundary; QEMU looks at the end of a translated block',
+    ],
+    [/^illegal\.vector/, 'SDM 3A 10.5.2: a vector below 16 is an error, not an interrupt'],
+  ]),
+  ...rules('fpu', [[/^mmx /, 'SDM 1 9.2.1: a write to an MMX register sets sign and exponent to ones']]),
   ...rules('ltr-null', [[/./, 'SDM 2A LTR: a null selector is #GP(0); QEMU loads it']]),
   ...rules('ltr-upper', [
     [/./, 'SDM 2A LTR: #GP(selector) for a type in the upper half or a non-canonical base; QEMU loads it'],

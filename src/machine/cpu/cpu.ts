@@ -1183,7 +1183,8 @@ export class Cpu implements CpuCore, LinearMemory {
     this.#shorten(this.#inhibitUntil > this.retired ? 1 : 0)
   }
   inhibitInterrupts(debugToo = false): void {
-    this.#inhibitUntil = this.retired + 1
+    // Of several in a row only the first holds interrupts off (SDM 3A §6.8.3), or they could be held off for ever.
+    if (this.#inhibitUntil !== this.retired) this.#inhibitUntil = this.retired + 1
     if (debugToo) this.#holdDebugUntil = this.retired + 1
   }
   halt(): void {
