@@ -61,7 +61,9 @@ import {
   CR0,
   CR0_AM,
   CR0_EM,
+  CR0_ET,
   CR0_NE,
+  CR0_PE,
   CR0_TS,
   CR2,
   CR4,
@@ -69,12 +71,22 @@ import {
   CR4_OSFXSR,
   CS,
   DR0,
+  DS,
+  ES,
   FAULT,
   FAULT_ERROR,
+  FCW,
   FETCH_FAULT,
+  FS,
   FSW,
+  FTW,
+  GDTR_LIMIT,
   GS,
+  IDTR_LIMIT,
+  LDTR,
+  MXCSR,
   RBP,
+  RBX,
   RECORD,
   RECORD_PAGE,
   RFLAGS_SYSTEM,
@@ -86,8 +98,10 @@ import {
   SLOT_SEGMENT_BASE,
   SS,
   STATE,
+  TR,
   TRACE_END,
   TRACE_HEAD,
+  XCR0,
 } from './state.ts'
 import type { CpuModel } from './system/cpu-model.ts'
 import { deliverException, deliverInterrupt, deliverNmi, deliverTrap, eventName } from './system/exceptions.ts'
@@ -293,21 +307,21 @@ export class Cpu implements CpuCore, LinearMemory {
     this.#traceChunks.length = 0
     this.#traceBytes = 0
     this.system.reset()
-    s.set64(CR0, 0x11n)
+    s.set64(CR0, BigInt(CR0_PE | CR0_ET))
     s.set64(DR0 + 6 * 8, 0xffff0ff0n)
     s.set64(DR0 + 7 * 8, 0x400n)
-    s.set64(0x1a8, 1n)
+    s.set64(XCR0, 1n)
     s.rflags = 2
     s.setSegment(CS, 0x8, 0xc09b, 0xffffffff, 0n)
-    for (const segment of [0, SS, 3, 4, GS]) s.setSegment(segment, 0x10, 0xc093, 0xffffffff, 0n)
-    s.setSegment(6, 0x18, 0x008b, 0x67, 0n)
-    s.setSegment(7, 0, 0x0082, 0xffff, 0n)
-    s.set32(0x298, 0xffff)
-    s.set32(0x288, 0xffff)
-    s.view.setUint16(0x680, 0x37f, true)
-    s.view.setUint16(0x684, 0xffff, true)
-    s.set32(0x6a0, 0x1f80)
-    s.set64(0x18, BigInt(startInfo))
+    for (const segment of [ES, SS, DS, FS, GS]) s.setSegment(segment, 0x10, 0xc093, 0xffffffff, 0n)
+    s.setSegment(TR, 0x18, 0x008b, 0x67, 0n)
+    s.setSegment(LDTR, 0, 0x0082, 0xffff, 0n)
+    s.set32(IDTR_LIMIT, 0xffff)
+    s.set32(GDTR_LIMIT, 0xffff)
+    s.view.setUint16(FCW, 0x37f, true)
+    s.view.setUint16(FTW, 0xffff, true)
+    s.set32(MXCSR, 0x1f80)
+    s.set64(RBX, BigInt(startInfo))
     s.rip = BigInt(entry)
     this.#retired = 0
     this.charged = 0

@@ -28,6 +28,8 @@ import {
   SEGMENT_FLAT,
   STACK_MASK,
   TLB_BASE,
+  TLB_ENTRIES,
+  TLB_ENTRY_BYTES,
   TLB_WRITE,
   TRACE_RING_END,
 } from '../cpu/record.ts'
@@ -355,11 +357,16 @@ export class Builder {
   readAddress(ea: I64, bytes: number): I32 {
     return this.#translate(ea, bytes, 0, this.functions.slowRead)
   }
+  /** Address of the TLB entry, in the context in force, for the page of a linear address's low half. */
+  tlbEntry(low: I32): I32 {
+    const offset = i32.and(i32.shr_u(low, i32.const(8)), i32.const((TLB_ENTRIES - 1) * TLB_ENTRY_BYTES))
+    return this.let(i32.add(state.load32(TLB_BASE), offset))
+  }
   #translate(ea: I64, bytes: number, array: number, slow: FunctionRef): I32 {
     const address = this.f.local('i32')
     const linear = this.let(ea)
     const low = this.let(i32.wrap_i64(linear))
-    const entry = this.let(i32.add(state.load32(TLB_BASE), i32.and(i32.shr_u(low, i32.const(8)), i32.const(0x3ff0))))
+    const entry = this.tlbEntry(low)
     const last = bytes === 1 ? linear : i64.add(linear, k(bytes - 1))
     this.f.if(
       i64.eq(i64.load(entry, array), i64.and(last, k(-4096))),
@@ -384,7 +391,7 @@ export class Builder {
   storeWith(ea: I64, bytes: number, put: (address: I32) => Code): void {
     const linear = this.let(ea)
     const low = this.let(i32.wrap_i64(linear))
-    const entry = this.let(i32.add(state.load32(TLB_BASE), i32.and(i32.shr_u(low, i32.const(8)), i32.const(0x3ff0))))
+    const entry = this.tlbEntry(low)
     const last = bytes === 1 ? linear : i64.add(linear, k(bytes - 1))
     const address = this.f.local('i32')
     this.f.if(

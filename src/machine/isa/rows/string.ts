@@ -8,7 +8,7 @@
 import { i32, i64, select } from '../../../wasm/instructions.ts'
 import { memory } from '../../../wasm/module.ts'
 import type { I32, I64 } from '../../../wasm/value.ts'
-import { REC_SEGMENT, TLB_BASE, TLB_WRITE } from '../../cpu/record.ts'
+import { REC_SEGMENT, TLB_WRITE } from '../../cpu/record.ts'
 import { ES, RAX, RCX, RDI, RSI, SLOT_SEGMENT_BASE } from '../../cpu/state.ts'
 import { type Builder, k, state } from '../builder.ts'
 import { host } from '../host.ts'
@@ -66,7 +66,7 @@ const chunk = (b: Builder, count: I64, spans: readonly I64[]): I64 => {
 /** Machine address of linear `ea` if the TLB array has its page, else 0. */
 const cached = (b: Builder, ea: I64, array: number): I32 => {
   const low = b.let(i32.wrap_i64(ea))
-  const entry = b.let(i32.add(state.load32(TLB_BASE), i32.and(i32.shr_u(low, i32.const(8)), i32.const(0x3ff0))))
+  const entry = b.tlbEntry(low)
   return b.let(
     select(
       i32.add(low, i32.load(entry, array + 8)),
