@@ -9,13 +9,14 @@
 import { i32, i64, select } from '../../wasm/instructions.ts'
 import { call, FunctionBuilder, type FunctionRef, type Label, ModuleBuilder, memory } from '../../wasm/module.ts'
 import type { I32 } from '../../wasm/value.ts'
-import { Builder, type Embedding, type EngineFunctions, k, state } from '../isa/builder.ts'
+import { Builder, type Embedding, type EngineFunctions, fromRecord, k, state } from '../isa/builder.ts'
 import { Decoder } from '../isa/decoder.ts'
 import { emitHandler, HandlerTable, Op } from '../isa/handler.ts'
 import { ROWS } from '../isa/table.ts'
 import {
   CODE_TLB_BASE,
   CODE_TLB_ENTRIES,
+  REC_IMM,
   REC_NEXT,
   REC_OP,
   REC_OP2,
@@ -133,7 +134,7 @@ const generateEngine = (handlers: HandlerTable, traced: boolean): GeneratedEngin
     const f = new FunctionBuilder(h.name, ['i32'] as const, ['i32'])
     if (h.hot) f.emit(i32.const(0).code)
     else {
-      const b = new Builder(functionEmbedding(f), functions, h.bits, h.long)
+      const b = new Builder(functionEmbedding(f, functions), functions, h.bits, h.long)
       emitHandler(b, h)
       f.unreachable()
     }
@@ -188,14 +189,20 @@ const enterFunction = (enterSlow: FunctionRef): FunctionBuilder => {
 const following = (record: I32): I32 => i32.add(record, i32.load16_u(record, REC_NEXT))
 
 /** A handler as a function (record) -> next record, 0 with a fault pending. RECORD and BUDGET are in memory. */
-const functionEmbedding = (f: FunctionBuilder<readonly ['i32']>): Embedding => {
+const functionEmbedding = (f: FunctionBuilder<readonly ['i32']>, functions: EngineFunctions): Embedding => {
   const record = f.param(0)
+  const none = (): void => {}
   return {
+    ...fromRecord(f as unknown as FunctionBuilder, record),
     f: f as unknown as FunctionBuilder,
     record,
     fault: () => f.return(i32.const(0)),
-    beforeCall: () => {},
-    afterCall: () => {},
+    beforeCall: none,
+    afterCall: none,
+    beforeHost: none,
+    afterHost: none,
+    gotoTarget: () => f.return(i32.add(record, i32.load(record, REC_IMM))),
+    gotoLinear: (target) => f.return(call(functions.enter, target)),
     goto: (r) => f.return(r),
     gotoOrFault: (r) => f.return(r),
     next: () => f.return(following(record)),
@@ -238,17 +245,23 @@ const dispatchFunction = (
           f.set(op, operation)
           f.br(dispatch)
         }
+        const gotoOrFault = (r: I32): void => {
+          f.brIf(fault, i32.eqz(r))
+          continueAt(r)
+        }
         const embedding: Embedding = {
+          ...fromRecord(f as unknown as FunctionBuilder, rec),
           f: f as unknown as FunctionBuilder,
           record: rec,
           fault: () => f.br(fault),
           beforeCall: spill,
           afterCall: refill,
+          beforeHost: spill,
+          afterHost: refill,
+          gotoTarget: () => continueAt(i32.add(rec, i32.load(rec, REC_IMM))),
+          gotoLinear: (target) => gotoOrFault(f.let(call<'i32'>(functions.enter, target))),
           goto: continueAt,
-          gotoOrFault: (r) => {
-            f.brIf(fault, i32.eqz(r))
-            continueAt(r)
-          },
+          gotoOrFault,
           next: () => continueAt(following(rec)),
           budget: () => budget,
           spend: (n) => f.set(budget, i32.sub(budget, n)),

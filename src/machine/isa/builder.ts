@@ -78,8 +78,39 @@ export interface EngineFunctions {
   readonly traceFull: FunctionRef | undefined
 }
 
-/** How a handler is embedded: inline in the dispatch loop, or a function of its own. */
-export interface Embedding {
+/**
+ * How a meaning reaches its instruction's fields and the registers. The interpreter reads both from memory, the
+ * translator knows the fields and keeps registers in locals.
+ */
+export interface InstructionAccess {
+  /** A byte of the record. */
+  field8(offset: number): I32
+  /** The immediate, sign-extended to 64 bits. */
+  imm(): I64
+  /** The 64-bit immediate or absolute address. */
+  imm64(): I64
+  /** A general register by its constant slot (RAX...), zero-extended from `bits`. */
+  gpr(slot: number, bits: Bits): I64
+  setGpr(slot: number, value: I64, bits: Bits): void
+  /** Likewise by the slot in a record field. */
+  gprIn(field: number, bits: Bits): I64
+  setGprIn(field: number, value: I64, bits: Bits): void
+  /** One of the three flag words. */
+  flagWord(offset: number): I64
+  setFlagWord(offset: number, value: I64): void
+  /** Carries and corrections 0. */
+  clearCarries(): void
+  /** Linear address of the memory operand. */
+  effectiveAddress(): I64
+  /** Address of the TLB context in force. */
+  tlbBase(): I32
+  /** Linear address of the following instruction, and of the target of a branch inside the page. */
+  nextLinear(): I64
+  targetLinear(): I64
+}
+
+/** How a handler is embedded: inline in the dispatch loop, a function of its own, or in a translated region. */
+export interface Embedding extends InstructionAccess {
   readonly f: FunctionBuilder
   readonly record: I32
   /** Leaves with a fault pending. */
@@ -87,6 +118,13 @@ export interface Embedding {
   /** Saves what TypeScript must see (record, budget) before a call out, and takes it back after. */
   beforeCall(): void
   afterCall(): void
+  /** Likewise before and after a TypeScript function that sees and changes the whole state. */
+  beforeHost(): void
+  afterHost(): void
+  /** Continues at the target of a branch inside the page. */
+  gotoTarget(): void
+  /** Continues at a linear address, or leaves with a fault pending. */
+  gotoLinear(target: I64): void
   /** Continues at the record in `record`. */
   goto(record: I32): void
   /** As goto; a record of 0 leaves with a fault pending. */
@@ -99,6 +137,36 @@ export interface Embedding {
 }
 
 export const k = (value: number | bigint): I64 => i64.const(BigInt(value))
+
+/** Fields in the record at `record`, registers in CpuState. */
+export const fromRecord = (f: FunctionBuilder, record: I32): InstructionAccess => {
+  const linear = (at: I32): I64 =>
+    i64.add(
+      state.load64(SLOT_PAGE),
+      i64.extend_i32_u(i32.shr_u(i32.sub(at, state.load32(RECORD_PAGE)), i32.const(RECORD_SHIFT))),
+    )
+  const field8 = (offset: number): I32 => i32.load8_u(record, offset)
+  return {
+    field8,
+    imm: () => i64.load32_s(record, REC_IMM),
+    imm64: () => i64.load(record, REC_DISP),
+    gpr: (slot, bits) => loadInt(i32.const(0), bits, STATE + slot),
+    setGpr: (slot, value, bits) => f.emit(storeGpr(i32.const(0), slot, value, bits)),
+    gprIn: (field, bits) => loadInt(field8(field), bits, STATE),
+    setGprIn: (field, value, bits) => f.emit(storeGpr(field8(field), 0, value, bits)),
+    flagWord: (offset) => state.load64(offset),
+    setFlagWord: (offset, value) => f.emit(state.store64(offset, value)),
+    clearCarries: () => f.emit(v128.store(i32.const(0), v128.const(new Array(16).fill(0)), STATE + FLAGS_CC)),
+    effectiveAddress: () => {
+      const base = i64.load(field8(REC_BASE), STATE)
+      const index = i64.shl(i64.load(field8(REC_INDEX), STATE), i64.load8_u(record, REC_SCALE))
+      return i64.add(i64.add(base, index), i64.load32_s(record, REC_DISP))
+    },
+    tlbBase: () => state.load32(TLB_BASE),
+    nextLinear: () => linear(i32.add(record, i32.load16_u(record, REC_NEXT))),
+    targetLinear: () => linear(i32.add(record, i32.load(record, REC_IMM))),
+  }
+}
 /** All ones of an operand size. */
 export const maskOf = (bits: Bits): bigint => (1n << BigInt(bits)) - 1n
 
@@ -158,15 +226,15 @@ export class Builder {
   // ── record fields ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   field8(offset: number): I32 {
-    return i32.load8_u(this.at.record, offset)
+    return this.at.field8(offset)
   }
   /** The immediate, sign-extended to 64 bits. */
   imm(): I64 {
-    return i64.load32_s(this.at.record, REC_IMM)
+    return this.at.imm()
   }
   /** The 64-bit immediate or absolute address. */
   imm64(): I64 {
-    return i64.load(this.at.record, REC_DISP)
+    return this.at.imm64()
   }
 
   // ── integers ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -193,26 +261,18 @@ export class Builder {
 
   /** A general register by its constant slot (RAX...). */
   gpr(slot: number, bits: Bits = this.bits): I64 {
-    const zero = i32.const(0)
-    switch (bits) {
-      case 8:
-        return i64.load8_u(zero, STATE + slot)
-      case 16:
-        return i64.load16_u(zero, STATE + slot)
-      case 32:
-        return i64.load32_u(zero, STATE + slot)
-      case 64:
-        return i64.load(zero, STATE + slot)
-    }
+    return this.at.gpr(slot, bits)
   }
   setGpr(slot: number, value: I64, bits: Bits = this.bits): void {
-    this.f.emit(storeGpr(i32.const(0), slot, value, bits))
+    this.at.setGpr(slot, value, bits)
   }
 
   // ── flags (cpu/flags.ts explains the three words) ──────────────────────────────────────────────────────────────────
 
   #setFlags(res: I64, cc: I64, aux: I64): void {
-    this.f.emit([state.store64(FLAGS_RES, res), state.store64(FLAGS_CC, cc), state.store64(FLAGS_AUX, aux)])
+    this.at.setFlagWord(FLAGS_RES, res)
+    this.at.setFlagWord(FLAGS_CC, cc)
+    this.at.setFlagWord(FLAGS_AUX, aux)
   }
   /** Flags of sum = x + y (+ carry). */
   flagsAdd(x: I64, y: I64, sum: I64): void {
@@ -233,18 +293,16 @@ export class Builder {
   }
   /** Flags of a logical operation: CF = OF = AF = 0. */
   flagsLogic(result: I64): void {
-    this.f.emit([
-      state.store64(FLAGS_RES, this.sext(result)),
-      v128.store(i32.const(0), v128.const(new Array(16).fill(0)), STATE + FLAGS_CC),
-    ])
+    this.at.setFlagWord(FLAGS_RES, this.sext(result))
+    this.at.clearCarries()
   }
   /** As add or sub of 1, CF kept. */
   flagsKeepCarry(set: () => void): void {
-    const old = this.let(state.load64(FLAGS_CC))
+    const old = this.let(this.at.flagWord(FLAGS_CC))
     set()
-    const now = this.let(state.load64(FLAGS_CC))
+    const now = this.let(this.at.flagWord(FLAGS_CC))
     const flip = i64.and(i64.shr_s(i64.xor(now, old), k(63)), k(0xc000000000000000n))
-    this.f.emit(state.store64(FLAGS_CC, i64.xor(now, flip)))
+    this.at.setFlagWord(FLAGS_CC, i64.xor(now, flip))
   }
   /** Result flags from `result`; CF and OF given as i64 0 or 1; AF = 0 unless given. */
   flagsResult(result: I64, cf: I64, of: I64, af?: I64): void {
@@ -259,24 +317,25 @@ export class Builder {
   }
   /** CF alone. OF is kept. */
   setCarry(cf: I64): void {
-    const old = this.let(state.load64(FLAGS_CC))
+    const old = this.let(this.at.flagWord(FLAGS_CC))
     // Flip both top bits when CF changes: OF is their difference.
     const flip = i64.and(i64.sub(k(0), i64.xor(i64.shr_u(old, k(63)), cf)), k(0xc000000000000000n))
-    this.f.emit(state.store64(FLAGS_CC, i64.xor(old, flip)))
+    this.at.setFlagWord(FLAGS_CC, i64.xor(old, flip))
   }
   /** CF and OF, the others kept. */
   setCarryOverflow(cf: I64, of: I64): void {
-    this.f.emit(state.store64(FLAGS_CC, this.#cc(cf, of)))
+    this.at.setFlagWord(FLAGS_CC, this.#cc(cf, of))
   }
   /** ZF alone, as `zf` (i64 0 or 1); SF and PF, AF, CF, OF keep their values. */
   setZero(zf: I64): void {
     const sf = this.let(i64.extend_i32_u(this.condition('S')))
     const pf = this.let(i64.extend_i32_u(this.condition('P')))
     const z = this.let(zf)
-    const af = i64.and(state.load64(FLAGS_AUX), k(0x10))
+    const af = i64.and(this.at.flagWord(FLAGS_AUX), k(0x10))
     // As CpuState.rflags does it: RES is 0 or 1, the inversion bits say the rest.
     const aux = this.let(i64.or(i64.or(af, i64.shl(sf, k(7))), i64.shl(i64.xor(pf, z), k(2))))
-    this.f.emit([state.store64(FLAGS_RES, i64.xor(z, k(1))), state.store64(FLAGS_AUX, aux)])
+    this.at.setFlagWord(FLAGS_RES, i64.xor(z, k(1)))
+    this.at.setFlagWord(FLAGS_AUX, aux)
   }
   /** All six, each i64 0 or 1 (COMISS, PTEST, PCMPxSTRx). */
   setFlags(of: I64, sf: I64, zf: I64, af: I64, pf: I64, cf: I64): void {
@@ -286,7 +345,7 @@ export class Builder {
   }
   /** CF as i64 0 or 1. */
   carry(): I64 {
-    return i64.shr_u(state.load64(FLAGS_CC), k(63))
+    return i64.shr_u(this.at.flagWord(FLAGS_CC), k(63))
   }
   directionFlag(): I32 {
     return i32.and(state.load32(RFLAGS_SYSTEM), i32.const(FLAGS_DF))
@@ -294,9 +353,9 @@ export class Builder {
 
   /** A condition code as i32 0 or 1. */
   condition(code: Condition): I32 {
-    const res = state.load64(FLAGS_RES)
-    const cc = state.load64(FLAGS_CC)
-    const aux = state.load64(FLAGS_AUX)
+    const res = this.at.flagWord(FLAGS_RES)
+    const cc = this.at.flagWord(FLAGS_CC)
+    const aux = this.at.flagWord(FLAGS_AUX)
     const zero = k(0)
     const signBit = i64.xor(res, i64.shl(aux, k(56)))
     const overflowBit = i64.xor(cc, i64.shl(cc, k(1)))
@@ -345,9 +404,7 @@ export class Builder {
 
   /** Linear address of the record's memory operand. */
   effectiveAddress(): I64 {
-    const base = i64.load(this.field8(REC_BASE), STATE)
-    const index = i64.shl(i64.load(this.field8(REC_INDEX), STATE), i64.load8_u(this.at.record, REC_SCALE))
-    return i64.add(i64.add(base, index), i64.load32_s(this.at.record, REC_DISP))
+    return this.at.effectiveAddress()
   }
 
   /**
@@ -360,7 +417,7 @@ export class Builder {
   /** Address of the TLB entry, in the context in force, for the page of a linear address's low half. */
   tlbEntry(low: I32): I32 {
     const offset = i32.and(i32.shr_u(low, i32.const(8)), i32.const((TLB_ENTRIES - 1) * TLB_ENTRY_BYTES))
-    return this.let(i32.add(state.load32(TLB_BASE), offset))
+    return this.let(i32.add(this.at.tlbBase(), offset))
   }
   #translate(ea: I64, bytes: number, array: number, slow: FunctionRef): I32 {
     const address = this.f.local('i32')
@@ -487,31 +544,26 @@ export class Builder {
 
   // ── control transfer ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Linear address of the following instruction. */
-  #nextLinear(): I64 {
-    const record = i32.add(this.at.record, i32.load16_u(this.at.record, REC_NEXT))
-    const offset = i32.shr_u(i32.sub(record, state.load32(RECORD_PAGE)), i32.const(RECORD_SHIFT))
-    return i64.add(state.load64(SLOT_PAGE), i64.extend_i32_u(offset))
-  }
   #csBase(): I64 {
     return state.load64(SLOT_SEGMENT_BASE + CS * 8)
   }
   /** RIP (EIP, IP) of the following instruction. */
   nextIp(): I64 {
-    return this.long ? this.#nextLinear() : i64.and(i64.sub(this.#nextLinear(), this.#csBase()), k(0xffffffff))
+    const linear = this.at.nextLinear()
+    return this.long ? linear : i64.and(i64.sub(linear, this.#csBase()), k(0xffffffff))
   }
   /** Continues at instruction pointer `ip`, cut to the operand size. */
   branchTo(ip: I64, bits: Bits = this.bits): void {
     const target = this.long
       ? this.trunc(ip, bits)
       : i64.and(i64.add(this.#csBase(), this.trunc(ip, bits)), k(0xffffffff))
-    this.at.gotoOrFault(this.let(call<'i32'>(this.functions.enter, target)))
+    this.at.gotoLinear(target)
     this.branched = true
   }
   /** Continues at a relative branch's target. */
   branchRelative(target: { readonly form: string }): void {
     if (target.form === 'relpage') {
-      this.at.goto(i32.add(this.at.record, i32.load(this.at.record, REC_IMM)))
+      this.at.gotoTarget()
       this.branched = true
     } else this.branchTo(i64.add(this.nextIp(), this.imm()))
   }
@@ -526,9 +578,7 @@ export class Builder {
   /** Instruction pointer that a relative branch goes to. */
   relativeTarget(target: { readonly form: string }): I64 {
     if (target.form !== 'relpage') return i64.add(this.nextIp(), this.imm())
-    const record = i32.add(this.at.record, i32.load(this.at.record, REC_IMM))
-    const offset = i32.shr_u(i32.sub(record, state.load32(RECORD_PAGE)), i32.const(RECORD_SHIFT))
-    const linear = i64.add(state.load64(SLOT_PAGE), i64.extend_i32_u(offset))
+    const linear = this.at.targetLinear()
     return this.long ? linear : i64.and(i64.sub(linear, this.#csBase()), k(0xffffffff))
   }
   /** Appends a call event (call-event.ts). */
@@ -574,11 +624,11 @@ export class Builder {
    * of the instruction wherever it continues; it may not fault.
    */
   host(name: string, after?: () => void): void {
-    this.at.beforeCall()
+    this.at.beforeHost()
     const result = this.let(
       call<'i32'>(this.functions.host, i32.const(this.functions.hostNumber(name)), this.at.record),
     )
-    this.at.afterCall()
+    this.at.afterHost()
     if (after !== undefined) {
       // A fault that arose fetching what follows comes after the whole instruction.
       this.f.if(i32.and(i32.eqz(result), i32.eqz(state.load32(FETCH_FAULT))), () => this.at.fault())

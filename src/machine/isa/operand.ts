@@ -7,7 +7,7 @@ import type { Local } from '../../wasm/module.ts'
 import type { I32, I64, V128 } from '../../wasm/value.ts'
 import { REC_R3 } from '../cpu/record.ts'
 import { FPR, FSW, FTW, STATE, XMM } from '../cpu/state.ts'
-import { type Bits, type Builder, k, loadInt, storeGpr, storeInt } from './builder.ts'
+import { type Bits, type Builder, k, loadInt, storeInt } from './builder.ts'
 import type { AccessMode } from './row.ts'
 
 /** `x` and the others are the row's operands in the manual's order. */
@@ -74,7 +74,7 @@ export class Operand {
     const b = this.b
     switch (this.form) {
       case 'gpr':
-        return b.let(loadInt(this.number(), bits, STATE))
+        return b.let(b.at.gprIn(this.field, bits))
       case 'mem':
       case 'moffs':
         if (this.access === 'rw') {
@@ -107,7 +107,7 @@ export class Operand {
     const b = this.b
     switch (this.form) {
       case 'gpr':
-        b.f.emit(storeGpr(this.number(), 0, value, bits))
+        b.at.setGprIn(this.field, value, bits)
         return
       case 'mem':
       case 'moffs':

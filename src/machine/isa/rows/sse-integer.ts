@@ -243,7 +243,7 @@ export const shiftByRegister = (operation: Shift['operation']): Meaning => {
 }
 export const shiftByImmediate = (operation: Shift['operation']): Meaning => {
   return (b, x) => {
-    derive((a) => operation(a, b.let(i64.load8_u(b.at.record, REC_IMM))))(b, x, x, x, x)
+    derive((a) => operation(a, b.let(i64.extend_i32_u(b.field8(REC_IMM)))))(b, x, x, x, x)
   }
 }
 

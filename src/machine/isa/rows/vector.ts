@@ -32,7 +32,7 @@ const IDENTITY = c8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
 // ── immediates and shuffles by immediate ─────────────────────────────────────────────────────────────────────────────
 
 /** An 8-bit immediate, zero-extended. */
-export const imm8 = (b: Builder): I32 => i32.load8_u(b.at.record, REC_IMM)
+export const imm8 = (b: Builder): I32 => b.field8(REC_IMM)
 
 /**
  * Swizzle controls from an immediate of four two-bit fields. Multiplying brings field i of lane i to bits 7:6; what

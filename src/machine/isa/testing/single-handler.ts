@@ -4,12 +4,12 @@
  */
 
 import { i32 } from '../../../wasm/instructions.ts'
-import { FunctionBuilder, type FunctionRef, ModuleBuilder } from '../../../wasm/module.ts'
-import type { I32, ValueType } from '../../../wasm/value.ts'
+import { call, FunctionBuilder, type FunctionRef, ModuleBuilder } from '../../../wasm/module.ts'
+import type { I32, I64, ValueType } from '../../../wasm/value.ts'
 import { GuestFault } from '../../cpu/core.ts'
 import { REC_IMM, REC_R1, REC_R2, REC_R3, TLB, TLB_BASE, TLB_CONTEXT_BYTES, TLB_EMPTY_BYTE } from '../../cpu/record.ts'
 import { CpuState, FAULT } from '../../cpu/state.ts'
-import { type Bits, Builder, type EngineFunctions } from '../builder.ts'
+import { type Bits, Builder, type EngineFunctions, fromRecord } from '../builder.ts'
 import { type Form, Operand } from '../operand.ts'
 import type { OperandSpec, Row } from '../row.ts'
 
@@ -83,11 +83,16 @@ export const buildHandler = (row: Row, memory: boolean, hosts: HostFunctions): S
     const f = new FunctionBuilder('handler', ['i32'], ['i32'])
     const record = f.param(0)
     const at = {
+      ...fromRecord(f, record),
       f,
       record,
       fault: () => f.return(i32.const(0)),
       beforeCall: () => {},
       afterCall: () => {},
+      beforeHost: () => {},
+      afterHost: () => {},
+      gotoTarget: () => f.return(i32.const(1)),
+      gotoLinear: (target: I64) => f.return(call<'i32'>(functions.enter, target)),
       goto: () => f.return(i32.const(1)),
       gotoOrFault: (to: I32) => f.return(to),
       next: () => f.return(i32.const(1)),
