@@ -13,6 +13,7 @@ import { Bus } from './bus.ts'
 import { CallEventKind } from './call-event.ts'
 import { Cpu } from './cpu/cpu.ts'
 import { engineFor } from './cpu/engine.ts'
+import { POLICY } from './cpu/translator.ts'
 import { RECORD_PAGE_BYTES, RECORD_PAGES, RECORDS } from './cpu/record.ts'
 import { CR0, CR2, CR3, CR4, CS, EFER, SS } from './cpu/state.ts'
 import { type CpuModel, checkCpuSwitches, createCpuModel } from './cpu/system/cpu-model.ts'
@@ -235,6 +236,7 @@ class MicroVm implements Machine {
       host,
       model: this.#model,
       traced: config.trace,
+      translate: config.engine === 'auto' ? POLICY : undefined,
       accessCost: config.clock === 'icount' ? ICOUNT_ACCESS_NS : 0,
       readTsc: () => {
         this.#latchTime()
@@ -401,7 +403,7 @@ class MicroVm implements Machine {
     return {
       instructions: this.#cpu.retired,
       guestNs: this.#now(),
-      engine: { ...this.#cpu.counters, evictions: this.#cpu.evictions, idleNs: this.#idleNs },
+      engine: { ...this.#cpu.counters, ...this.#cpu.translation, evictions: this.#cpu.evictions, idleNs: this.#idleNs },
     }
   }
 

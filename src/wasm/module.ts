@@ -46,6 +46,11 @@ export class FunctionBuilder<P extends readonly ValueType[] = readonly ValueType
     this.results = results
   }
 
+  /** How many blocks, loops and ifs are open. */
+  get depth(): number {
+    return this.#depth
+  }
+
   /** The parameter as a local. */
   param<I extends number>(index: I): Local<P[I]> {
     return new Local(this.params[index]!, index) as Local<P[I]>
@@ -210,8 +215,9 @@ export class ModuleBuilder {
   readonly #imports: Import[] = []
   readonly #functions: FunctionBuilder[] = []
   readonly #refs: FunctionRef[] = []
-  readonly #exports: { name: string; index: number }[] = []
+  readonly #exports: { name: string; kind: number; index: number }[] = []
   readonly #table: number[] = []
+  #tableSlots = 0
   /** Imports come before any function is declared. */
   importFunction(
     module: string,
@@ -239,12 +245,17 @@ export class ModuleBuilder {
   }
 
   export(name: string, f: FunctionRef): void {
-    this.#exports.push({ name, index: f.index })
+    this.#exports.push({ name, kind: 0x00, index: f.index })
   }
 
-  /** Puts functions into the module's table, from slot 0; for callIndirect. */
-  table(functions: readonly FunctionRef[]): void {
+  /** The module's table: these functions from slot 0, then `spare` empty slots; for callIndirect. */
+  table(functions: readonly FunctionRef[], spare = 0): void {
     this.#table.push(...functions.map((f) => f.index))
+    this.#tableSlots = functions.length + spare
+  }
+
+  exportTable(name: string): void {
+    this.#exports.push({ name, kind: 0x01, index: 0 })
   }
 
   callIndirect<R extends ValueType>(
@@ -296,8 +307,8 @@ export class ModuleBuilder {
     section(2, vector(imports))
     section(3, vector(declarations))
     if (this.#table.length > 0)
-      section(4, vector([[0x70, 0x01, ...u32leb(this.#table.length), ...u32leb(this.#table.length)]]))
-    section(7, vector(this.#exports.map((e) => [text(e.name), 0x00, ...u32leb(e.index)])))
+      section(4, vector([[0x70, 0x01, ...u32leb(this.#tableSlots), ...u32leb(this.#tableSlots)]]))
+    section(7, vector(this.#exports.map((e) => [text(e.name), e.kind, ...u32leb(e.index)])))
     if (this.#table.length > 0)
       section(9, vector([[0x00, 0x41, ...s32leb(0), 0x0b, vector(this.#table.map((i) => u32leb(i)))]]))
     section(10, () => {

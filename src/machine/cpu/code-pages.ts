@@ -37,9 +37,17 @@ export class CodePages {
   invalidations = 0
 
   readonly #zero: (address: number, length: number) => void
+  readonly #forget: (records: number, offset: number, length: number) => void
 
-  constructor(buffer: ArrayBufferLike, ramBytes: number, zero: (address: number, length: number) => void) {
+  /** `forget` hears which bytes of a page's records are about to be forgotten. */
+  constructor(
+    buffer: ArrayBufferLike,
+    ramBytes: number,
+    zero: (address: number, length: number) => void,
+    forget: (records: number, offset: number, length: number) => void,
+  ) {
     this.#zero = zero
+    this.#forget = forget
     this.#view = new DataView(buffer)
     this.watched = new Uint8Array(ramBytes >>> 12)
   }
@@ -101,6 +109,7 @@ export class CodePages {
     for (let mode = 0; mode < 3; mode++) {
       const page = this.#byKey.get(physicalPage * 4 + mode)
       if (page === undefined) continue
+      this.#forget(page.records, offset, length)
       for (let slot = Math.max(0, offset - 14); slot < last; slot++) {
         const record = page.records + slot * RECORD_BYTES
         // Before the change, only instructions long enough to reach it.

@@ -16,7 +16,7 @@ import type { HostMemory, MachineHost } from '../machine.ts'
 import type { GuestRam } from '../ram.ts'
 import { type CodePage, CodePages } from './code-pages.ts'
 import { AC, type CpuCore, DB, GP, GuestFault, type LinearMemory, MF, NM, PF, SSF, UD } from './core.ts'
-import { type EngineImports, engineFor, RunResult } from './engine.ts'
+import { type EngineImports, engineFor, type GeneratedEngine, RunResult } from './engine.ts'
 import { FLAGS_AC, FLAGS_IF, FLAGS_RF, FLAGS_TF } from './flags.ts'
 import { createHostFunctions, type HostFunction } from './host-functions.ts'
 import { type AccessKind, Paging, type Translation } from './paging.ts'
@@ -106,6 +106,7 @@ import {
 import type { CpuModel } from './system/cpu-model.ts'
 import { deliverException, deliverInterrupt, deliverNmi, deliverTrap, eventName } from './system/exceptions.ts'
 import { SystemState } from './system/system-state.ts'
+import { Translator, type TranslatorPolicy } from './translator.ts'
 
 /** What the CPU needs of the machine around it. */
 export interface CpuSurroundings {
@@ -124,6 +125,8 @@ export interface CpuSurroundings {
   readonly accessCost: number
   /** Whether calls and returns are recorded. */
   readonly traced: boolean
+  /** How hot code is found that is worth translating; undefined: interpret only. */
+  readonly translate: TranslatorPolicy | undefined
   readTsc(): bigint
   /** A port or device is about to be accessed. */
   onAccess(): void
@@ -195,6 +198,7 @@ export class Cpu implements CpuCore, LinearMemory {
   readonly #fill: (address: number, value: number, length: number) => void
   readonly #hostFunctions: readonly HostFunction[]
   readonly #logged = new Set<string>()
+  readonly #translator: Translator | undefined
 
   /** Instructions retired before the current slice. */
   #retired = 0
@@ -279,7 +283,13 @@ export class Cpu implements CpuCore, LinearMemory {
     this.#run = exports['run'] as () => number
     this.#enter = exports['enter'] as (linear: bigint) => number
     this.#fill = exports['fill'] as (address: number, value: number, length: number) => void
-    this.#code = new CodePages(around.buffer, around.ram.size, (address, length) => this.#fill(address, 0, length))
+    this.#translator = around.translate && this.#createTranslator(around.translate, engine, imports, exports)
+    this.#code = new CodePages(
+      around.buffer,
+      around.ram.size,
+      (address, length) => this.#fill(address, 0, length),
+      (records, offset, length) => this.#translator?.invalidate(records, offset, length),
+    )
     this.#paging = new Paging(this.state, around.ram)
     const functions = createHostFunctions(this, this.#view)
     this.#hostFunctions = engine.hostNames.map((name) => {
@@ -290,6 +300,29 @@ export class Cpu implements CpuCore, LinearMemory {
     around.memory.onAccess = around.ports.onAccess = () => this.#charge()
     around.ram.onWrite = (address, length) => this.#deviceWrote(address, length)
     this.interrupts.onChange = () => this.interruptsChanged()
+  }
+
+  #createTranslator(
+    policy: TranslatorPolicy,
+    { handlers, hostNames }: GeneratedEngine,
+    imports: EngineImports,
+    exports: Record<string, unknown>,
+  ): Translator {
+    const { host, hostMemory, traced } = this.#around
+    const { slowRead, slowWrite, slowModify, commit, enter } = exports
+    const engine = { slowRead, slowWrite, slowModify, commit, enter, host: imports.host, traceFull: imports.traceFull }
+    const table = exports['table'] as { set(slot: number, f: unknown): void }
+    return new Translator(
+      {
+        view: this.#view,
+        handlers: handlers.list,
+        traced,
+        hostNumber: (name) => hostNames.indexOf(name),
+        install: (slot, module) =>
+          table.set(slot, host.instantiate(module, { engine, env: { memory: hostMemory } })['region']),
+      },
+      policy,
+    )
   }
 
   // ── running ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -334,6 +367,7 @@ export class Cpu implements CpuCore, LinearMemory {
     this.#atRecord = false
     this.halted = false
     this.shutdownCause = undefined
+    this.#translator?.clear()
     this.#code.clear()
     this.#paging.configure()
     this.flushTlb(true)
@@ -385,11 +419,13 @@ export class Cpu implements CpuCore, LinearMemory {
       if (this.halted) break
       const system = this.state.get32(RFLAGS_SYSTEM)
       const stepping = (system & FLAGS_TF) !== 0
-      let n = Math.min(end - this.#retired, 0x7fffffff)
+      let n = Math.min(end - this.#retired, this.#translator?.period ?? 0x7fffffff)
       if (stepping || this.#debugging || this.#codeLimit !== 0xffffffff || (system & FLAGS_RF) !== 0) n = 1
       else if (this.#inhibitUntil > this.#retired && this.interrupts.pending())
         n = Math.min(n, this.#inhibitUntil - this.#retired)
       this.#slice(n, stepping)
+      if (this.#atRecord && this.#mode === CodeMode.Bits64)
+        this.#translator?.look(this.state.get32(RECORD), this.state.get32(RECORD_PAGE))
     }
     return this.#retired - start
   }
@@ -500,7 +536,7 @@ export class Cpu implements CpuCore, LinearMemory {
     } else if (faulted) this.#raiseFault(true)
   }
   #op(record: number): number {
-    return this.#view.getUint16(record + REC_OP, true)
+    return this.#translator?.original(record) ?? this.#view.getUint16(record + REC_OP, true)
   }
 
   // ── debug registers, SDM 3B chapter 18 ─────────────────────────────────────────────────────────────────────────────
@@ -572,7 +608,7 @@ export class Cpu implements CpuCore, LinearMemory {
     if (s.get32(FETCH_FAULT) !== 0) {
       // RIP is the branch target; the branch itself retired, but going on at a new page is no instruction.
       s.set32(FETCH_FAULT, 0)
-      if (counted && this.#view.getUint16(s.get32(RECORD) + REC_OP, true) === Op.NextPage) this.#retired--
+      if (counted && this.#op(s.get32(RECORD)) === Op.NextPage) this.#retired--
       this.#atRecord = false
     } else if (counted) this.#retired--
     this.counters.exceptions++
@@ -672,6 +708,7 @@ export class Cpu implements CpuCore, LinearMemory {
   }
   /** Removes an evicted record page from the code TLBs. */
   #forgetEntry(victim: CodePage): void {
+    this.#translator?.forgetPage(victim.records)
     for (let i = 0; i < 2 * CODE_TLB_ENTRIES; i++) {
       const entry = CODE_TLB + i * 16
       if (this.#view.getUint32(entry + 8, true) === victim.records) this.#fill(entry, TLB_EMPTY_BYTE, 8)
@@ -793,7 +830,7 @@ export class Cpu implements CpuCore, LinearMemory {
   }
   #nonCanonicalVector(): number {
     const record = this.state.get32(RECORD)
-    let op = this.#view.getUint16(record + REC_OP, true)
+    let op = this.#op(record)
     let base = this.#view.getUint8(record + REC_BASE)
     const index = this.#view.getUint8(record + REC_INDEX)
     if (index === SLOT_FS_BASE || index === SLOT_GS_BASE) base = 0xff
@@ -1310,6 +1347,9 @@ export class Cpu implements CpuCore, LinearMemory {
   get rip(): bigint {
     this.#settleRip()
     return this.state.rip
+  }
+  get translation(): Readonly<Record<string, number>> {
+    return this.#translator?.counters ?? {}
   }
   get evictions(): number {
     return this.#code.evictions

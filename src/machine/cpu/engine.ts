@@ -36,6 +36,7 @@ import {
   FAULT_ERROR,
   RECORD,
   RECORD_PAGE,
+  REGION_RESUME,
   SCRATCH,
   SLOT_EA,
   SLOT_PAGE,
@@ -43,6 +44,7 @@ import {
   STATE,
   STATE_BYTES,
 } from './state.ts'
+import { MAX_REGIONS } from './translator.ts'
 
 /** What the module imports from TypeScript, as "cpu" functions. Linear addresses come in halves. */
 export interface EngineImports {
@@ -140,11 +142,16 @@ const generateEngine = (handlers: HandlerTable, traced: boolean): GeneratedEngin
     }
     return m.define(f)
   })
-  m.table(cold)
+  m.table(cold, MAX_REGIONS)
+  m.exportTable('table')
 
   const run = dispatchFunction(m, handlers, functions, decode, cross)
   m.export('run', m.define(run))
   m.export('enter', functions.enter)
+  m.export('slowRead', functions.slowRead)
+  m.export('slowWrite', functions.slowWrite)
+  m.export('slowModify', functions.slowModify)
+  m.export('commit', functions.commit)
   m.export('fill', m.define(fillFunction()))
   return { handlers, module: m.encode(), hostNames }
 }
@@ -352,11 +359,20 @@ const dispatchFunction = (
         const nest = (i: number): void => {
           if (i === bodies.length) {
             f.block((other) => table(other))
-            // A handler that is a function of its own.
+            // A handler that is a function of its own, or a region.
             spill()
             const r = f.let(m.callIndirect<'i32'>(['i32'], ['i32'], i32.sub(op, i32.const(Op.First)), rec))
             refill()
-            f.brIf(fault, i32.eqz(r))
+            f.if(i32.eqz(r), () => {
+              f.set(rec, state.load32(RECORD))
+              f.br(fault)
+            })
+            // A region whose first block is longer than the budget: its first instruction by itself.
+            f.if(i32.and(r, i32.const(1)), () => {
+              f.set(rec, i32.sub(r, i32.const(1)))
+              f.set(op, state.load32(REGION_RESUME))
+              f.br(dispatch)
+            })
             continueAt(r)
             return
           }

@@ -97,6 +97,10 @@ export const FETCH_FAULT = 0x380
 export const TRACE_HEAD = 0x384
 /** i64. Instructions that will have retired when the slice's budget is used up. */
 export const TRACE_END = 0x388
+/** i32. What a region asks the interpreter to run in place of itself. */
+export const REGION_RESUME = 0x3f0
+/** i32. Not 0: a region has died since the running one was entered. */
+export const REGION_STALE = 0x3f4
 
 // Vector and floating-point registers.
 /** XMM0..XMM15, 16 bytes each. */
