@@ -21,6 +21,10 @@ export interface CodePage {
   readonly mode: CodeMode
 }
 
+/** Writes to a page of code after which it is taken for data, at first; each time it was code after all, twice as many. */
+const WRITES_TO_CODE = 64
+const MAX_WRITES_TO_CODE = 1 << 20
+
 export class CodePages {
   readonly #view: DataView
   /** By (physical page * 4 + mode). */
@@ -29,6 +33,10 @@ export class CodePages {
   readonly #slots: (CodePage | undefined)[] = new Array(RECORD_PAGES)
   #next = 0
   #used = 0
+  /** Indices of record pages given back. */
+  readonly #free: number[] = []
+  /** By physical page: writes so far, and how many it may have. */
+  readonly #writes = new Map<number, { count: number; most: number }>()
   /** 1 for each physical page of RAM that holds decoded code. */
   readonly watched: Uint8Array
   /** Records of instructions that reach into a physical page from the page before. */
@@ -62,8 +70,10 @@ export class CodePages {
 
   /** A record page for code in `physicalPage`; `keep` is the one being executed, `evicted` hears of a victim. */
   create(physicalPage: number, mode: CodeMode, keep: number, evicted: (page: CodePage) => void): CodePage {
-    let index = this.#used
-    if (index < RECORD_PAGES) this.#used++
+    let index = this.#free.pop() ?? this.#used
+    if (index < this.#used) {
+      // One that was given back.
+    } else if (index < RECORD_PAGES) this.#used++
     else {
       do {
         index = this.#next
@@ -89,6 +99,40 @@ export class CodePages {
   #unwatch(physicalPage: number): void {
     for (let mode = 0; mode < 3; mode++) if (this.#byKey.has(physicalPage * 4 + mode)) return
     if (this.#crossing.has(physicalPage)) return
+    this.watched[physicalPage] = 0
+  }
+
+  /**
+   * Whether a page was written so often that it is data by now: code was there once. One that is executed again later
+   * may be written more often before it is taken for data again.
+   */
+  isData(physicalPage: number): boolean {
+    let writes = this.#writes.get(physicalPage)
+    if (writes === undefined) this.#writes.set(physicalPage, (writes = { count: 0, most: WRITES_TO_CODE }))
+    if (++writes.count < writes.most) return false
+    writes.count = 0
+    writes.most = Math.min(writes.most * 2, MAX_WRITES_TO_CODE)
+    return true
+  }
+
+  /** Forgets all code of a page and watches it no longer; nothing if `keep`, being executed, is its records. */
+  drop(physicalPage: number, keep: number, dropped: (page: CodePage) => void): void {
+    const pages: CodePage[] = []
+    for (let mode = 0; mode < 3; mode++) {
+      const page = this.#byKey.get(physicalPage * 4 + mode)
+      if (page?.records === keep) return
+      if (page !== undefined) pages.push(page)
+    }
+    for (const page of pages) {
+      const index = (page.records - RECORDS) / RECORD_PAGE_BYTES
+      this.#byKey.delete(physicalPage * 4 + page.mode)
+      this.#slots[index] = undefined
+      this.#free.push(index)
+      dropped(page)
+      this.#zero(page.records, RECORD_PAGE_BYTES)
+    }
+    for (const record of this.#crossing.get(physicalPage) ?? []) this.#view.setUint16(record, 0, true)
+    this.#crossing.delete(physicalPage)
     this.watched[physicalPage] = 0
   }
 
@@ -137,5 +181,7 @@ export class CodePages {
     this.watched.fill(0)
     this.#next = 0
     this.#used = 0
+    this.#free.length = 0
+    this.#writes.clear()
   }
 }

@@ -706,7 +706,7 @@ export class Cpu implements CpuCore, LinearMemory {
     if (!watched) this.#dropWritable(physicalPage)
     return page
   }
-  /** Removes an evicted record page from the code TLBs. */
+  /** Removes a record page that is given up from the code TLBs. */
   #forgetEntry(victim: CodePage): void {
     this.#translator?.forgetPage(victim.records)
     for (let i = 0; i < 2 * CODE_TLB_ENTRIES; i++) {
@@ -975,6 +975,8 @@ export class Cpu implements CpuCore, LinearMemory {
       if (this.#code.watched[page] === 1) {
         this.counters.codeWrites++
         this.#code.invalidate(page, physical & 0xfff, size)
+        if (this.#code.isData(page))
+          this.#code.drop(page, this.state.get32(RECORD_PAGE), (dropped) => this.#forgetEntry(dropped))
       }
       return
     }
