@@ -15,10 +15,10 @@ const binary =
 /** Loads take a static offset; alignment is a hint and is given as 1, which costs nothing on x86 and ARM. */
 const load =
   <R extends ValueType>(type: R, ...opcode: number[]) =>
-  (address: I32, offset = 0): Value<R> => ({ type, code: [address.code, ...opcode, 0, ...u32leb(offset)] })
+  (address: I32, offset = 0): Value<R> => ({ type, code: [address.code, ...opcode, 0, u32leb(offset)] })
 const store =
   <A extends ValueType>(...opcode: number[]) =>
-  (address: I32, value: Value<A>, offset = 0): Code => [address.code, value.code, ...opcode, 0, ...u32leb(offset)]
+  (address: I32, value: Value<A>, offset = 0): Code => [address.code, value.code, ...opcode, 0, u32leb(offset)]
 const extractLane =
   <R extends ValueType>(type: R, ...opcode: number[]) =>
   (vector: V128, lane: number): Value<R> => ({ type, code: [vector.code, ...opcode, lane] })
@@ -32,7 +32,7 @@ const loadLane =
   (...opcode: number[]) =>
   (address: I32, vector: V128, lane: number, offset = 0): V128 => ({
     type: 'v128',
-    code: [address.code, vector.code, ...opcode, 0, ...u32leb(offset), lane],
+    code: [address.code, vector.code, ...opcode, 0, u32leb(offset), lane],
   })
 const storeLane =
   (...opcode: number[]) =>
@@ -41,7 +41,7 @@ const storeLane =
     vector.code,
     ...opcode,
     0,
-    ...u32leb(offset),
+    u32leb(offset),
     lane,
   ]
 
@@ -59,7 +59,7 @@ export const select = <T extends ValueType>(a: Value<T>, b: Value<T>, condition:
 })
 
 export const i32 = {
-  const: (value: number): I32 => ({ type: 'i32', code: [0x41, ...s32leb(value)] }),
+  const: (value: number): I32 => ({ type: 'i32', code: [0x41, s32leb(value)] }),
   eqz: unary<'i32', 'i32'>('i32', 0x45),
   eq: binary<'i32', 'i32', 'i32'>('i32', 0x46),
   ne: binary<'i32', 'i32', 'i32'>('i32', 0x47),
@@ -112,7 +112,9 @@ export const i32 = {
 } as const
 
 export const i64 = {
-  const: (value: bigint): I64 => ({ type: 'i64', code: [0x42, ...s64leb(value)] }),
+  const: (value: bigint): I64 => ({ type: 'i64', code: [0x42, s64leb(value)] }),
+  /** A constant of at most 32 bits, signed. */
+  small: (value: number): I64 => ({ type: 'i64', code: [0x42, s32leb(value)] }),
   eqz: unary<'i64', 'i32'>('i32', 0x50),
   eq: binary<'i64', 'i64', 'i32'>('i32', 0x51),
   ne: binary<'i64', 'i64', 'i32'>('i32', 0x52),

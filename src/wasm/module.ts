@@ -26,7 +26,7 @@ export class Local<T extends ValueType> implements Value<T> {
   constructor(type: T, index: number) {
     this.type = type
     this.index = index
-    this.code = [0x20, ...u32leb(index)]
+    this.code = [0x20, u32leb(index)]
   }
 }
 
@@ -37,7 +37,9 @@ export class FunctionBuilder<P extends readonly ValueType[] = readonly ValueType
   readonly #localTypes: ValueType[] = []
   readonly #free = new Map<ValueType, Local<ValueType>[]>()
   #scope: Local<ValueType>[] | undefined
-  #body: Code[] = []
+  /** The body so far: flattened pieces and ropes that are still written to, then `#bytes`. */
+  readonly #pieces: (Uint8Array | Code)[] = []
+  #bytes = new ByteWriter(256)
   #depth = 0
 
   constructor(name: string, params: P, results: readonly ValueType[]) {
@@ -72,12 +74,12 @@ export class FunctionBuilder<P extends readonly ValueType[] = readonly ValueType
   }
 
   set<T extends ValueType>(local: Local<T>, value: Value<T>): void {
-    this.emit([value.code, 0x21, ...u32leb(local.index)])
+    this.emit([value.code, 0x21, u32leb(local.index)])
   }
 
   /** Sets and yields in one expression. */
   tee<T extends ValueType>(local: Local<T>, value: Value<T>): Value<T> {
-    return { type: local.type, code: [value.code, 0x22, ...u32leb(local.index)] }
+    return { type: local.type, code: [value.code, 0x22, u32leb(local.index)] }
   }
 
   /** Locals made by `body` are free for others afterwards. */
@@ -95,7 +97,15 @@ export class FunctionBuilder<P extends readonly ValueType[] = readonly ValueType
   }
 
   emit(code: Code): void {
-    this.#body.push(code)
+    this.#bytes.code(code)
+  }
+
+  /** A place whose code is pushed onto the returned rope later, before the function is encoded. */
+  later(): Code[] {
+    const rope: Code[] = []
+    this.#pieces.push(this.#bytes.view(), rope)
+    this.#bytes = new ByteWriter(256)
+    return rope
   }
 
   block(body: (end: Label) => void): void {
@@ -127,7 +137,7 @@ export class FunctionBuilder<P extends readonly ValueType[] = readonly ValueType
     this.emit([0x0b])
   }
 
-  #relative(label: Label): number[] {
+  #relative(label: Label): Code {
     assert(label.depth <= this.#depth, 'a branch target encloses the branch')
     return u32leb(this.#depth - label.depth)
   }
@@ -142,8 +152,8 @@ export class FunctionBuilder<P extends readonly ValueType[] = readonly ValueType
     this.emit([
       index.code,
       0x0e,
-      ...u32leb(labels.length),
-      ...labels.flatMap((label) => this.#relative(label)),
+      u32leb(labels.length),
+      ...labels.map((label) => this.#relative(label)),
       ...this.#relative(otherwise),
     ])
   }
@@ -162,13 +172,16 @@ export class FunctionBuilder<P extends readonly ValueType[] = readonly ValueType
       const type = this.#localTypes[i]!
       let n = 0
       while (this.#localTypes[i + n] === type) n++
-      locals.push([...u32leb(n), VALUE_TYPE_BYTE[type]])
+      locals.push([u32leb(n), VALUE_TYPE_BYTE[type]])
       runs++
       i += n
     }
     into.code(u32leb(runs))
     into.code(locals)
-    into.code(this.#body)
+    for (const piece of this.#pieces)
+      if (piece instanceof Uint8Array) into.bytes(piece)
+      else into.code(piece)
+    into.bytes(this.#bytes.view())
     into.byte(0x0b)
   }
 }
@@ -194,14 +207,14 @@ export const call = <R extends ValueType>(f: FunctionRef, ...args: Value[]): Val
   args.forEach((a, i) => {
     assert(a.type === f.params[i], `${f.name} argument ${i} is ${f.params[i]}, given ${a.type}`)
   })
-  return { type: (f.results[0] ?? 'i32') as R, code: [args.map((a) => a.code), 0x10, ...u32leb(f.index)] }
+  return { type: (f.results[0] ?? 'i32') as R, code: [args.map((a) => a.code), 0x10, u32leb(f.index)] }
 }
 
-const text = (s: string): number[] => {
+const text = (s: string): Code => {
   const bytes = Array.from(s, (c) => c.charCodeAt(0) & 0x7f)
-  return [...u32leb(bytes.length), ...bytes]
+  return [u32leb(bytes.length), ...bytes]
 }
-const vector = (items: readonly Code[]): Code => [...u32leb(items.length), items]
+const vector = (items: readonly Code[]): Code => [u32leb(items.length), items]
 
 interface Import {
   readonly module: string
@@ -266,7 +279,7 @@ export class ModuleBuilder {
   ): Value<R> {
     return {
       type: results[0],
-      code: [args.map((a) => a.code), slot.code, 0x11, ...u32leb(this.#type(params, results)), 0x00],
+      code: [args.map((a) => a.code), slot.code, 0x11, u32leb(this.#type(params, results)), 0x00],
     }
   }
 
@@ -287,10 +300,10 @@ export class ModuleBuilder {
       text(i.module),
       text(i.name),
       0x00,
-      ...u32leb(this.#type(i.ref.params, i.ref.results)),
+      u32leb(this.#type(i.ref.params, i.ref.results)),
     ])
     // The shared memory, of any size: limits flag 0x03 (shared, with a maximum), 1 to 65536 pages.
-    imports.push([text('env'), text('memory'), 0x02, 0x03, ...u32leb(1), ...u32leb(65536)])
+    imports.push([text('env'), text('memory'), 0x02, 0x03, u32leb(1), u32leb(65536)])
     const declarations = this.#functions.map((f) => u32leb(this.#type(f.params, f.results)))
     const out = new ByteWriter()
     out.code([0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00])
@@ -307,10 +320,10 @@ export class ModuleBuilder {
     section(2, vector(imports))
     section(3, vector(declarations))
     if (this.#table.length > 0)
-      section(4, vector([[0x70, 0x01, ...u32leb(this.#tableSlots), ...u32leb(this.#tableSlots)]]))
-    section(7, vector(this.#exports.map((e) => [text(e.name), e.kind, ...u32leb(e.index)])))
+      section(4, vector([[0x70, 0x01, u32leb(this.#tableSlots), u32leb(this.#tableSlots)]]))
+    section(7, vector(this.#exports.map((e) => [text(e.name), e.kind, u32leb(e.index)])))
     if (this.#table.length > 0)
-      section(9, vector([[0x00, 0x41, ...s32leb(0), 0x0b, vector(this.#table.map((i) => u32leb(i)))]]))
+      section(9, vector([[0x00, 0x41, s32leb(0), 0x0b, vector(this.#table.map((i) => u32leb(i)))]]))
     section(10, () => {
       content.code(u32leb(this.#functions.length))
       const body = new ByteWriter()
@@ -322,8 +335,8 @@ export class ModuleBuilder {
       }
     })
     const names = vector([
-      ...this.#imports.map((i): Code => [...u32leb(i.ref.index), text(i.name)]),
-      ...this.#refs.map((r): Code => [...u32leb(r.index), text(r.name)]),
+      ...this.#imports.map((i): Code => [u32leb(i.ref.index), text(i.name)]),
+      ...this.#refs.map((r): Code => [u32leb(r.index), text(r.name)]),
     ])
     const nameBytes = new ByteWriter()
     nameBytes.code(names)

@@ -28,8 +28,18 @@ export const VALUE_TYPE_BYTE: Readonly<Record<ValueType, number>> = {
   v128: 0x7b,
 }
 
+/** Encodings of small numbers, made once: most numbers are offsets into a small state, and local indices. */
+const SMALL = 1 << 14
+const unsigned: Code[] = []
+const signed: Code[] = []
+
 /** Unsigned LEB128. */
-export const u32leb = (value: number): number[] => {
+export const u32leb = (value: number): Code => {
+  if (value >= SMALL || value < 0) return encodeUnsigned(value)
+  unsigned[value] ??= encodeUnsigned(value)
+  return unsigned[value]
+}
+const encodeUnsigned = (value: number): Code => {
   const out: number[] = []
   let v = value >>> 0
   do {
@@ -41,7 +51,12 @@ export const u32leb = (value: number): number[] => {
 }
 
 /** Signed LEB128 of a 32-bit number. */
-export const s32leb = (value: number): number[] => {
+export const s32leb = (value: number): Code => {
+  if (value >= SMALL || value < 0) return encodeSigned(value)
+  signed[value] ??= encodeSigned(value)
+  return signed[value]
+}
+const encodeSigned = (value: number): Code => {
   const out: number[] = []
   let v = value | 0
   for (;;) {
@@ -56,7 +71,9 @@ export const s32leb = (value: number): number[] => {
 }
 
 /** Signed LEB128 of a 64-bit bigint. */
-export const s64leb = (value: bigint): number[] => {
+export const s64leb = (value: bigint): Code => {
+  const small = Number(value)
+  if (small === (small | 0)) return s32leb(small)
   const out: number[] = []
   let v = BigInt.asIntN(64, value)
   for (;;) {
@@ -72,8 +89,12 @@ export const s64leb = (value: bigint): number[] => {
 
 /** Bytes being written, growing as needed. */
 export class ByteWriter {
-  #bytes = new Uint8Array(1 << 16)
+  #bytes: Uint8Array
   length = 0
+
+  constructor(capacity = 4096) {
+    this.#bytes = new Uint8Array(capacity)
+  }
 
   byte(value: number): void {
     if (this.length === this.#bytes.length) this.#grow(1)

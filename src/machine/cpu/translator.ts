@@ -491,20 +491,16 @@ class RegionWriter {
     f.return(this.#result)
     for (const slot of this.#written) this.#used.add(slot)
     for (const loads of this.#loads)
-      for (const n of this.#used) loads.push([state.load64(SLOTS[n]!).code, 0x21, ...u32leb(this.#locals[n]!.index)])
+      for (const n of this.#used) loads.push([state.load64(SLOTS[n]!).code, 0x21, u32leb(this.#locals[n]!.index)])
     for (const stores of this.#stores)
       for (const n of this.#written) stores.push(state.store64(SLOTS[n]!, this.#locals[n]!))
     return f
   }
   #load(): void {
-    const loads: Code[] = []
-    this.#loads.push(loads)
-    this.#f.emit(loads)
+    this.#loads.push(this.#f.later())
   }
   #store(): void {
-    const stores: Code[] = []
-    this.#stores.push(stores)
-    this.#f.emit(stores)
+    this.#stores.push(this.#f.later())
   }
 
   #writeBlock(n: number): void {

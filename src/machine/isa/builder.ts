@@ -136,7 +136,8 @@ export interface Embedding extends InstructionAccess {
   spend(instructions: I32): void
 }
 
-export const k = (value: number | bigint): I64 => i64.const(BigInt(value))
+export const k = (value: number | bigint): I64 =>
+  typeof value === 'bigint' || value !== (value | 0) ? i64.const(BigInt(value)) : i64.small(value)
 
 /** Fields in the record at `record`, registers in CpuState. */
 export const fromRecord = (f: FunctionBuilder, record: I32): InstructionAccess => {
