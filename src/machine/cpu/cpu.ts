@@ -283,7 +283,7 @@ export class Cpu implements CpuCore, LinearMemory {
     this.#run = exports['run'] as () => number
     this.#enter = exports['enter'] as (linear: bigint) => number
     this.#fill = exports['fill'] as (address: number, value: number, length: number) => void
-    this.#translator = around.translate && this.#createTranslator(around.translate, engine, imports, exports)
+    this.#translator = around.translate && this.#createTranslator(around.translate, engine, exports)
     this.#code = new CodePages(
       around.buffer,
       around.ram.size,
@@ -305,12 +305,9 @@ export class Cpu implements CpuCore, LinearMemory {
   #createTranslator(
     policy: TranslatorPolicy,
     { handlers, hostNames }: GeneratedEngine,
-    imports: EngineImports,
     exports: Record<string, unknown>,
   ): Translator {
     const { host, hostMemory, traced } = this.#around
-    const { slowRead, slowWrite, slowModify, commit, enter } = exports
-    const engine = { slowRead, slowWrite, slowModify, commit, enter, host: imports.host, traceFull: imports.traceFull }
     const table = exports['table'] as { set(slot: number, f: unknown): void }
     return new Translator(
       {
@@ -319,7 +316,7 @@ export class Cpu implements CpuCore, LinearMemory {
         traced,
         hostNumber: (name) => hostNames.indexOf(name),
         install: (slot, module) =>
-          table.set(slot, host.instantiate(module, { engine, env: { memory: hostMemory } })['region']),
+          table.set(slot, host.instantiate(module, { engine: exports, env: { memory: hostMemory } })['region']),
       },
       policy,
     )

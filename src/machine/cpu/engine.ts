@@ -148,10 +148,12 @@ const generateEngine = (handlers: HandlerTable, traced: boolean): GeneratedEngin
   const run = dispatchFunction(m, handlers, functions, decode, cross)
   m.export('run', m.define(run))
   m.export('enter', functions.enter)
-  m.export('slowRead', functions.slowRead)
-  m.export('slowWrite', functions.slowWrite)
-  m.export('slowModify', functions.slowModify)
+  for (const access of ['slowRead', 'slowWrite', 'slowModify'] as const)
+    m.export(access, m.define(regionAccess(access, functions[access])))
   m.export('commit', functions.commit)
+  // Regions import functions of WebAssembly only: a host compiles a wrapper for each import from TypeScript.
+  m.export('host', m.define(hostFunction(host)))
+  if (traceFull !== undefined) m.export('traceFull', m.define(traceFullFunction(traceFull)))
   m.export('fill', m.define(fillFunction()))
   return { handlers, module: m.encode(), hostNames }
 }
@@ -160,6 +162,26 @@ const generateEngine = (handlers: HandlerTable, traced: boolean): GeneratedEngin
 const commitFunction = (commitSlow: FunctionRef): FunctionBuilder => {
   const f = new FunctionBuilder('commit', ['i32'] as const, [])
   f.if(i32.lt_u(f.param(0), i32.const(STATE + STATE_BYTES)), () => f.emit(call(commitSlow).code))
+  return f
+}
+
+/** (ea, size, record, budget): an access from a region, which keeps the record and the budget to itself otherwise. */
+const regionAccess = (name: string, slow: FunctionRef): FunctionBuilder => {
+  const f = new FunctionBuilder(name, ['i64', 'i32', 'i32', 'i32'] as const, ['i32'])
+  f.emit([state.store32(RECORD, f.param(2)), state.store32(BUDGET, f.param(3))])
+  f.return(call(slow, f.param(0), f.param(1)))
+  f.unreachable()
+  return f
+}
+const hostFunction = (host: FunctionRef): FunctionBuilder => {
+  const f = new FunctionBuilder('host', ['i32', 'i32'] as const, ['i32'])
+  f.return(call(host, f.param(0), f.param(1)))
+  f.unreachable()
+  return f
+}
+const traceFullFunction = (traceFull: FunctionRef): FunctionBuilder => {
+  const f = new FunctionBuilder('trace_full', [], [])
+  f.emit(call(traceFull).code)
   return f
 }
 
@@ -195,15 +217,37 @@ const enterFunction = (enterSlow: FunctionRef): FunctionBuilder => {
 
 const following = (record: I32): I32 => i32.add(record, i32.load16_u(record, REC_NEXT))
 
+/** Accesses through TypeScript; `spill` and `refill` save and take back what it must see. */
+const accesses = (
+  f: FunctionBuilder,
+  functions: EngineFunctions,
+  fault: () => void,
+  spill: () => void,
+  refill: () => void,
+): Pick<Embedding, 'slow' | 'commit'> => ({
+  slow: (address, access, linear, bytes) => {
+    spill()
+    f.set(address, call(functions[access], linear, i32.const(bytes)))
+    refill()
+    f.if(i32.eqz(address), fault)
+  },
+  commit: (address) => {
+    f.emit(call(functions.commit, address).code)
+    refill()
+  },
+})
+
 /** A handler as a function (record) -> next record, 0 with a fault pending. RECORD and BUDGET are in memory. */
 const functionEmbedding = (f: FunctionBuilder<readonly ['i32']>, functions: EngineFunctions): Embedding => {
   const record = f.param(0)
   const none = (): void => {}
+  const fault = (): void => f.return(i32.const(0))
   return {
     ...fromRecord(f as unknown as FunctionBuilder, record),
+    ...accesses(f as unknown as FunctionBuilder, functions, fault, none, none),
     f: f as unknown as FunctionBuilder,
     record,
-    fault: () => f.return(i32.const(0)),
+    fault,
     beforeCall: none,
     afterCall: none,
     beforeHost: none,
@@ -258,6 +302,7 @@ const dispatchFunction = (
         }
         const embedding: Embedding = {
           ...fromRecord(f as unknown as FunctionBuilder, rec),
+          ...accesses(f as unknown as FunctionBuilder, functions, () => f.br(fault), spill, refill),
           f: f as unknown as FunctionBuilder,
           record: rec,
           fault: () => f.br(fault),

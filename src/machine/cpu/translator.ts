@@ -70,12 +70,15 @@ export interface TranslatorPolicy {
   /** Looks at which a piece of code is hot. */
   readonly looks: number
 }
-export const POLICY: TranslatorPolicy = { period: 8192, looks: 6 }
+export const POLICY: TranslatorPolicy = { period: 8192, looks: 24 }
 
 /** Regions that live at once; the oldest give way. */
 export const MAX_REGIONS = 1024
 const MAX_INSTRUCTIONS = 240
 const MAX_BLOCKS = 48
+/** Code without a loop must be so many times hotter, and so many instructions long: entering a region is not free. */
+const STRAIGHT = 4
+const MIN_STRAIGHT = 24
 /** Looks are counted by 64 bytes of code. */
 const WINDOW_SHIFT = RECORD_SHIFT + 6
 /** A page whose regions died this often is left to the interpreter. */
@@ -149,12 +152,14 @@ export class Translator {
     const window = record >>> WINDOW_SHIFT
     const looks = (this.#looks.get(window) ?? 0) + 1
     this.#looks.set(window, looks)
-    if (looks < this.#policy.looks) return
+    if (looks < this.#policy.looks || (looks > this.#policy.looks && looks < this.#policy.looks * STRAIGHT)) return
     if ((this.#deaths.get(records) ?? 0) >= MAX_DEATHS) return
     const offset = (record - records) >>> RECORD_SHIFT
     if (offset >= 4096 || this.#covered(records, offset)) return
+    const blocks = this.#discover(records, offset)
+    if (!this.#hasLoop(blocks) && (looks === this.#policy.looks || instructionsOf(blocks) < MIN_STRAIGHT)) return
     this.#looks.delete(window)
-    this.#translate(records, offset)
+    this.#translate(records, blocks)
   }
 
   #covered(records: number, offset: number): boolean {
@@ -201,9 +206,17 @@ export class Translator {
     this.counters.regionDeaths++
   }
 
-  #translate(records: number, start: number): void {
-    const blocks = this.#discover(records, start)
-    if (blocks.length === 0) return
+  /** Whether a branch or call goes back to one of the blocks: time is spent inside the region, not on its threshold. */
+  #hasLoop(blocks: readonly Block[]): boolean {
+    const firsts = new Set(blocks.map((block) => block.first))
+    return blocks.some(({ instructions }) => {
+      const last = instructions.at(-1)!
+      const target = this.#targetOf(last)
+      return target !== undefined && target <= last.offset && firsts.has(target)
+    })
+  }
+
+  #translate(records: number, blocks: readonly Block[]): void {
     const slot = this.#nextSlot
     this.#nextSlot = (slot + 1) % MAX_REGIONS
     const old = this.#regions[slot]
@@ -224,7 +237,7 @@ export class Translator {
       this.#around.view.setUint16(record + REC_OP, op, true)
     })
     this.counters.regions++
-    for (const block of blocks) this.counters.translated += block.instructions.length
+    this.counters.translated += instructionsOf(blocks)
   }
 
   /** The blocks that can be reached inside the page from `start`, nearest first, in the order of their addresses. */
@@ -266,7 +279,10 @@ export class Translator {
         at += instruction.length
       }
       // A record that already begins a block of another region stays that region's.
-      if (instructions.length > 0 && this.#around.view.getUint16(instructions[0]!.record + REC_OP, true) < this.#firstOp)
+      if (
+        instructions.length > 0 &&
+        this.#around.view.getUint16(instructions[0]!.record + REC_OP, true) < this.#firstOp
+      )
         blocks.push({ first, instructions })
     }
     return blocks
@@ -295,6 +311,9 @@ export class Translator {
     return flow
   }
 }
+
+const instructionsOf = (blocks: readonly Block[]): number =>
+  blocks.reduce((sum, block) => sum + block.instructions.length, 0)
 
 const overlaps = ({ ranges }: Region, offset: number, length: number): boolean =>
   ranges.some((range) => offset < range.end && offset + length > range.first)
@@ -338,12 +357,11 @@ const breaks = (handler: Handler): boolean => {
   }
   const number = (): I32 => i32.const(0)
   const ref: FunctionRef = { name: '', index: 0, params: [], results: ['i32'] }
-  const slow: FunctionRef = { ...ref, params: ['i64', 'i32'] }
   const functions: EngineFunctions = {
-    slowRead: slow,
-    slowWrite: slow,
-    slowModify: slow,
-    commit: { ...ref, params: ['i32'], results: [] },
+    slowRead: ref,
+    slowWrite: ref,
+    slowModify: ref,
+    commit: ref,
     enter: { ...ref, params: ['i64'] },
     host: { ...ref, params: ['i32', 'i32'] },
     hostNumber: () => 0,
@@ -367,6 +385,8 @@ const breaks = (handler: Handler): boolean => {
     nextLinear: () => k(0),
     targetLinear: () => k(0),
     fault: nothing,
+    slow: nothing,
+    commit: nothing,
     beforeCall: nothing,
     afterCall: nothing,
     beforeHost: () => {
@@ -393,7 +413,7 @@ const regionModule = (
   hostNumber: (name: string) => number,
 ): Uint8Array => {
   const m = new ModuleBuilder()
-  const slow = (name: string): FunctionRef => m.importFunction('engine', name, ['i64', 'i32'], ['i32'])
+  const slow = (name: string): FunctionRef => m.importFunction('engine', name, ['i64', 'i32', 'i32', 'i32'], ['i32'])
   const functions: EngineFunctions = {
     slowRead: slow('slowRead'),
     slowWrite: slow('slowWrite'),
@@ -432,6 +452,7 @@ class RegionWriter {
   readonly #stores: Code[][] = []
   readonly #index = new Map<number, number>()
   #exit!: Label
+  #fault!: Label
   #dispatch!: Label
   #labels: Label[] = []
   #self: Label | undefined
@@ -469,22 +490,28 @@ class RegionWriter {
     f.set(this.#block, i32.load16_u(this.#record, REC_OP3))
     f.block((exit) => {
       this.#exit = exit
-      f.loop((dispatch) => {
-        this.#dispatch = dispatch
-        const nest = (n: number): void => {
-          if (n === blocks.length) {
-            f.brTable(this.#labels, this.#labels.at(-1)!, this.#block)
-            return
+      f.block((fault) => {
+        this.#fault = fault
+        f.loop((dispatch) => {
+          this.#dispatch = dispatch
+          const nest = (n: number): void => {
+            if (n === blocks.length) {
+              f.brTable(this.#labels, this.#labels.at(-1)!, this.#block)
+              return
+            }
+            f.block((label) => {
+              this.#labels[blocks.length - 1 - n] = label
+              nest(n + 1)
+            })
+            this.#writeBlock(blocks.length - 1 - n)
           }
-          f.block((label) => {
-            this.#labels[blocks.length - 1 - n] = label
-            nest(n + 1)
-          })
-          this.#writeBlock(blocks.length - 1 - n)
-        }
-        nest(0)
-        f.unreachable()
+          nest(0)
+          f.unreachable()
+        })
       })
+      // RECORD and BUDGET have been stored.
+      f.set(this.#left, state.load32(BUDGET))
+      f.set(this.#result, i32.const(0))
     })
     this.#store()
     f.emit(state.store32(BUDGET, this.#left))
@@ -526,21 +553,18 @@ class RegionWriter {
     const f = this.#f
     const { handler, record, offset, length } = instruction
     let calls = false
+    const remaining = (): I32 => (rest === 0 ? this.#budget : i32.add(this.#budget, i32.const(rest)))
     const spill = (): void => {
       calls = true
-      f.emit([
-        state.store32(RECORD, i32.const(record)),
-        state.store32(BUDGET, i32.add(this.#budget, i32.const(rest))),
-      ])
+      f.emit([state.store32(RECORD, i32.const(record)), state.store32(BUDGET, remaining())])
     }
     const refill = (): void => {
       f.set(this.#budget, i32.sub(state.load32(BUDGET), i32.const(rest)))
       f.set(this.#leave, i32.or(state.load32(REGION_STALE), i32.lt_s(this.#budget, i32.const(0))))
     }
-    const remaining = (): I32 => i32.add(this.#budget, i32.const(rest))
     const fault = (): void => {
-      f.emit(state.store32(RECORD, i32.const(record)))
-      this.#leaveTo(i32.const(0), remaining())
+      f.emit([state.store32(RECORD, i32.const(record)), state.store32(BUDGET, remaining())])
+      f.br(this.#fault)
     }
     const goTo = (target: number): void => {
       const to = this.#region.records + target * RECORD_BYTES
@@ -557,10 +581,7 @@ class RegionWriter {
     const gotoRecord = (r: I32): void => {
       f.set(this.#record, r)
       f.if(
-        i32.and(
-          i32.eqz(this.#leave),
-          i32.eq(i32.load16_u(this.#record, REC_OP), i32.const(this.#region.op)),
-        ),
+        i32.and(i32.eqz(this.#leave), i32.eq(i32.load16_u(this.#record, REC_OP), i32.const(this.#region.op))),
         () => {
           f.set(this.#block, i32.load16_u(this.#record, REC_OP3))
           f.set(this.#page, state.load64(SLOT_PAGE))
@@ -596,6 +617,16 @@ class RegionWriter {
       nextLinear: () => onPage(offset + length),
       targetLinear: () => onPage(target),
       fault,
+      slow: (address, access, linear, bytes) => {
+        calls = true
+        f.set(address, call(this.#functions[access], linear, i32.const(bytes), i32.const(record), remaining()))
+        f.brIf(this.#fault, i32.eqz(address))
+        refill()
+      },
+      commit: (address) => {
+        f.emit(call(this.#functions.commit, address).code)
+        refill()
+      },
       beforeCall: spill,
       afterCall: refill,
       beforeHost: () => {

@@ -9,7 +9,7 @@
  * flags. A fault leaves the handler at once, so nothing before it may have changed state.
  */
 import { i32, i64, v128 } from '../../wasm/instructions.ts'
-import { call, type FunctionBuilder, type FunctionRef } from '../../wasm/module.ts'
+import { call, type FunctionBuilder, type FunctionRef, type Local } from '../../wasm/module.ts'
 import type { Code, I32, I64, V128, Value, ValueType } from '../../wasm/value.ts'
 import { CALL_EVENT_BYTES, CallEventKind } from '../call-event.ts'
 import { FLAGS_DF } from '../cpu/flags.ts'
@@ -78,6 +78,8 @@ export interface EngineFunctions {
   readonly traceFull: FunctionRef | undefined
 }
 
+export type SlowAccess = 'slowRead' | 'slowWrite' | 'slowModify'
+
 /**
  * How a meaning reaches its instruction's fields and the registers. The interpreter reads both from memory, the
  * translator knows the fields and keeps registers in locals.
@@ -115,6 +117,10 @@ export interface Embedding extends InstructionAccess {
   readonly record: I32
   /** Leaves with a fault pending. */
   fault(): void
+  /** Sets `address` to the machine address that TypeScript gives for an access, or leaves with a fault pending. */
+  slow(address: Local<'i32'>, access: SlowAccess, linear: I64, bytes: number): void
+  /** Finishes a write that slowWrite or slowModify prepared. */
+  commit(address: I32): void
   /** Saves what TypeScript must see (record, budget) before a call out, and takes it back after. */
   beforeCall(): void
   afterCall(): void
@@ -413,14 +419,14 @@ export class Builder {
    * this instruction unless another slow access follows.
    */
   readAddress(ea: I64, bytes: number): I32 {
-    return this.#translate(ea, bytes, 0, this.functions.slowRead)
+    return this.#translate(ea, bytes, 0, 'slowRead')
   }
   /** Address of the TLB entry, in the context in force, for the page of a linear address's low half. */
   tlbEntry(low: I32): I32 {
     const offset = i32.and(i32.shr_u(low, i32.const(8)), i32.const((TLB_ENTRIES - 1) * TLB_ENTRY_BYTES))
     return this.let(i32.add(this.at.tlbBase(), offset))
   }
-  #translate(ea: I64, bytes: number, array: number, slow: FunctionRef): I32 {
+  #translate(ea: I64, bytes: number, array: number, slow: SlowAccess): I32 {
     const address = this.f.local('i32')
     const linear = this.let(ea)
     const low = this.let(i32.wrap_i64(linear))
@@ -429,12 +435,7 @@ export class Builder {
     this.f.if(
       i64.eq(i64.load(entry, array), i64.and(last, k(-4096))),
       () => this.f.set(address, i32.add(low, i32.load(entry, array + 8))),
-      () => {
-        this.at.beforeCall()
-        this.f.set(address, call(slow, linear, i32.const(bytes)))
-        this.at.afterCall()
-        this.f.if(i32.eqz(address), () => this.at.fault())
-      },
+      () => this.at.slow(address, slow, linear, bytes),
     )
     return address
   }
@@ -456,12 +457,9 @@ export class Builder {
       i64.eq(i64.load(entry, TLB_WRITE), i64.and(last, k(-4096))),
       () => this.f.emit(put(i32.add(low, i32.load(entry, TLB_WRITE + 8)))),
       () => {
-        this.at.beforeCall()
-        this.f.set(address, call(this.functions.slowWrite, linear, i32.const(bytes)))
-        this.f.if(i32.eqz(address), () => this.at.fault())
+        this.at.slow(address, 'slowWrite', linear, bytes)
         this.f.emit(put(address))
-        this.f.emit(call(this.functions.commit, address).code)
-        this.at.afterCall()
+        this.at.commit(address)
       },
     )
   }
@@ -478,19 +476,15 @@ export class Builder {
    * write at the address, and must not fault after writing.
    */
   modify(ea: I64, bytes: number, modify: (address: I32) => void): void {
-    const address = this.#translate(ea, bytes, TLB_WRITE, this.functions.slowModify)
+    const address = this.#translate(ea, bytes, TLB_WRITE, 'slowModify')
     modify(address)
     this.finishModify(address)
   }
   modifyAddress(ea: I64, bytes: number): I32 {
-    return this.#translate(ea, bytes, TLB_WRITE, this.functions.slowModify)
+    return this.#translate(ea, bytes, TLB_WRITE, 'slowModify')
   }
   finishModify(address: I32): void {
-    this.f.if(i32.lt_u(address, i32.const(STATE + STATE_BYTES)), () => {
-      this.at.beforeCall()
-      this.f.emit(call(this.functions.commit, address).code)
-      this.at.afterCall()
-    })
+    this.f.if(i32.lt_u(address, i32.const(STATE + STATE_BYTES)), () => this.at.commit(address))
   }
 
   // ── stack ──────────────────────────────────────────────────────────────────────────────────────────────────────────

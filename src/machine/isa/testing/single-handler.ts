@@ -4,12 +4,12 @@
  */
 
 import { i32 } from '../../../wasm/instructions.ts'
-import { call, FunctionBuilder, type FunctionRef, ModuleBuilder } from '../../../wasm/module.ts'
+import { call, FunctionBuilder, type FunctionRef, type Local, ModuleBuilder } from '../../../wasm/module.ts'
 import type { I32, I64, ValueType } from '../../../wasm/value.ts'
 import { GuestFault } from '../../cpu/core.ts'
 import { REC_IMM, REC_R1, REC_R2, REC_R3, TLB, TLB_BASE, TLB_CONTEXT_BYTES, TLB_EMPTY_BYTE } from '../../cpu/record.ts'
 import { CpuState, FAULT } from '../../cpu/state.ts'
-import { type Bits, Builder, type EngineFunctions, fromRecord } from '../builder.ts'
+import { type Bits, Builder, type EngineFunctions, fromRecord, type SlowAccess } from '../builder.ts'
 import { type Form, Operand } from '../operand.ts'
 import type { OperandSpec, Row } from '../row.ts'
 
@@ -87,6 +87,9 @@ export const buildHandler = (row: Row, memory: boolean, hosts: HostFunctions): S
       f,
       record,
       fault: () => f.return(i32.const(0)),
+      slow: (address: Local<'i32'>, access: SlowAccess, linear: I64, bytes: number) =>
+        f.set(address, call(functions[access], linear, i32.const(bytes))),
+      commit: () => {},
       beforeCall: () => {},
       afterCall: () => {},
       beforeHost: () => {},
