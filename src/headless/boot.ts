@@ -61,9 +61,6 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
       now: io.now,
       stdout: io.stdout,
       input: io.input,
-      ...(options.trace === undefined
-        ? {}
-        : { callEvents: (bytes: Uint8Array) => bytes.length > 0 && callEvents.push(bytes.slice()) }),
     }
     const tap = new ConsoleTap(runIo, options.until)
     const logged = new Set<string>()
@@ -74,6 +71,7 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
         logged.add(line)
         io.stderr(`[playground] ${line}\n`)
       },
+      ...(options.trace !== undefined && { callEvents: (bytes: Uint8Array) => callEvents.push(bytes.slice()) }),
     })
     if (!created.ok) return refused(created.problem)
     const machine = created.value

@@ -137,8 +137,6 @@ export interface Machine {
   registers(): Readonly<Record<string, string>>
   /** Virtio console window size in characters. */
   resizeConsole(columns: number, rows: number): void
-  /** Call events since the last call, CALL_EVENT_BYTES each (trace only). Lost events are counted in figures. */
-  takeCallEvents(): Uint8Array
 }
 
 export interface MachineEvents {
@@ -146,6 +144,11 @@ export interface MachineEvents {
   console(bytes: Uint8Array): void
   /** Once each: undefined opcodes, unhandled MSRs, misbehaving drivers, for the developer. */
   log(line: string): void
+  /**
+   * Call events in order, CALL_EVENT_BYTES each (trace only): whenever the machine's ring is full, and before `run`
+   * returns. A view of the ring: to be copied before this returns. Who is slow here slows the machine and loses nothing.
+   */
+  readonly callEvents?: (bytes: Uint8Array) => void
 }
 
 /** microvm.ts provides this. */

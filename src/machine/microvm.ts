@@ -235,6 +235,7 @@ class MicroVm implements Machine {
       host,
       model: this.#model,
       traced: config.trace,
+      callEvents: events.callEvents,
       accessCost: config.clock === 'icount' ? ICOUNT_ACCESS_NS : 0,
       readTsc: () => {
         this.#latchTime()
@@ -375,6 +376,7 @@ class MicroVm implements Machine {
         }
       }
     } finally {
+      if (this.#config.trace) cpu.flushCallEvents()
       this.#running = false
       this.#lastRunEnd = this.#host.monotonicNs()
     }
@@ -443,10 +445,6 @@ class MicroVm implements Machine {
     registers['cs'] = digits(BigInt(s.selector(CS)))
     registers['ss'] = digits(BigInt(s.selector(SS)))
     return registers
-  }
-
-  takeCallEvents(): Uint8Array {
-    return this.#cpu.takeCallEvents()
   }
 
   #crash(cause: string): CrashReport {

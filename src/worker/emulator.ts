@@ -92,6 +92,7 @@ export class Emulator {
       const created = this.#createMachine(config, this.#host, {
         console: (bytes) => this.#onConsole(bytes),
         log: (line) => this.#onLog(line),
+        ...(request.trace && { callEvents: (bytes: Uint8Array) => this.#recorder?.events(bytes) }),
       })
       if (!created.ok) throw new ProblemError(created.problem)
       this.#machine = created.value

@@ -16,7 +16,6 @@ const record = (kind: number, address: number, rsp: number, instructions: number
 }
 
 const recording = () => {
-  let pending: Uint8Array[] = []
   const figures = { instructions: 0, guestNs: 0, engine: {} }
   const machine = {
     kernel: {
@@ -30,16 +29,6 @@ const recording = () => {
       ],
     },
     figures: () => figures,
-    takeCallEvents: () => {
-      const all = new Uint8Array(pending.reduce((sum, part) => sum + part.length, 0))
-      let at = 0
-      for (const part of pending) {
-        all.set(part, at)
-        at += part.length
-      }
-      pending = []
-      return all
-    },
   } as unknown as Machine
   const request = { label: 'made', guest: 'made', stageMarks: [], liveNs: 3000 } as unknown as BootRequest
   const updates: TraceUpdate[] = []
@@ -55,7 +44,7 @@ const recording = () => {
     updates,
     slice: (events: Uint8Array[], instructions: number, guestNs: number, idle = false) => {
       recorder.wake()
-      pending = events
+      for (const bytes of events) recorder.events(bytes)
       figures.instructions = instructions
       figures.guestNs = guestNs
       recorder.take(idle, guestNs / 1e6)

@@ -122,12 +122,15 @@ export class TraceRecorder {
     this.#idleEvent(CallEventKind.IdleLeave, this.#machine.figures())
   }
 
+  /** From the machine's ring, which is written over afterwards. */
+  events(bytes: Uint8Array): void {
+    if (!this.#isDone) this.#extra.push(bytes.slice())
+  }
+
   /** After a slice. */
   take(isIdle: boolean, wallMs: number): void {
-    const events = this.#machine.takeCallEvents()
     if (this.#isDone) return
     const figures = this.#machine.figures()
-    this.#extra.push(events)
     if (isIdle) {
       this.#asleep = true
       this.#idleEvent(CallEventKind.IdleEnter, figures)

@@ -124,6 +124,8 @@ export interface CpuSurroundings {
   readonly accessCost: number
   /** Whether calls and returns are recorded. */
   readonly traced: boolean
+  /** Takes recorded events out of the ring, which is written over when it returns. */
+  readonly callEvents?: ((bytes: Uint8Array) => void) | undefined
   readTsc(): bigint
   /** A port or device is about to be accessed. */
   onAccess(): void
@@ -143,8 +145,6 @@ const NO_ACCESS = 0
 const MAX_FRUITLESS_EXCEPTIONS = 10_000
 const DR6 = DR0 + 6 * 8
 const DR6_BS = 1 << 14
-/** Call events kept for a reader that does not come: 4 million. */
-const TRACE_KEPT_BYTES = 4_000_000 * CALL_EVENT_BYTES
 const STACK_MNEMONICS = new Set(['PUSH', 'POP', 'CALL', 'RET', 'ENTER', 'LEAVE', 'PUSHF', 'POPF', 'IRET', 'RETF'])
 
 /** Instructions that take an address and write there, and how much those touch that give no size. */
@@ -243,7 +243,6 @@ export class Cpu implements CpuCore, LinearMemory {
     tlbFlushes: 0,
     codeWrites: 0,
     hostCalls: 0,
-    callEventsLost: 0,
   }
 
   constructor(around: CpuSurroundings) {
@@ -270,7 +269,7 @@ export class Cpu implements CpuCore, LinearMemory {
       decode: (record) => this.#decode(record),
       cross: (record) => this.#cross(record),
       host: (number, record) => this.#host(number, record),
-      traceFull: () => this.#drainTrace(),
+      traceFull: () => this.flushCallEvents(),
     }
     const exports = around.host.instantiate(engine.module, {
       cpu: imports as unknown as Record<string, unknown>,
@@ -304,8 +303,6 @@ export class Cpu implements CpuCore, LinearMemory {
     const s = this.state
     s.u8.fill(0)
     s.set32(TRACE_HEAD, TRACE_RING)
-    this.#traceChunks.length = 0
-    this.#traceBytes = 0
     this.system.reset()
     s.set64(CR0, BigInt(CR0_PE | CR0_ET))
     s.set64(DR0 + 6 * 8, 0xffff0ff0n)
@@ -1235,7 +1232,7 @@ export class Cpu implements CpuCore, LinearMemory {
   trace(kind: number, argument: number, address: bigint): void {
     if (!this.#around.traced) return
     const s = this.state
-    if (s.get32(TRACE_HEAD) >= TRACE_RING_END) this.#drainTrace()
+    if (s.get32(TRACE_HEAD) >= TRACE_RING_END) this.flushCallEvents()
     const head = s.get32(TRACE_HEAD)
     const view = this.#view
     view.setUint32(head, kind, true)
@@ -1245,34 +1242,12 @@ export class Cpu implements CpuCore, LinearMemory {
     view.setBigUint64(head + 24, BigInt(this.retired), true)
     s.set32(TRACE_HEAD, head + CALL_EVENT_BYTES)
   }
-  readonly #traceChunks: Uint8Array[] = []
-  #traceBytes = 0
-  #drainTrace(): void {
-    const s = this.state
-    const head = s.get32(TRACE_HEAD)
-    s.set32(TRACE_HEAD, TRACE_RING)
-    const length = head - TRACE_RING
-    if (length === 0) return
-    if (this.#traceBytes + length > TRACE_KEPT_BYTES) {
-      this.counters.callEventsLost += length / CALL_EVENT_BYTES
-      return
-    }
-    this.#traceChunks.push(this.#bytes.slice(TRACE_RING, head))
-    this.#traceBytes += length
-  }
-  /** Call events since the last call, in order. */
-  takeCallEvents(): Uint8Array {
-    if (!this.#around.traced) return new Uint8Array(0)
-    this.#drainTrace()
-    const all = new Uint8Array(this.#traceBytes)
-    let at = 0
-    for (const chunk of this.#traceChunks) {
-      all.set(chunk, at)
-      at += chunk.length
-    }
-    this.#traceChunks.length = 0
-    this.#traceBytes = 0
-    return all
+  /** Empties the ring of call events. */
+  flushCallEvents(): void {
+    const head = this.state.get32(TRACE_HEAD)
+    if (head === TRACE_RING) return
+    this.state.set32(TRACE_HEAD, TRACE_RING)
+    this.#around.callEvents?.(this.#bytes.subarray(TRACE_RING, head))
   }
 
   /** A TypeScript function called by the engine; see Builder.host. */
