@@ -53,12 +53,10 @@ export interface PlaygroundParts {
 
 const DIM_LINE = '\r\n\x1b[0m\x1b[2m-- reset --\x1b[0m\r\n'
 
+/** Files are the same when they are one object; everything else by value. */
+const settingsOf = (form: BootForm): string => JSON.stringify({ ...form, kernel: 0, initrd: 0, disks: 0 })
 const isSameForm = (a: BootForm, b: BootForm): boolean =>
-  JSON.stringify([a.cpu, a.memoryMiB, a.profile, a.cmdline, a.clock, a.trace, a.rng, a.net, a.guestId]) ===
-    JSON.stringify([b.cpu, b.memoryMiB, b.profile, b.cmdline, b.clock, b.trace, b.rng, b.net, b.guestId]) &&
-  a.kernel === b.kernel &&
-  a.initrd === b.initrd &&
-  a.disks === b.disks
+  a.kernel === b.kernel && a.initrd === b.initrd && a.disks === b.disks && settingsOf(a) === settingsOf(b)
 
 /** A trace says what was booted and how; files are the guest's own. */
 const formOfTrace = ({ meta }: Trace, guests: readonly GuestChoice[]): BootForm => {
