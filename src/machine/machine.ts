@@ -3,6 +3,7 @@
  * no worker, no real time: all of that is in MachineHost.
  */
 import type { Problem, Result } from '../base/problem.ts'
+import type { TraceNote } from './call-event.ts'
 import type { ProfileName } from './layout.ts'
 
 /** What the machine needs of the world outside. */
@@ -117,6 +118,8 @@ export interface KernelInfo {
   /** Physical entry from XEN_ELFNOTE_PHYS32_ENTRY. */
   readonly entry: number
   readonly elfClass: 32 | 64
+  /** What the kernel's note XEN_ELFNOTE_GUEST_OS says it is, in lower case: 'netbsd', 'linux'. */
+  readonly os?: string
   readonly bytes: number
   /** Command line as the guest sees it, virtio_mmio.device= included. */
   readonly cmdline: string
@@ -149,6 +152,8 @@ export interface MachineEvents {
    * returns. A view of the ring: to be copied before this returns. Who is slow here slows the machine and loses nothing.
    */
   readonly callEvents?: (bytes: Uint8Array) => void
+  /** What a trace tells in words (trace only), as it becomes known; a line of the console ends when `run` returns. */
+  readonly note?: (note: TraceNote) => void
 }
 
 /** microvm.ts provides this. */

@@ -10,7 +10,7 @@ import { type Booted, boot } from './boot/boot.ts'
 import { virtioSlots } from './boot/pvh.ts'
 import { symbolAt } from './boot/symbols.ts'
 import { Bus } from './bus.ts'
-import { CallEventKind } from './call-event.ts'
+import { CallEventKind, type TracedDevice } from './call-event.ts'
 import { Cpu } from './cpu/cpu.ts'
 import { engineFor } from './cpu/engine.ts'
 import { RECORD_PAGE_BYTES, RECORD_PAGES, RECORDS } from './cpu/record.ts'
@@ -79,8 +79,13 @@ import type {
 import { UserNetwork } from './net/user-network.ts'
 import { GuestRam } from './ram.ts'
 import { Timers } from './timers.ts'
+import { TraceNotes } from './trace-notes.ts'
 
 const WASM_PAGE = 65536
+const UART: TracedDevice = { device: 'uart', unit: 0 }
+const NET: TracedDevice = { device: 'virtio-net', unit: 0 }
+const RNG: TracedDevice = { device: 'virtio-rng', unit: 0 }
+const CONSOLE: TracedDevice = { device: 'virtio-console', unit: 0 }
 /** Guest RAM's place in machine memory: after the engine's own. */
 const RAM_OFFSET = Math.ceil((RECORDS + RECORD_PAGES * RECORD_PAGE_BYTES) / WASM_PAGE) * WASM_PAGE
 
@@ -110,6 +115,8 @@ class MicroVm implements Machine {
   readonly #resettable: { reset(): void }[] = []
   readonly #model: CpuModel
   readonly #slots: ReturnType<typeof virtioSlots>
+  /** Of a traced machine. */
+  readonly #notes: TraceNotes | undefined
 
   /** Guest nanoseconds that HLT jumped over (icount). */
   #skipped = 0
@@ -136,6 +143,9 @@ class MicroVm implements Machine {
     const timers = new Timers(() => this.#now())
     this.#timers = timers
     const log = (line: string): void => events.log(line)
+    const notes =
+      config.trace && events.note !== undefined ? new TraceNotes(() => this.#cpu.retired, events.note) : undefined
+    this.#notes = notes
 
     const lapic = new Lapic({ id: LAPIC_ID, base: LAPIC_BASE, tscToNs: (tsc) => tsc - Number(this.#tscOffset) }, timers)
     const ioapic = new Ioapic(IOAPIC_ID, lapic)
@@ -148,7 +158,9 @@ class MicroVm implements Machine {
     this.#uart = new Uart16550(isa.line(IRQ_COM0), timers, {
       transmit: (byte) => {
         this.#virtioSpoke = false
-        events.console(Uint8Array.of(byte))
+        const bytes = Uint8Array.of(byte)
+        notes?.console(UART, bytes)
+        events.console(bytes)
       },
     })
     const i8042 = new I8042({ reset: () => this.#stop({ reason: 'reset' }) })
@@ -189,21 +201,39 @@ class MicroVm implements Machine {
       this.#resettable.push(seeded)
       return seeded
     }
-    const devices: VirtioDevice[] = config.disks.map((backend) => new VirtioBlk({ backend }))
+    const devices: VirtioDevice[] = []
+    const traced = new Map<VirtioDevice, TracedDevice>()
+    const plug = (device: VirtioDevice, as: TracedDevice): void => {
+      devices.push(device)
+      traced.set(device, as)
+    }
+    config.disks.forEach((backend, unit) => {
+      const as: TracedDevice = { device: 'virtio-blk', unit }
+      plug(
+        new VirtioBlk({
+          backend,
+          ...(notes && { onRequest: (request, bytes, sector) => notes.asked(as, request, bytes, sector) }),
+        }),
+        as,
+      )
+    })
     if (config.net === 'user') {
       const network: UserNetwork = new UserNetwork((frame) => net.receive(frame))
-      const net: VirtioNet = new VirtioNet({ segment: network })
-      devices.push(net)
+      const net: VirtioNet = new VirtioNet({
+        segment: network,
+        ...(notes && { onFrame: (way, bytes) => notes.asked(NET, way, bytes) }),
+      })
+      plug(net, NET)
       this.#resettable.push(network)
     }
-    if (config.rng) devices.push(new VirtioRng(entropy(1)))
+    if (config.rng) plug(new VirtioRng(entropy(1), notes && ((bytes) => notes.asked(RNG, 'read', bytes))), RNG)
     if (config.virtioConsole) {
       this.#console = new VirtioConsole({
         backend: { transmit: (bytes) => this.#virtioConsoleSays(bytes) },
         cols: 80,
         rows: 25,
       })
-      devices.push(this.#console)
+      plug(this.#console, CONSOLE)
     }
     this.#slots = virtioSlots(profile, devices.length)
     devices.forEach((device, i) => {
@@ -215,6 +245,7 @@ class MicroVm implements Machine {
         device,
         personality: PERSONALITIES[config.profile],
         log,
+        ...(notes && { onAnswered: () => notes.answered(traced.get(device) as TracedDevice) }),
       })
       bus.attach(slot.base, slot.size, transport)
       this.#resettable.push(transport)
@@ -266,6 +297,7 @@ class MicroVm implements Machine {
 
   #virtioConsoleSays(bytes: Uint8Array): void {
     this.#virtioSpoke = true
+    this.#notes?.console(CONSOLE, bytes)
     this.#events.console(bytes)
   }
 
@@ -290,6 +322,7 @@ class MicroVm implements Machine {
     this.#exit = undefined
     this.#idleNs = 0
     this.#virtioSpoke = false
+    this.#notes?.reset()
     this.#wasRunning = false
     this.#started = this.#host.monotonicNs()
     this.#latched = 0
@@ -376,6 +409,7 @@ class MicroVm implements Machine {
         }
       }
     } finally {
+      this.#notes?.flush()
       if (this.#config.trace) cpu.flushCallEvents()
       this.#running = false
       this.#lastRunEnd = this.#host.monotonicNs()

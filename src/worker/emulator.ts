@@ -8,6 +8,7 @@
 import { ProblemError } from '../base/problem.ts'
 import { netbsdRoot } from '../disk/netbsd-root.ts'
 import type { CreateMachine, Machine, MachineConfig, MachineHost, Slice } from '../machine/machine.ts'
+import type { TraceNote } from '../trace/call-events.ts'
 import { fetchFile } from './fetch-file.ts'
 import { createMemoryDisk } from './memory-disk.ts'
 import type { Pace } from './pace.ts'
@@ -92,7 +93,10 @@ export class Emulator {
       const created = this.#createMachine(config, this.#host, {
         console: (bytes) => this.#onConsole(bytes),
         log: (line) => this.#onLog(line),
-        ...(request.trace && { callEvents: (bytes: Uint8Array) => this.#recorder?.events(bytes) }),
+        ...(request.trace && {
+          callEvents: (bytes: Uint8Array) => this.#recorder?.events(bytes),
+          note: (note: TraceNote) => this.#recorder?.note(note),
+        }),
       })
       if (!created.ok) throw new ProblemError(created.problem)
       this.#machine = created.value
@@ -309,7 +313,6 @@ export class Emulator {
   }
 
   #onConsole(bytes: Uint8Array): void {
-    this.#recorder?.console(bytes)
     const needed = this.#consoleLength + bytes.length
     if (needed > this.#console.length) {
       const grown = new Uint8Array(Math.max(needed, this.#console.length * 2))

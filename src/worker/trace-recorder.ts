@@ -90,6 +90,7 @@ export class TraceRecorder {
     this.#builder = new SpanBuilder({
       symbols: kernel.symbols,
       entry: kernel.entry,
+      ...(kernel.os !== undefined && { os: kernel.os }),
       stages: request.stageMarks,
       maxSpans: SPANS_MAX,
       meta: {
@@ -110,9 +111,8 @@ export class TraceRecorder {
     return this.#isDone
   }
 
-  console(bytes: Uint8Array): void {
-    if (this.#isDone) return
-    this.#notes.push({ kind: 'console', instructions: this.#machine.figures().instructions, bytes: bytes.slice() })
+  note(note: TraceNote): void {
+    if (!this.#isDone) this.#notes.push(note)
   }
 
   /** Before a slice: the machine may have slept. */

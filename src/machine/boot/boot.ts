@@ -43,6 +43,7 @@ export const boot = (config: BootConfig, ram: GuestRam): Result<Booted> => {
     kernel: {
       entry: image.entry,
       elfClass: image.elfClass,
+      ...(image.os !== undefined && { os: image.os }),
       bytes: image.bytes,
       cmdline,
       get symbols() {

@@ -7,7 +7,15 @@
 import { assert } from '../../base/assert.ts'
 import { hex } from '../../base/hex.ts'
 import type { AccessSize, Bus } from '../bus.ts'
-import { CALL_EVENT_BYTES } from '../call-event.ts'
+import {
+  ARGUMENT_CARRY,
+  ARGUMENT_CPL_SHIFT,
+  ARGUMENT_CPL_VALID,
+  ARGUMENT_RAX_SHIFT,
+  ARGUMENT_SOFTWARE,
+  CALL_EVENT_BYTES,
+  CallEventKind,
+} from '../call-event.ts'
 import type { InterruptController } from '../devices/legacy/interrupt-controller.ts'
 import { Decoder, MAX_INSTRUCTION_BYTES, NEED_MORE } from '../isa/decoder.ts'
 import { type Handler, Op } from '../isa/handler.ts'
@@ -17,7 +25,7 @@ import type { GuestRam } from '../ram.ts'
 import { type CodePage, CodePages } from './code-pages.ts'
 import { AC, type CpuCore, DB, GP, GuestFault, type LinearMemory, MF, NM, PF, SSF, UD } from './core.ts'
 import { type EngineImports, engineFor, RunResult } from './engine.ts'
-import { FLAGS_AC, FLAGS_IF, FLAGS_RF, FLAGS_TF } from './flags.ts'
+import { FLAGS_AC, FLAGS_CF, FLAGS_IF, FLAGS_RF, FLAGS_TF } from './flags.ts'
 import { createHostFunctions, type HostFunction } from './host-functions.ts'
 import { type AccessKind, Paging, type Translation } from './paging.ts'
 import {
@@ -85,6 +93,7 @@ import {
   IDTR_LIMIT,
   LDTR,
   MXCSR,
+  RAX,
   RBP,
   RBX,
   RECORD,
@@ -126,6 +135,8 @@ export interface CpuSurroundings {
   readonly traced: boolean
   /** Takes recorded events out of the ring, which is written over when it returns. */
   readonly callEvents?: ((bytes: Uint8Array) => void) | undefined
+  /** A call event that changes the privilege level has been recorded, as it was, just after it. */
+  readonly levelChanged?: ((kind: CallEventKind) => void) | undefined
   readTsc(): bigint
   /** A port or device is about to be accessed. */
   onAccess(): void
@@ -1236,11 +1247,25 @@ export class Cpu implements CpuCore, LinearMemory {
     const head = s.get32(TRACE_HEAD)
     const view = this.#view
     view.setUint32(head, kind, true)
-    view.setUint32(head + 4, argument, true)
+    const entersOrLeaves = kind >= CallEventKind.Interrupt && kind <= CallEventKind.SyscallReturn
+    view.setUint32(head + 4, entersOrLeaves ? argument | this.#levelAndResult(kind, argument) : argument, true)
     view.setBigUint64(head + 8, BigInt.asUintN(64, address), true)
     view.setBigUint64(head + 16, s.get64(RSP), true)
     view.setBigUint64(head + 24, BigInt(this.retired), true)
     s.set32(TRACE_HEAD, head + CALL_EVENT_BYTES)
+    if (entersOrLeaves) this.#around.levelChanged?.(kind as CallEventKind)
+  }
+  /** The argument's upper bits, see call-event.ts. */
+  #levelAndResult(kind: number, argument: number): number {
+    const s = this.state
+    const { cpl } = s
+    let bits = ARGUMENT_CPL_VALID | (cpl << ARGUMENT_CPL_SHIFT)
+    const returns = kind === CallEventKind.InterruptReturn || kind === CallEventKind.SyscallReturn
+    if (returns && cpl !== 3) return bits
+    if (kind === CallEventKind.Interrupt && (argument & ARGUMENT_SOFTWARE) === 0) return bits
+    if (returns && (s.rflags & FLAGS_CF) !== 0) bits |= ARGUMENT_CARRY
+    const rax = s.get64(RAX)
+    return rax < 0xffffn ? bits | ((Number(rax) + 1) << ARGUMENT_RAX_SHIFT) : bits
   }
   /** Empties the ring of call events. */
   flushCallEvents(): void {
@@ -1278,6 +1303,20 @@ export class Cpu implements CpuCore, LinearMemory {
       return 0
     }
     return this.#enterRip(next)
+  }
+
+  /** Bytes at a linear address as a debugger sees them: nothing changes. Answers how many there were. */
+  peek(linear: bigint, into: Uint8Array): number {
+    let done = 0
+    while (done < into.length) {
+      const at = BigInt.asUintN(64, linear + BigInt(done))
+      const physical = this.#paging.peek(at)
+      const length = Math.min(into.length - done, 4096 - Number(at & 0xfffn))
+      if (physical < 0 || physical + length > this.#ram.size) break
+      into.set(this.#ram.bytes.subarray(physical, physical + length), done)
+      done += length
+    }
+    return done
   }
 
   // ── for people ─────────────────────────────────────────────────────────────────────────────────────────────────────
