@@ -1,4 +1,6 @@
 /** A guest a person may choose, with everything Boot needs, whatever catalogue it came from. */
+
+import { publishedFiles } from '../guests/catalogue.ts'
 import type { Guest, PublishedFile, Stage } from '../guests/guest.ts'
 import { NETBSD_STAGES } from '../guests/stages.ts'
 import type { ClockName, DiskSource, FileSource, ProfileName, StagePattern } from '../worker/protocol.ts'
@@ -13,6 +15,8 @@ export interface GuestChoice {
   readonly kernel: FileSource | undefined
   readonly initrd?: FileSource
   readonly disks: readonly DiskSource[]
+  /** Paths of the published files that it needs. */
+  readonly files: readonly string[]
   readonly cmdline: string
   readonly memoryMiB: number
   readonly profile: ProfileName
@@ -60,6 +64,7 @@ export const choiceOf = (guest: Guest, base: string): GuestChoice => {
       source: disk.kind === 'image' ? published(disk.file) : bundled(disk.init),
       readOnly: disk.readOnly,
     })),
+    files: publishedFiles(guest).map(({ path }) => path),
     cmdline,
     memoryMiB,
     profile,
@@ -79,6 +84,7 @@ export const ownGuest: GuestChoice = {
   summary: 'A PVH kernel from your disk or an address',
   kernel: undefined,
   disks: [],
+  files: [],
   cmdline: 'console=com root=ld0a -z',
   memoryMiB: 256,
   profile: 'microvm',
