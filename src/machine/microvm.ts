@@ -203,8 +203,9 @@ class MicroVm implements Machine {
     }
     const devices: VirtioDevice[] = []
     const traced = new Map<VirtioDevice, TracedDevice>()
-    const plug = (device: VirtioDevice, as: TracedDevice): void => {
-      devices.push(device)
+    const plug = (device: VirtioDevice, as: TracedDevice, first = false): void => {
+      if (first) devices.unshift(device)
+      else devices.push(device)
       traced.set(device, as)
     }
     config.disks.forEach((backend, unit) => {
@@ -233,7 +234,9 @@ class MicroVm implements Machine {
         cols: 80,
         rows: 25,
       })
-      plug(this.#console, CONSOLE)
+      // smolBSD's early console looks only into the page of the first device it is told of. On this profile each device has a
+      // page of its own, and no place in the order that the real one would have given it.
+      plug(this.#console, CONSOLE, profile.name === 'firecracker')
     }
     this.#slots = virtioSlots(profile, devices.length)
     devices.forEach((device, i) => {
