@@ -139,22 +139,25 @@ const listing = async (file: PublishedFile, root: string): Promise<string> => {
   return [`${file.path}: not here`, ...sizes].join(', ')
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const tty = process.stderr.isTTY
-  let shown = 0
+/** The catalogue, this machine's cache, and a terminal, or a pipe without progress. */
+export const terminalIo = (): GuestsIo => {
   const mirror = process.env['GUESTS_MIRROR']
-  process.exitCode = await runGuests(process.argv.slice(2), {
+  let shown = 0
+  return {
     out: (line) => {
       if (shown > 0) process.stderr.write('\r\x1b[K')
       process.stdout.write(`${line}\n`)
     },
     status: (line) => {
-      if (!tty || Date.now() - shown < 100) return
+      if (!process.stderr.isTTY || Date.now() - shown < 100) return
       shown = Date.now()
       process.stderr.write(`\r\x1b[K${line}`)
     },
     guests: GUESTS,
     root: cacheRoot(),
     ...(mirror !== undefined && { mirror }),
-  })
+  }
 }
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
+  process.exitCode = await runGuests(process.argv.slice(2), terminalIo())

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
-import { gzipSync } from 'node:zlib'
+import { crc32, gzipSync } from 'node:zlib'
 import { pack } from 'tar-stream'
 
 export type Answer = (request: IncomingMessage, response: ServerResponse) => void
@@ -200,4 +200,55 @@ export const XZ = {
 export const ZSTD = {
   plain: PLAIN,
   packed: Buffer.from('KLUv/WT0Ih0BANh/RUxGYSBrZXJuZWwgaW4gbWFueSB3b3JkcyABAFsP5ecYTd71UA==', 'base64'),
+}
+
+const SECTOR = 512
+const ENTRIES = 128
+const ENTRY_BYTES = 128
+
+/** A disk with one partition called `name` around `contents`, as sgdisk(8) would make it (UEFI 2.10, 5.3). */
+export const gptDisk = (contents: Uint8Array, name: string): Buffer => {
+  const first = 64
+  const last = first + Math.ceil(contents.length / SECTOR) - 1
+  const table = (ENTRIES * ENTRY_BYTES) / SECTOR
+  const sectors = last + 1 + table + 1
+
+  const entries = Buffer.alloc(table * SECTOR)
+  // Linux filesystem data, 0FC63DAF-8483-4772-8E79-3D69D8477DE4, then a GUID of its own.
+  entries.write('af3dc60f838472478e793d69d8477de4', 0, 'hex')
+  entries.write('11111111222233334444555555555555', 16, 'hex')
+  entries.writeBigUInt64LE(BigInt(first), 32)
+  entries.writeBigUInt64LE(BigInt(last), 40)
+  entries.write(name, 56, 'utf16le')
+
+  const header = (own: number, other: number, table: number): Buffer => {
+    const h = Buffer.alloc(SECTOR)
+    h.write('EFI PART')
+    h.writeUInt32LE(0x10000, 8)
+    h.writeUInt32LE(92, 12)
+    h.writeBigUInt64LE(BigInt(own), 24)
+    h.writeBigUInt64LE(BigInt(other), 32)
+    h.writeBigUInt64LE(34n, 40)
+    h.writeBigUInt64LE(BigInt(sectors - 34), 48)
+    h.write('aaaaaaaa222233334444555555555555', 56, 'hex')
+    h.writeBigUInt64LE(BigInt(table), 72)
+    h.writeUInt32LE(ENTRIES, 80)
+    h.writeUInt32LE(ENTRY_BYTES, 84)
+    h.writeUInt32LE(crc32(entries), 88)
+    h.writeUInt32LE(crc32(h.subarray(0, 92)), 16)
+    return h
+  }
+
+  const disk = Buffer.alloc(sectors * SECTOR)
+  // Protective MBR: one partition of type EEh over everything.
+  disk.set([0, 0, 2, 0, 0xee, 0xff, 0xff, 0xff], 446)
+  disk.writeUInt32LE(1, 454)
+  disk.writeUInt32LE(sectors - 1, 458)
+  disk.writeUInt16LE(0xaa55, 510)
+  disk.set(header(1, sectors - 1, 2), SECTOR)
+  disk.set(entries, 2 * SECTOR)
+  disk.set(contents, first * SECTOR)
+  disk.set(entries, (sectors - 1 - table) * SECTOR)
+  disk.set(header(sectors - 1, 1, sectors - 1 - table), (sectors - 1) * SECTOR)
+  return disk
 }
