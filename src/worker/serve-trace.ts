@@ -3,6 +3,7 @@ import { problem } from '../base/problem.ts'
 import { EventRing } from './event-ring.ts'
 import type { MachineToTrace, TraceAttachment, TraceEvent } from './protocol.ts'
 import { TraceSession } from './trace-session.ts'
+import { warmUp } from './trace-warm-up.ts'
 
 const lost = (error: unknown) =>
   problem(
@@ -12,7 +13,8 @@ const lost = (error: unknown) =>
     'boot again, and report this if it happens again',
   )
 
-export const attach = ({ ring: buffer, machine, page }: TraceAttachment): (() => void) => {
+/** `onBoot` hears of each boot's first message. Answers how to let go again. */
+const attach = ({ ring: buffer, machine, page }: TraceAttachment, onBoot: () => void): (() => void) => {
   const ring = new EventRing(buffer)
   const post = (event: TraceEvent, transfer: Transferable[] = []): void => page.postMessage(event, transfer)
   const session = new TraceSession(
@@ -34,7 +36,10 @@ export const attach = ({ ring: buffer, machine, page }: TraceAttachment): (() =>
       machine.close()
     }
   }
-  machine.onmessage = ({ data }: MessageEvent<MachineToTrace>) => guarded(() => session.take(data))
+  machine.onmessage = ({ data }: MessageEvent<MachineToTrace>) => {
+    if (data.type === 'begin') onBoot()
+    guarded(() => session.take(data))
+  }
   page.onmessage = () => guarded(() => session.show())
   ring.touch()
   return detach
@@ -42,8 +47,14 @@ export const attach = ({ ring: buffer, machine, page }: TraceAttachment): (() =>
 
 export const serveTrace = (): void => {
   let detach: (() => void) | undefined
+  const exercise = warmUp()
+  // Step by step, so that a boot need not wait for the rest of it.
+  const goOn = (): void => {
+    if (!exercise.next().done) setTimeout(goOn, 0)
+  }
   addEventListener('message', ({ data }: MessageEvent<TraceAttachment>) => {
     detach?.()
-    detach = attach(data)
+    detach = attach(data, () => exercise.return())
   })
+  setTimeout(goOn, 0)
 }
