@@ -5,7 +5,7 @@
  * The events are made up in the shape of a kernel's: deep, short, the same few callees again and again, with system
  * calls, interrupts, sleep and clock readings between them.
  */
-import { CALL_EVENT_BYTES, CallEventKind } from '../machine/call-event.ts'
+import { CALL_EVENT_BYTES, CallEventKind, type TraceNote } from '../machine/call-event.ts'
 import { SpanBuilder } from '../trace/span-builder.ts'
 
 const BOOTS = 3
@@ -93,6 +93,22 @@ class MadeUpEvents {
   }
 }
 
+/** One of each shape, as they come out of a message: an engine tells objects apart by that. */
+const madeUpNotes = (from: number, to: number): TraceNote[] => {
+  const uart = { device: 'uart', unit: 0 } as const
+  const disk = { device: 'virtio-blk', unit: 0 } as const
+  const at = (share: number) => Math.floor(from + (to - from) * share)
+  const bytes = new TextEncoder().encode('virtio0 at mainbus0\r\n')
+  return structuredClone<TraceNote[]>([
+    { ...uart, kind: 'console', instructions: at(0.1), bytes, done: at(0.2) },
+    { kind: 'init', instructions: at(0.3), path: '/sbin/init' },
+    { ...disk, kind: 'device', instructions: at(0.4), request: 'read', sector: 64, bytes: 8192, done: at(0.5) },
+    { ...disk, kind: 'device', instructions: at(0.5), request: 'flush', done: at(0.6) },
+    { ...disk, kind: 'device', instructions: at(0.6), request: 'send', bytes: 60, done: at(0.7) },
+    { kind: 'exec', instructions: at(0.8), path: '/bin/sh' },
+  ])
+}
+
 /** Each step is one batch of events: a few milliseconds, and tens at first. */
 export function* warmUp(): Generator<void, void> {
   const symbols = Array.from({ length: FUNCTIONS }, (_, k) => ({
@@ -105,9 +121,11 @@ export function* warmUp(): Generator<void, void> {
     const made = new MadeUpEvents()
     const builder = new SpanBuilder({ symbols, entry: 0x200000, os: 'netbsd', maxSpans: 10_000 })
     for (let batch = 0; batch < BATCHES_OF_A_BOOT; batch++) {
+      const before = made.instructions
       const events = made.batch()
       const { instructions } = made
-      builder.push({ events, clock: { instructions, guestNs: instructions + 10, wallNs: instructions } })
+      const clock = { instructions, guestNs: instructions + 10, wallNs: instructions }
+      builder.push({ events, notes: madeUpNotes(before, instructions), clock })
       yield
     }
     builder.snapshot()
