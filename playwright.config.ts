@@ -9,10 +9,19 @@ const executablePath = findBrowser()
 /** `--project dev` needs no build. */
 const serves = (project: string): boolean => !process.argv.includes('--project') || process.argv.includes(project)
 
-const dev = { command: `${vite} --port 5301 --strictPort`, url: DEV, env: { PLAYGROUND_WATCH: 'off' } }
+const dev = {
+  command: `${vite} --port 5301 --strictPort`,
+  url: DEV,
+  env: { PLAYGROUND_WATCH: 'off', PLAYGROUND_GUESTS: 'off' },
+}
 // scripts/test.mjs has built it already.
 const build = process.env['PLAYGROUND_BUILT'] ? '' : `${vite} build --logLevel warn && `
-const built = { command: `${build}${vite} preview --port 5302 --strictPort`, url: BUILT, timeout: 120_000 }
+const built = {
+  command: `${build}${vite} preview --port 5302 --strictPort`,
+  url: BUILT,
+  timeout: 120_000,
+  env: { GUESTS: 'cached' },
+}
 
 export default defineConfig({
   testDir: 'e2e',

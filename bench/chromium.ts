@@ -23,6 +23,7 @@ export const chromiumBoots = async (repository: string): Promise<ChromiumBoots |
   const built = spawnSync(process.execPath, [vite, 'build', '--logLevel', 'error'], {
     cwd: repository,
     stdio: 'inherit',
+    env: { ...process.env, GUESTS: 'cached' },
   })
   if (built.status !== 0) return undefined
   const server: ChildProcess = spawn(process.execPath, [vite, 'preview', '--port', `${PORT}`, '--strictPort'], {

@@ -1,296 +1,304 @@
 /**
- * NetBSD kernels on this machine, outside the repository: `<cache>/<id>/netbsd` is the ELF, `netbsd.sha256` beside it the
- * sum it had when it was fetched. A kernel without that file was put there by hand and is taken as it is.
+ * The catalogue's published files on this machine, outside the repository: `<cache>/<guest>/<file>`, and beside each
+ * `<file>.sha256` with the sum it had when it was fetched. A file without one was put there by hand and is taken as it is.
  */
 import { createHash } from 'node:crypto'
-import { createWriteStream } from 'node:fs'
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { gunzip } from 'node:zlib'
-import { ok, problem, type Result, refuse } from '../src/base/problem.ts'
-import type { Guest } from '../src/guests/guest.ts'
+import { basename, dirname, join } from 'node:path'
+import { Transform } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { ok, type Problem, ProblemError, problem, type Result, refuse } from '../src/base/problem.ts'
+import type { HttpsSource, PublishedFile } from '../src/guests/guest.ts'
+import { BYTES_MAX, download, get, type NetworkOptions } from './guest-download.ts'
+import { findLayer } from './guest-oci.ts'
+import { unpacked } from './guest-unpack.ts'
 
-export const cacheRoot = (env: Readonly<Record<string, string | undefined>> = process.env): string => {
-  const chosen = env['PLAYGROUND_CACHE']
-  return chosen ? chosen : join(homedir(), '.cache', 'netbsd-microvm-playground', 'guests')
-}
+type Environment = Readonly<Record<string, string | undefined>>
+
+export const cacheRoot = (env: Environment = process.env): string =>
+  env['PLAYGROUND_CACHE'] || join(homedir(), '.cache', 'netbsd-microvm-playground', 'guests')
+
+export const cachePath = (root: string, file: Pick<PublishedFile, 'path'>): string => join(root, file.path)
 
 export const kernelPath = (root: string, id: string): string => join(root, id, 'netbsd')
 
-export interface CachedKernel {
-  readonly id: string
+export interface CachedFile {
   readonly path: string
+  /** On this machine. */
+  readonly at: string
   readonly bytes: number
   readonly sha256: string
   readonly origin: 'cached' | 'by hand' | 'fetched'
+  /** What the sum was held against. */
+  readonly checked: 'pinned here' | 'first use' | 'first use and its publisher’s sum' | 'nothing'
 }
 
-export interface Progress {
-  readonly id: string
-  readonly received: number
-  /** Undefined when the server does not say. */
-  readonly total: number | undefined
-  /** Bytes per second since this transfer began. */
-  readonly rate: number
-}
-
-export interface FetchOptions {
+export interface FetchOptions extends NetworkOptions {
   readonly root: string
-  /** Until a server's first answer, over all addresses together. */
-  readonly connectMs?: number
-  /** Without a single byte. */
-  readonly stallMs?: number
-  /** Fetch even when a kernel is there. */
+  /** Fetch even when the file is there. */
   readonly force?: boolean
-  /** Accept, and pin, a sum other than the pinned one. */
+  /** Accept, and pin, a sum other than the one of the first use. */
   readonly repin?: boolean
-  readonly progress?: (progress: Progress) => void
 }
 
-/** Times a transfer that broke is taken up again, as long as each attempt brings something. */
-const RESUMES = 5
-/** No kernel is larger; a server that sends more is not sending a kernel. */
-const BYTES_MAX = 256 * 1024 * 1024
+/** Digest of a file, and how long it is, without having it in memory. */
+const digestOf = async (path: string, algorithm: 'sha256' | 'sha512'): Promise<{ sum: string; bytes: number }> => {
+  const hash = createHash(algorithm)
+  let bytes = 0
+  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    hash.update(chunk)
+    bytes += chunk.length
+  }
+  return { sum: hash.digest('hex'), bytes }
+}
 
-const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
-const read = (path: string): Promise<Buffer | undefined> => readFile(path).catch(() => undefined)
-const isElf = (bytes: Uint8Array): boolean =>
-  bytes[0] === 0x7f && bytes[1] === 0x45 && bytes[2] === 0x4c && bytes[3] === 0x46
+const isThere = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  )
+
+/** The sum at first use; undefined for a file that was put there by hand. */
+const recordedSum = async (at: string): Promise<string | undefined> =>
+  (await readFile(`${at}.sha256`, 'utf8').catch(() => '')).match(/^[0-9a-f]{64}/)?.[0]
+
+/** The catalogue's sum for a file that was fetched, or else the one it had at first use. */
+const pinnedSum = async (file: PublishedFile, at: string): Promise<string | undefined> => {
+  const recorded = await recordedSum(at)
+  return recorded === undefined || file.sha256 === 'pin on first use' ? recorded : file.sha256
+}
 
 /** What is in the cache, without touching the network; undefined when nothing is. */
-export const cachedKernel = async (guest: Guest, root: string): Promise<Result<CachedKernel> | undefined> => {
-  const path = kernelPath(root, guest.id)
-  const bytes = await read(path)
-  if (bytes === undefined) return undefined
-  const sum = sha256(bytes)
-  const wanted = await pinnedSum(guest, root)
+export const cachedFile = async (file: PublishedFile, root: string): Promise<Result<CachedFile> | undefined> => {
+  const at = cachePath(root, file)
+  if (!(await isThere(at))) return undefined
+  const { sum, bytes } = await digestOf(at, 'sha256')
+  const wanted = await pinnedSum(file, at)
   if (wanted !== undefined && wanted !== sum)
     return refuse(
       problem(
         'cached-sum-differs',
-        `the cached kernel ${path} has SHA-256 ${sum}`,
+        `the cached ${at} has SHA-256 ${sum}`,
         wanted,
-        `delete it, or fetch it again with "npm run guests -- --force ${guest.id}"`,
+        `delete it, or fetch it again with "npm run guests -- --force ${guestOf(file)}"`,
       ),
     )
-  return ok({
-    id: guest.id,
-    path,
-    bytes: bytes.length,
-    sha256: sum,
-    origin: wanted === undefined ? 'by hand' : 'cached',
-  })
+  const checked = wanted === undefined ? 'nothing' : file.sha256 === wanted ? 'pinned here' : 'first use'
+  return ok({ path: file.path, at, bytes, sha256: sum, origin: wanted === undefined ? 'by hand' : 'cached', checked })
 }
 
-/** The catalogue's sum for a kernel that was fetched, or else the one it had at first use. */
-const pinnedSum = async (guest: Guest, root: string): Promise<string | undefined> => {
-  const recorded = (await read(`${kernelPath(root, guest.id)}.sha256`))?.toString().match(/^[0-9a-f]{64}/)?.[0]
-  if (recorded === undefined || guest.kernel.kind !== 'published') return recorded
-  return guest.kernel.sha256 === 'pin on first use' ? recorded : guest.kernel.sha256
+const guestOf = (file: PublishedFile): string => dirname(file.path)
+
+/** Whether a file is there at all: enough to say so in the page, where the sum would cost a second. */
+export const isCached = (file: PublishedFile, root: string): Promise<boolean> => isThere(cachePath(root, file))
+
+/** Deletes the file and everything about it. False when there was none. */
+export const removeFile = async (file: PublishedFile, root: string): Promise<boolean> => {
+  const at = cachePath(root, file)
+  const was = await isThere(at)
+  for (const suffix of ['', '.sha256', '.part', '.part.etag', '.new']) await rm(`${at}${suffix}`, { force: true })
+  return was
 }
 
-/** The kernel of `guest`: from the cache, or fetched, checked and kept. */
-export const fetchKernel = async (guest: Guest, options: FetchOptions): Promise<Result<CachedKernel>> => {
-  const source = guest.kernel
-  if (source.kind !== 'published')
-    return refuse(
-      problem('not-published', `${guest.id} is shipped with the page`, 'a guest that is fetched', 'boot it as it is'),
-    )
+/** The file: from the cache, or fetched, checked, unpacked and kept. */
+export const fetchFile = async (file: PublishedFile, options: FetchOptions): Promise<Result<CachedFile>> => {
   if (!options.force) {
-    const cached = await cachedKernel(guest, options.root)
+    const cached = await cachedFile(file, options.root)
     if (cached !== undefined) return cached
   }
-  const path = kernelPath(options.root, guest.id)
-  await mkdir(join(options.root, guest.id), { recursive: true })
-
-  const got = await download(guest.id, source.urls, `${path}.part`, options)
-  if (!got.ok) return got
-  const { url, file } = got.value
-  const fail = async (kind: string, saw: string, expected: string, hint: string): Promise<Result<CachedKernel>> => {
-    await rm(`${path}.part`, { force: true })
-    return refuse(problem(kind, saw, expected, hint))
+  const at = cachePath(options.root, file)
+  try {
+    await mkdir(dirname(at), { recursive: true })
+    const lock = await takeLock(file, `${at}.lock`)
+    try {
+      return ok(await fetchInto(file, at, options))
+    } finally {
+      await lock()
+    }
+  } catch (e) {
+    if (e instanceof ProblemError) return refuse(e.problem)
+    const saw = `${at} could not be written (${e instanceof Error ? e.message : String(e)})`
+    return refuse(problem('cache-unwritable', saw, 'room, and leave to write there', 'set PLAYGROUND_CACHE elsewhere'))
   }
-
-  let elf: Uint8Array = file
-  if (file[0] === 0x1f && file[1] === 0x8b) {
-    const unpacked = await promisify(gunzip)(file, { maxOutputLength: BYTES_MAX }).catch((e: Error) => e)
-    if (unpacked instanceof Error)
-      return fail('gzip-damaged', `${url} does not unpack (${unpacked.message})`, 'a gzip file', 'fetch it again later')
-    elf = unpacked
-  }
-  if (!isElf(elf)) return fail('not-elf', `${url} is not a kernel`, 'an ELF file', 'look at that address in a browser')
-
-  const sum = sha256(elf)
-  const wanted = source.sha256 !== 'pin on first use' ? source.sha256 : await pinnedSum(guest, options.root)
-  if (wanted !== undefined && wanted !== sum && !(options.repin && source.sha256 === 'pin on first use'))
-    return fail(
-      'sum-differs',
-      `the kernel at ${url} has SHA-256 ${sum}`,
-      wanted,
-      source.sha256 === 'pin on first use'
-        ? `if the publisher has replaced it, accept the new one with "npm run guests -- --repin ${guest.id}"`
-        : 'fetch it again later, and if it stays so report it: this is not the file that was pinned',
-    )
-  if (source.sumUrl !== undefined) {
-    const published = await publishedSum(source.sumUrl, options)
-    if (published !== undefined && published !== sha256(file))
-      return fail(
-        'sum-differs',
-        `the kernel at ${url} has SHA-256 ${sha256(file)}`,
-        `${published}, as ${source.sumUrl} says`,
-        'fetch it again later',
-      )
-  }
-  // The pin first: a kernel without one would count as put there by hand.
-  await writeFile(`${path}.sha256`, `${sum}  netbsd\n`)
-  await writeFile(`${path}.new`, elf)
-  await rename(`${path}.new`, path)
-  await rm(`${path}.part`, { force: true })
-  await rm(`${path}.part.etag`, { force: true })
-  return ok({ id: guest.id, path, bytes: elf.length, sha256: sum, origin: 'fetched' })
 }
 
-const publishedSum = async (url: string, options: FetchOptions): Promise<string | undefined> => {
+const orThrow = <T>(result: Result<T>): T => {
+  if (!result.ok) throw new ProblemError(result.problem)
+  return result.value
+}
+
+const fetchInto = async (file: PublishedFile, at: string, options: FetchOptions): Promise<CachedFile> => {
+  const part = `${at}.part`
+  const fetched = `${at}.new`
+  const url = orThrow(await transferOf(file, part, options))
+  let isSound = false
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(options.connectMs ?? 5000) })
+    const isPublished = file.from.kind === 'oci' || (await checkPublishedSum(file.from, url, part, options))
+    const { sum, bytes } = await unpack(file, url, part, fetched)
+    await checkPin(file, at, url, sum, options)
+    // The pin first: a file without one would count as put there by hand.
+    await writeFile(`${at}.sha256`, `${sum}  ${basename(at)}\n`)
+    await rename(fetched, at)
+    isSound = true
+    const first = isPublished ? 'first use and its publisher’s sum' : 'first use'
+    const checked = file.sha256 === sum ? 'pinned here' : first
+    return { path: file.path, at, bytes, sha256: sum, origin: 'fetched', checked }
+  } finally {
+    // What is not sound is not gone on with either.
+    for (const spent of [part, `${part}.etag`, ...(isSound ? [] : [fetched])]) await rm(spent, { force: true })
+  }
+}
+
+/** Fetches into `part`. Returns the address it came from. */
+const transferOf = async (
+  { path, from }: PublishedFile,
+  part: string,
+  options: FetchOptions,
+): Promise<Result<string>> => {
+  if (from.kind === 'https')
+    return download(
+      path,
+      from.urls.map((url) => ({ url })),
+      part,
+      options,
+    )
+  const layer = await findLayer(path, from, options)
+  if (!layer.ok) return layer
+  const got = await download(path, [layer.value.address], part, options)
+  if (!got.ok) return got
+  const { sum } = await digestOf(part, 'sha256')
+  if (sum === layer.value.sha256) return got
+  await rm(part, { force: true })
+  return refuse(sumDiffers(got.value, 'SHA-256', sum, `${layer.value.sha256}, its digest`, 'fetch it again later'))
+}
+
+const sumDiffers = (url: string, name: string, sum: string, expected: string, hint: string): Problem =>
+  problem('sum-differs', `the file at ${url} has ${name} ${sum}`, expected, hint)
+
+/** Whether the publisher's own sum was there to hold the file against. */
+const checkPublishedSum = async (
+  { sums }: HttpsSource,
+  url: string,
+  part: string,
+  options: FetchOptions,
+): Promise<boolean> => {
+  const published = sums && (await publishedSum(sums, basename(new URL(url).pathname), options))
+  if (!sums || published === undefined) return false
+  const { sum } = await digestOf(part, sums.algorithm)
+  if (sum === published) return true
+  const name = sums.algorithm === 'sha256' ? 'SHA-256' : 'SHA-512'
+  throw new ProblemError(sumDiffers(url, name, sum, `${published}, as ${sums.url} says`, 'fetch it again later'))
+}
+
+/** A line of sha256sum(1), `SUM  FILE`, or of NetBSD's cksum(1), `SHA512 (FILE) = SUM`. */
+const publishedSum = async (
+  { url, algorithm }: NonNullable<HttpsSource['sums']>,
+  name: string,
+  options: FetchOptions,
+): Promise<string | undefined> => {
+  try {
+    const response = await get({ url }, options, AbortSignal.timeout(options.connectMs ?? 5000))
     if (!response.ok) return undefined
-    return (await response.text())
-      .slice(0, 4096)
-      .match(/\b[0-9a-fA-F]{64}\b/)?.[0]
-      ?.toLowerCase()
+    const sum = new RegExp(`\\b[0-9a-f]{${algorithm === 'sha256' ? 64 : 128}}\\b`, 'i')
+    const lines = (await response.text())
+      .slice(0, 65536)
+      .split('\n')
+      .filter((line) => sum.test(line))
+    // A file of one sum may call it by another name.
+    const line = lines.length === 1 ? lines[0] : lines.find((l) => l.split(/[\s()*]+/).includes(name))
+    return line?.match(sum)?.[0].toLowerCase()
   } catch {
     return undefined
   }
 }
 
-const reason = (e: unknown): string => {
-  if (!(e instanceof Error)) return String(e)
-  const cause = e.cause as { code?: string; message?: string } | undefined
-  return cause?.code ?? cause?.message ?? e.message
-}
-
-/** Tries each address; takes up `part` where an earlier run left it. */
-const download = async (
-  id: string,
-  urls: readonly string[],
-  part: string,
-  options: FetchOptions,
-): Promise<Result<{ url: string; file: Buffer }>> => {
-  const deadline = Date.now() + (options.connectMs ?? 5000)
-  const failures: string[] = []
-  let answered = false
-  for (const url of urls) {
-    let attempts = 0
-    for (;;) {
-      const before = (await stat(part).catch(() => undefined))?.size ?? 0
-      // A server that has answered is given its own time again.
-      const left = answered ? (options.connectMs ?? 5000) : deadline - Date.now()
-      if (left <= 0) break
-      const outcome = await transfer(id, url, part, before, left, options)
-      answered ||= outcome.answered
-      if (outcome.done) return ok({ url, file: await readFile(part) })
-      const after = (await stat(part).catch(() => undefined))?.size ?? 0
-      if (after > before && ++attempts <= RESUMES) continue
-      failures.push(`${new URL(url).host}: ${outcome.why}`)
-      break
-    }
-  }
-  const saw = failures.length > 0 ? failures.join(', ') : `${new URL(urls[0] as string).host}: no answer`
-  return refuse(
-    answered
-      ? problem(
-          'fetch-failed',
-          `the kernel of ${id} could not be fetched (${saw})`,
-          'a complete file',
-          'run this again; it goes on where it stopped',
-        )
-      : problem(
-          'unreachable',
-          `the kernel of ${id} could not be fetched (${saw})`,
-          'its publisher to answer',
-          'run this again with network; the embedded guest needs none',
-        ),
-  )
-}
-
-interface Outcome {
-  readonly done: boolean
-  readonly answered: boolean
-  readonly why: string
-}
-
-/** One request, from byte `from` on, appended to `part`. */
-const transfer = async (
-  id: string,
+const unpack = async (
+  { kind, from }: PublishedFile,
   url: string,
   part: string,
-  from: number,
-  connectMs: number,
-  options: FetchOptions,
-): Promise<Outcome> => {
-  const etagFile = `${part}.etag`
-  const etag = from > 0 ? (await read(etagFile))?.toString() : undefined
-  // Without knowing that it is the same file, a part is worth nothing.
-  const resume = from > 0 && etag !== undefined && etag.startsWith(`${url}\n`)
-  const abort = new AbortController()
-  let timer = setTimeout(() => abort.abort(new Error(`no answer in ${(connectMs / 1000).toFixed(1)} s`)), connectMs)
-  let answered = false
+  to: string,
+): Promise<{ sum: string; bytes: number }> => {
+  let bytes = 0
+  const count = new Transform({
+    transform(chunk: Buffer, _, done) {
+      bytes += chunk.length
+      done(bytes > BYTES_MAX ? new Error(`more than ${BYTES_MAX} bytes inside`) : null, chunk)
+    },
+  })
   try {
-    const headers: Record<string, string> = { 'accept-encoding': 'identity' }
-    if (resume) {
-      headers['range'] = `bytes=${from}-`
-      headers['if-range'] = etag.slice(url.length + 1)
-    }
-    const response = await fetch(url, { signal: abort.signal, headers })
-    answered = true
-    const resumed = response.status === 206
-    if (
-      !response.ok ||
-      response.body === null ||
-      (resumed && !response.headers.get('content-range')?.startsWith(`bytes ${from}-`))
-    ) {
-      await response.body?.cancel().catch(() => {})
-      if (resume) await rm(etagFile, { force: true })
-      return { done: false, answered, why: `status ${response.status}` }
-    }
-    const tag = response.headers.get('etag') ?? response.headers.get('last-modified')
-    if (tag !== null && !tag.startsWith('W/')) await writeFile(etagFile, `${url}\n${tag}`)
-    else await rm(etagFile, { force: true })
-    const start = resumed ? from : 0
-    const length = response.headers.get('content-encoding') === null ? response.headers.get('content-length') : null
-    const total = length === null ? undefined : start + Number(length)
-    const stall = (): void => {
-      clearTimeout(timer)
-      const ms = options.stallMs ?? 15_000
-      timer = setTimeout(() => abort.abort(new Error(`no byte in ${(ms / 1000).toFixed(1)} s`)), ms)
-    }
-    const out = createWriteStream(part, { flags: resumed ? 'a' : 'w' })
-    let received = start
-    const began = Date.now()
-    let failed: unknown
-    try {
-      stall()
-      for await (const chunk of response.body) {
-        stall()
-        received += chunk.length
-        if (received > BYTES_MAX) throw new Error('more than any kernel has')
-        if (!out.write(chunk)) await new Promise<void>((resolve) => out.once('drain', () => resolve()))
-        options.progress?.({ id, received, total, rate: ((received - start) * 1000) / Math.max(1, Date.now() - began) })
-      }
-    } catch (e) {
-      failed = e
-    }
-    await new Promise<void>((resolve, reject) => out.end((e?: Error | null) => (e ? reject(e) : resolve())))
-    if (failed !== undefined) throw failed
-    if (total !== undefined && received !== total)
-      return { done: false, answered, why: `cut off at ${received} of ${total} bytes` }
-    return { done: true, answered, why: '' }
+    const member = from.kind === 'https' ? from.member : undefined
+    await pipeline(await unpacked(part, member), count, createWriteStream(to))
   } catch (e) {
-    return { done: false, answered, why: abort.signal.aborted ? reason(abort.signal.reason) : reason(e) }
+    const saw = `${url} does not unpack (${e instanceof Error ? e.message : String(e)})`
+    throw new ProblemError(problem('damaged', saw, 'a gzip, xz, Zstandard or tar file', 'fetch it again later'))
+  }
+  if (kind === 'kernel' && !(await isElf(to)))
+    throw new ProblemError(
+      problem('not-elf', `${url} is not a kernel`, 'an ELF file', 'look at that address in a browser'),
+    )
+  if (kind === 'disk' && (bytes === 0 || (await isText(to))))
+    throw new ProblemError(
+      problem('not-an-image', `${url} is not a disk image`, 'raw sectors', 'look at that address in a browser'),
+    )
+  return digestOf(to, 'sha256')
+}
+
+const headOf = async (path: string): Promise<Buffer> => {
+  const file = await open(path)
+  try {
+    return (await file.read(Buffer.alloc(64), 0, 64, 0)).buffer
   } finally {
-    clearTimeout(timer)
-    abort.abort()
+    await file.close()
+  }
+}
+const isElf = async (path: string): Promise<boolean> =>
+  (await headOf(path)).subarray(0, 4).equals(Buffer.from([0x7f, 0x45, 0x4c, 0x46]))
+/** A page to sign in begins like this; a disk begins with code, a disklabel or nothing. */
+const isText = async (path: string): Promise<boolean> =>
+  /^\s*<(!doctype|html|\?xml)/i.test((await headOf(path)).toString())
+
+const checkPin = async (
+  file: PublishedFile,
+  at: string,
+  url: string,
+  sum: string,
+  { repin }: FetchOptions,
+): Promise<void> => {
+  const isFixed = file.sha256 !== 'pin on first use'
+  const wanted = isFixed ? file.sha256 : await recordedSum(at)
+  if (wanted === undefined || wanted === sum || (repin && !isFixed)) return
+  const hint = isFixed
+    ? 'fetch it again later, and if it stays so report it: this is not the file that was pinned'
+    : `if the publisher has replaced it, accept the new one with "npm run guests -- --repin ${guestOf(file)}"`
+  throw new ProblemError(sumDiffers(url, 'SHA-256', sum, wanted, hint))
+}
+
+/** Two processes must not write one part. Returns what gives the lock back. */
+const takeLock = async (file: PublishedFile, path: string): Promise<() => Promise<void>> => {
+  for (;;) {
+    try {
+      await writeFile(path, String(process.pid), { flag: 'wx' })
+      return () => rm(path, { force: true })
+    } catch (e) {
+      if ((e as NodeJS.ErrnoException).code !== 'EEXIST') throw e
+    }
+    const owner = Number(await readFile(path, 'utf8').catch(() => ''))
+    if (isAlive(owner))
+      throw new ProblemError(
+        problem('busy', `process ${owner} is fetching ${file.path} already`, 'one at a time', 'wait for it'),
+      )
+    await rm(path, { force: true })
+  }
+}
+
+const isAlive = (pid: number): boolean => {
+  if (!(pid > 0)) return false
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (e) {
+    return (e as NodeJS.ErrnoException).code === 'EPERM'
   }
 }

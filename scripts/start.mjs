@@ -5,7 +5,7 @@
  *
  *   npm start -- [--port N] [--host] [--no-guests]
  */
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -48,25 +48,6 @@ export const installDependencies = () => {
   return undefined
 }
 
-/** NetBSD kernels come from their publishers and are never required: this runs beside the server, one line per event. */
-const fetchGuests = () => {
-  const script = join(ROOT, 'scripts', 'guests.ts')
-  const tsx = join(ROOT, 'node_modules', 'tsx', 'dist', 'cli.mjs')
-  if (!existsSync(script) || !existsSync(tsx)) return undefined
-  const child = spawn(process.execPath, [tsx, script], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] })
-  for (const stream of [child.stdout, child.stderr]) {
-    let rest = ''
-    stream.setEncoding('utf8')
-    stream.on('data', (text) => {
-      const lines = (rest + text).split(/[\r\n]+/)
-      rest = lines.pop() ?? ''
-      for (const line of lines) if (line.trim() !== '') console.log(line)
-    })
-  }
-  child.on('error', () => {})
-  return child
-}
-
 const option = (name) => {
   const at = process.argv.indexOf(name)
   return at < 0 ? undefined : (process.argv[at + 1] ?? '')
@@ -78,7 +59,8 @@ const main = async () => {
     console.error(wrong)
     return 1
   }
-  const guests = process.argv.includes('--no-guests') ? undefined : fetchGuests()
+  // The server fetches NetBSD's kernels beside its work (scripts/guest-server.ts); they are never required.
+  process.env.PLAYGROUND_GUESTS = process.argv.includes('--no-guests') ? 'off' : 'start'
   const { createServer } = await import('vite')
   const port = Number(option('--port') ?? process.env.PORT ?? 5173)
   let server
@@ -91,13 +73,11 @@ const main = async () => {
     await server.listen()
   } catch (error) {
     console.error(`The page cannot be served: ${error.message}. Try: npm start -- --port ${port + 1}.`)
-    guests?.kill()
     return 1
   }
   const { local = [], network = [] } = server.resolvedUrls ?? {}
   console.log(`NetBSD microVM playground: ${[...local, ...network].join('  ')}`)
   const stop = async () => {
-    guests?.kill()
     await server.close()
     process.exit(0)
   }

@@ -63,7 +63,7 @@ if (!browser) {
   console.error(NO_BROWSER)
   failures.push('browser')
   failed++
-} else if (step('build', 'vite/bin/vite.js', ['build', '--logLevel', 'warn'])) {
+} else if (step('build', 'vite/bin/vite.js', ['build', '--logLevel', 'warn'], { GUESTS: 'cached' })) {
   step('page', '@playwright/test/cli.js', ['test', '--reporter=list,json'], {
     CHROMIUM: browser,
     PLAYGROUND_BUILT: '1',

@@ -26,28 +26,31 @@ const isolate = async (): Promise<boolean> => {
   }
 }
 
-const spawnWorker = (): Worker =>
+const spawnMachine = (): Worker =>
   new Worker(new URL('./worker/emulator.worker.ts', import.meta.url), { type: 'module', name: 'microvm' })
+const spawnTrace = (): Worker =>
+  new Worker(new URL('./worker/trace.worker.ts', import.meta.url), { type: 'module', name: 'trace' })
 
 const open = async (): Promise<void> => {
   const supported = crossOriginIsolated && typeof SharedArrayBuffer !== 'undefined'
   if (!supported && (await isolate())) return
 
-  let spawn = spawnWorker
+  let machine = spawnMachine
   if (import.meta.env.DEV && new URLSearchParams(location.search).get('machine') === 'fake') {
     // Every state of the page, tried without an engine.
-    ;({ spawnFake: spawn } = await import('./worker/testing/spawn-fake.ts'))
+    ;({ spawnFake: machine } = await import('./worker/testing/spawn-fake.ts'))
   }
 
   const guests = GUESTS.map((guest) => choiceOf(guest, document.baseURI))
   const playground = createPlayground({
     guests,
     connect: (onEvent) => {
-      const client = new EmulatorClient(spawn, onEvent)
+      const client = new EmulatorClient({ machine, trace: spawnTrace }, onEvent)
       if (supported) client.standBy()
       return client
     },
   })
+  playground.files.watch(new URL('guests/status.json', document.baseURI))
   const address = readAddress(location.href, guests, ownGuest)
   playground.form.setState(address.form, true)
   if (address.theme) playground.settings.setState({ theme: address.theme })

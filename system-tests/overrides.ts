@@ -128,7 +128,7 @@ export const OVERRIDES: readonly Override[] = [
     [/^user\.xsetbv/, 'SDM 2D XSETBV: #UD while CR4.OSXSAVE is clear'],
     [/^user\.invpcid/, 'SDM 2A INVPCID: #GP(0) if CPL > 0; QEMU 7.2 has none'],
     [/^rdpmc\.bad/, 'SDM 2B RDPMC: #GP(0) for a counter that is not there'],
-    [/^(rdmsr|wrmsr)\./, 'SDM 2B RDMSR, WRMSR: #GP(0) for an MSR or a value that is reserved; QEMU takes all'],
+    [/^(rdmsr|wrmsr)\..* vd$/, 'SDM 2B RDMSR, WRMSR: #GP(0) for an MSR or a value that is reserved; QEMU takes all'],
     [
       /^(fpu|ldmxcsr|fxsave|fxrstor)\./,
       'SDM 3A tables 2-2 and 13-1, SDM 1 10.5.1.2, 11.6.6: CR0.EM, TS, CR4.OSFXSR and MXCSR',

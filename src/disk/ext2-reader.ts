@@ -4,6 +4,8 @@
  * Nothing in an image is believed: every block number is held against the image, every size against what its blocks can
  * hold, and a broken image gives a sentence. Symbolic links are shown, not followed.
  *
+ * The image may be a disk that a guest is writing: it is read when it is asked, and nothing is remembered but the superblock.
+ *
  * Left out on purpose: extents, 64-bit block numbers and every other incompatible feature but `filetype` (refused by
  * name); journals (an image that needs recovery is refused).
  */
@@ -58,6 +60,16 @@ export interface Ext2Entry {
   readonly ino: number
 }
 
+/** Where the image's bytes come from: a disk, or a file in memory. */
+export interface ByteSource {
+  readonly size: number
+  /** Fills `into`; both lie within the size. */
+  read(offset: number, into: Uint8Array): void
+}
+
+/** A path from the root, or an inode number that `list` gave. */
+export type Ext2Place = string | number
+
 export interface Ext2Image {
   readonly blockSize: number
   readonly bytes: number
@@ -67,11 +79,11 @@ export interface Ext2Image {
   readonly label: string
   /** False when it was not unmounted, or was found to hold errors. */
   readonly clean: boolean
-  stat(path: string): Result<Ext2Stat>
+  stat(place: Ext2Place): Result<Ext2Stat>
   /** Names in a directory, in the order on disk, without "." and "..". */
-  list(path: string): Result<readonly Ext2Entry[]>
-  readFile(path: string): Result<Uint8Array>
-  readLink(path: string): Result<string>
+  list(place: Ext2Place): Result<readonly Ext2Entry[]>
+  readFile(place: Ext2Place): Result<Uint8Array>
+  readLink(place: Ext2Place): Result<string>
 }
 
 const KINDS: Readonly<Record<number, Ext2Kind>> = {
@@ -108,9 +120,14 @@ const fail = (kind: string, saw: string, expected: string, hint: string): never 
 
 const broken = (saw: string): never => fail('ext2-broken', saw, 'an intact ext2 file system', 'e2fsck on the image')
 
-export function openExt2(image: Uint8Array): Result<Ext2Image> {
-  return attempt(() => new Reader(image))
+export function openExt2(image: Uint8Array | ByteSource): Result<Ext2Image> {
+  return attempt(() => new Reader(image instanceof Uint8Array ? sourceOf(image) : image))
 }
+
+const sourceOf = (image: Uint8Array): ByteSource => ({
+  size: image.length,
+  read: (offset, into) => into.set(image.subarray(offset, offset + into.length)),
+})
 
 function attempt<T>(read: () => T): Result<T> {
   try {
@@ -122,8 +139,8 @@ function attempt<T>(read: () => T): Result<T> {
 }
 
 interface Inode extends Ext2Stat {
-  /** Where it lies in the image. */
-  readonly at: number
+  /** Its first 128 bytes. */
+  readonly view: DataView
 }
 
 class Reader implements Ext2Image {
@@ -134,26 +151,25 @@ class Reader implements Ext2Image {
   readonly freeInodes: number
   readonly label: string
   readonly clean: boolean
-  private readonly image: Uint8Array
-  private readonly view: DataView
+  private readonly source: ByteSource
   private readonly blocksCount: number
   private readonly inodesPerGroup: number
   private readonly inodeSize: number
   private readonly descriptors: number
   private readonly groupCount: number
 
-  constructor(image: Uint8Array) {
-    this.image = image
-    this.view = new DataView(image.buffer, image.byteOffset, image.byteLength)
-    const at = SUPERBLOCK_OFFSET
-    if (image.length < at + 1024)
+  constructor(source: ByteSource) {
+    this.source = source
+    if (source.size < SUPERBLOCK_OFFSET + 1024)
       fail(
         'not-ext2',
-        `the image has ${image.length} bytes`,
+        `the image has ${source.size} bytes`,
         'at least 2048, for the superblock to be there',
         'another file',
       )
-    const magic = this.view.getUint16(at + SB.s_magic, true)
+    const superblock = this.bytesAt(SUPERBLOCK_OFFSET, 1024)
+    const view = viewOf(superblock)
+    const magic = view.getUint16(SB.s_magic, true)
     if (magic !== EXT2_SUPER_MAGIC)
       fail(
         'not-ext2',
@@ -161,7 +177,7 @@ class Reader implements Ext2Image {
         'an ext2 file system without partitions, magic number 0xef53',
         'an image made by mke2fs or by this program',
       )
-    const u32 = (offset: number): number => this.view.getUint32(at + offset, true)
+    const u32 = (offset: number): number => view.getUint32(offset, true)
     const dynamic = u32(SB.s_rev_level) > 0
     const incompatible = dynamic ? u32(SB.s_feature_incompat) & ~FEATURE_INCOMPAT_FILETYPE : 0
     if (incompatible !== 0) {
@@ -178,12 +194,12 @@ class Reader implements Ext2Image {
     this.blockSize = 1024 << log
     this.blocksCount = u32(SB.s_blocks_count)
     this.bytes = this.blocksCount * this.blockSize
-    if (this.bytes > image.length) broken(`the file system has ${this.bytes} bytes and the image has ${image.length}`)
+    if (this.bytes > source.size) broken(`the file system has ${this.bytes} bytes and the image has ${source.size}`)
     this.freeBytes = u32(SB.s_free_blocks_count) * this.blockSize
     this.inodes = u32(SB.s_inodes_count)
     this.freeInodes = u32(SB.s_free_inodes_count)
     this.inodesPerGroup = u32(SB.s_inodes_per_group)
-    this.inodeSize = dynamic ? this.view.getUint16(at + SB.s_inode_size, true) : INODE_BYTES
+    this.inodeSize = dynamic ? view.getUint16(SB.s_inode_size, true) : INODE_BYTES
     const blocksPerGroup = u32(SB.s_blocks_per_group)
     const firstDataBlock = u32(SB.s_first_data_block)
     if (this.inodesPerGroup === 0 || blocksPerGroup === 0) broken('the superblock says groups of nothing')
@@ -193,41 +209,55 @@ class Reader implements Ext2Image {
     this.descriptors = (firstDataBlock + 1) * this.blockSize
     if (this.descriptors + this.groupCount * GROUP_DESCRIPTOR_BYTES > this.bytes)
       broken(`the descriptors of ${this.groupCount} groups pass the end`)
-    const label = image.subarray(at + SB.s_volume_name, at + SB.s_volume_name + 16)
+    const label = superblock.subarray(SB.s_volume_name, SB.s_volume_name + 16)
     const zero = label.indexOf(0)
     this.label = dynamic ? utf8Decode(zero < 0 ? label : label.subarray(0, zero)) : ''
-    this.clean = this.view.getUint16(at + SB.s_state, true) === 1
+    this.clean = view.getUint16(SB.s_state, true) === 1
   }
 
-  stat(path: string): Result<Ext2Stat> {
+  stat(place: Ext2Place): Result<Ext2Stat> {
     return attempt(() => {
-      const { at: _at, ...stat } = this.lookup(path)
+      const { view: _view, ...stat } = this.find(place)
       return stat
     })
   }
 
-  list(path: string): Result<readonly Ext2Entry[]> {
-    return attempt(() => this.entries(this.lookup(path), path).filter(({ name }) => name !== '.' && name !== '..'))
+  list(place: Ext2Place): Result<readonly Ext2Entry[]> {
+    return attempt(() =>
+      this.entries(this.find(place), said(place)).filter(({ name }) => name !== '.' && name !== '..'),
+    )
   }
 
-  readFile(path: string): Result<Uint8Array> {
+  readFile(place: Ext2Place): Result<Uint8Array> {
     return attempt(() => {
-      const inode = this.lookup(path)
+      const inode = this.find(place)
+      const path = said(place)
       if (inode.kind !== 'file')
         fail('not-a-file', `${path} is a ${inode.kind}`, 'a regular file', 'the path of a file')
       return this.contents(inode, path)
     })
   }
 
-  readLink(path: string): Result<string> {
+  readLink(place: Ext2Place): Result<string> {
     return attempt(() => {
-      const inode = this.lookup(path)
+      const inode = this.find(place)
+      const path = said(place)
       if (inode.kind !== 'symlink')
         fail('not-a-symlink', `${path} is a ${inode.kind}`, 'a symbolic link', 'the path of a link')
-      const inline = inode.at + I.i_block
-      const fast = inode.size < FAST_SYMLINK_BYTES && this.view.getUint32(inode.at + I.i_blocks, true) === 0
-      return utf8Decode(fast ? this.image.subarray(inline, inline + inode.size) : this.contents(inode, path))
+      const fast = inode.size < FAST_SYMLINK_BYTES && inode.view.getUint32(I.i_blocks, true) === 0
+      if (!fast) return utf8Decode(this.contents(inode, path))
+      return utf8Decode(new Uint8Array(inode.view.buffer, I.i_block, inode.size))
     })
+  }
+
+  private bytesAt(offset: number, length: number): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(length)
+    this.source.read(offset, bytes)
+    return bytes
+  }
+
+  private find(place: Ext2Place): Inode {
+    return typeof place === 'number' ? this.inode(place) : this.lookup(place)
   }
 
   private lookup(path: string): Inode {
@@ -249,15 +279,16 @@ class Reader implements Ext2Image {
     const group = Math.floor((ino - 1) / this.inodesPerGroup)
     if (ino < 1 || ino > this.inodes || group >= this.groupCount) broken(`an entry names inode ${ino}`)
     const descriptor = this.descriptors + group * GROUP_DESCRIPTOR_BYTES
-    const table = this.view.getUint32(descriptor + BG.bg_inode_table, true)
+    const table = viewOf(this.bytesAt(descriptor + BG.bg_inode_table, 4)).getUint32(0, true)
     const at = table * this.blockSize + ((ino - 1) % this.inodesPerGroup) * this.inodeSize
     if (at + this.inodeSize > this.bytes) broken(`the inode table of group ${group} begins at block ${table}`)
-    const u16 = (offset: number): number => this.view.getUint16(at + offset, true)
-    const u32 = (offset: number): number => this.view.getUint32(at + offset, true)
+    const view = viewOf(this.bytesAt(at, INODE_BYTES))
+    const u16 = (offset: number): number => view.getUint16(offset, true)
+    const u32 = (offset: number): number => view.getUint32(offset, true)
     const kind = KINDS[u16(I.i_mode) & S_IFMT] ?? 'unknown'
     const device = kind === 'char' || kind === 'block' ? u32(I.i_block) || u32(I.i_block + 4) : 0
     return {
-      at,
+      view,
       ino,
       kind,
       mode: u16(I.i_mode) & 0o7777,
@@ -276,14 +307,13 @@ class Reader implements Ext2Image {
   private contents(inode: Inode, path: string): Uint8Array {
     const bytes = allocate(inode.size, path)
     const count = Math.ceil(inode.size / this.blockSize)
-    const slot = inode.at + I.i_block
     const levels = [0, 1, 2, 3] as const
     let first = 0
     for (const level of levels) {
       const slots = level === 0 ? EXT2_NDIR_BLOCKS : 1
-      const from = level === 0 ? slot : slot + (EXT2_NDIR_BLOCKS + level - 1) * 4
+      const from = I.i_block + (level === 0 ? 0 : EXT2_NDIR_BLOCKS + level - 1) * 4
       for (let i = 0; i < slots && first < count; i++) {
-        this.copy(this.view.getUint32(from + i * 4, true), level, first, bytes, path)
+        this.copy(inode.view.getUint32(from + i * 4, true), level, first, bytes, path)
         first += (this.blockSize / 4) ** level
       }
     }
@@ -298,13 +328,14 @@ class Reader implements Ext2Image {
     const at = block * this.blockSize
     if (level === 0) {
       const to = first * this.blockSize
-      bytes.set(this.image.subarray(at, at + Math.min(this.blockSize, bytes.length - to)), to)
+      this.source.read(at, bytes.subarray(to, Math.min(to + this.blockSize, bytes.length)))
       return
     }
+    const table = viewOf(this.bytesAt(at, this.blockSize))
     const perBlock = this.blockSize / 4
     const span = perBlock ** (level - 1)
     for (let i = 0; i < perBlock && (first + i * span) * this.blockSize < bytes.length; i++)
-      this.copy(this.view.getUint32(at + i * 4, true), level - 1, first + i * span, bytes, path)
+      this.copy(table.getUint32(i * 4, true), level - 1, first + i * span, bytes, path)
   }
 
   private entries(inode: Inode, path: string): Ext2Entry[] {
@@ -326,6 +357,10 @@ class Reader implements Ext2Image {
     return entries
   }
 }
+
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+const said = (place: Ext2Place): string => (typeof place === 'number' ? `inode ${place}` : place)
 
 function allocate(bytes: number, path: string): Uint8Array {
   if (bytes > FILE_BYTES_MAX)

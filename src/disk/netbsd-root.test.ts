@@ -3,6 +3,7 @@ import { type Result, sentence } from '../base/problem.ts'
 import { openExt2 } from './ext2-reader.ts'
 import { netbsdRoot } from './netbsd-root.ts'
 import { complaints, installed } from './testing/e2fsprogs.ts'
+import { directory, file, symlink, type TreeNode } from './tree.ts'
 
 function value<T>(result: Result<T>): T {
   if (!result.ok) throw new Error(sentence(result.problem))
@@ -44,6 +45,29 @@ describe('the NetBSD root', () => {
     expect(Buffer.from(value(root.readFile('/root/new/dir/hello.txt'))).toString()).toBe('hello\n')
     expect(value(root.stat('/bin/tool')).mode).toBe(0o755)
     expect(value(root.list('/etc')).map(({ name }) => name)).toContain('fstab')
+  })
+
+  test('takes nodes with their attributes, and puts directories together', () => {
+    const mixed = value(
+      openExt2(
+        value(
+          netbsdRoot(init, {
+            files: new Map<string, TreeNode>([
+              ['/root', directory({ kept: symlink('/etc/motd') }, { mode: 0o711, mtime: 1_000_000_000 })],
+              ['/root/made', directory({})],
+              ['/root/made/here', file(elf, { mode: 0o640, mtime: 1_234_567_890 })],
+              ['/etc', directory({ mine: file(elf) })],
+            ]),
+          }),
+        ),
+      ),
+    )
+    expect(value(mixed.stat('/root'))).toMatchObject({ mode: 0o711, mtime: 1_000_000_000 })
+    expect(value(mixed.readLink('/root/kept'))).toBe('/etc/motd')
+    expect(value(mixed.stat('/root/made/here'))).toMatchObject({ mode: 0o640, mtime: 1_234_567_890, size: 5 })
+    expect(value(mixed.list('/etc')).map(({ name }) => name)).toEqual(expect.arrayContaining(['fstab', 'mine', 'rc']))
+    const over = netbsdRoot(init, { files: new Map([['/etc/rc', directory({})]]) })
+    expect(over.ok ? '' : over.problem.kind).toBe('bad-path')
   })
 
   test('leaves 4 MiB free', () => {

@@ -21,8 +21,11 @@ import {
 import { utf8Encode } from './utf8.ts'
 
 export interface NetbsdRootOptions extends Ext2Options {
-  /** Files by absolute path, "/root/hello.txt"; directories on the way are made. They replace what is there. */
-  readonly files?: ReadonlyMap<string, Uint8Array>
+  /**
+   * Files by absolute path, "/root/hello.txt", as bytes or as nodes; directories on the way are made. They replace what is
+   * there, but a directory and what is none never replace each other: the entries of two directories are put together.
+   */
+  readonly files?: ReadonlyMap<string, Uint8Array | TreeNode>
 }
 
 /** Room for what a guest writes, unless a size is asked for. */
@@ -129,41 +132,58 @@ export const netbsdTree = (init: Uint8Array): DirectoryNode =>
 /** The image to boot with `root=ld0a`, or the reason why there is none. */
 export function netbsdRoot(init: Uint8Array, options: NetbsdRootOptions = {}): Result<Uint8Array> {
   const { files, ...ext2 } = options
-  let tree = netbsdTree(init)
-  for (const [path, bytes] of files ?? []) {
+  const tree = growing(netbsdTree(init))
+  for (const [path, given] of files ?? []) {
+    const node = given instanceof Uint8Array ? file(given, { mode: isProgram(given) ? 0o755 : 0o644 }) : given
     const names = path.split('/').filter((name) => name !== '')
-    const added = withFile(tree, names, bytes)
-    if (!added)
+    if (!put(tree, names, node))
       return refuse(
         problem(
           'bad-path',
-          `a file is to be put at "${path}"`,
-          'a path of names whose directories are no files',
+          `a ${node.kind} is to be put at "${path}"`,
+          'a path of names whose directories are no files, and no directory where a file is to be, nor the other way round',
           'another path, such as /root/hello.txt',
         ),
       )
-    tree = added
   }
   return makeExt2(tree, { label: 'netbsd-root', free: FREE_BYTES, ...ext2 })
 }
 
-/** `tree` with a file in it, or undefined when something on the way is no directory. A program stays executable. */
-function withFile(
-  tree: DirectoryNode,
-  [name, ...rest]: readonly string[],
-  bytes: Uint8Array,
-): DirectoryNode | undefined {
-  if (name === undefined) return undefined
-  const there = tree.entries.get(name)
-  let node: TreeNode | undefined
-  if (rest.length > 0) {
-    if (there && there.kind !== 'directory') return undefined
-    node = withFile(there ?? directory({}), rest, bytes)
-  } else if (there?.kind !== 'directory') node = file(bytes, { mode: isProgram(bytes) ? 0o755 : 0o644 })
-  return node && { ...tree, entries: new Map([...tree.entries, [name, node]]) }
+/** A tree that still takes entries: thousands of files are put into it one by one. */
+interface GrowingDirectory extends DirectoryNode {
+  readonly entries: Map<string, TreeNode>
 }
 
-/** An ELF file, or a script that begins with #!. */
-const isProgram = (bytes: Uint8Array): boolean =>
+const growing = (node: DirectoryNode): GrowingDirectory => ({
+  ...node,
+  entries: new Map(
+    [...node.entries].map(([name, child]) => [name, child.kind === 'directory' ? growing(child) : child]),
+  ),
+})
+
+/** False when something on the way is no directory, or would stop being one. */
+function put(tree: GrowingDirectory, [name, ...rest]: readonly string[], node: TreeNode): boolean {
+  if (name === undefined) return false
+  const there = tree.entries.get(name)
+  if (rest.length > 0) {
+    if (there && there.kind !== 'directory') return false
+    // Every directory in a growing tree grows.
+    const way = (there ?? growing(directory({}))) as GrowingDirectory
+    tree.entries.set(name, way)
+    return put(way, rest, node)
+  }
+  if (there && (there.kind === 'directory') !== (node.kind === 'directory')) return false
+  if (node.kind !== 'directory') tree.entries.set(name, node)
+  else {
+    const own = growing(node)
+    if (there?.kind === 'directory')
+      for (const [key, child] of there.entries) if (!own.entries.has(key)) own.entries.set(key, child)
+    tree.entries.set(name, own)
+  }
+  return true
+}
+
+/** An ELF file, or a script that begins with #!: what is to be executable. */
+export const isProgram = (bytes: Uint8Array): boolean =>
   (bytes[0] === 0x7f && bytes[1] === 0x45 && bytes[2] === 0x4c && bytes[3] === 0x46) ||
   (bytes[0] === 0x23 && bytes[1] === 0x21)

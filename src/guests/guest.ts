@@ -1,31 +1,54 @@
 /** What a catalogue record says. Data only: nothing here runs, fetches or knows the machine. */
 
+/** A file that its publisher serves: fetched when wanted, kept outside the repository. */
+export interface PublishedFile {
+  /** GUEST/NAME, below the cache and below `guests/published/` beside the page. */
+  readonly path: string
+  readonly kind: 'kernel' | 'disk'
+  readonly from: HttpsSource | OciSource
+  /**
+   * Of the file as it is used, unpacked. Where the publisher replaces it in place, or its sum could not be known here, the
+   * first copy decides.
+   */
+  readonly sha256: string | 'pin on first use'
+  /** What travels, and what is kept, in bytes, where known: for progress. */
+  readonly bytes?: number
+  readonly unpackedBytes?: number
+}
+
+/** gzip, xz, Zstandard and tar are taken off by what the bytes say. */
+export interface HttpsSource {
+  readonly kind: 'https'
+  /** Tried in order. */
+  readonly urls: readonly string[]
+  /** The publisher's own sum of what the URL gives, in the format of sha256sum(1) or of NetBSD's cksum(1). */
+  readonly sums?: { readonly url: string; readonly algorithm: 'sha256' | 'sha512' }
+  /** The wanted file's name in a tar archive. */
+  readonly member?: string
+}
+
+/** One layer of an artifact in an OCI registry (distribution-spec 1.1). */
+export interface OciSource {
+  readonly kind: 'oci'
+  /** Host name. */
+  readonly registry: string
+  readonly repository: string
+  /** A digest (`sha256:...`) or a tag. */
+  readonly reference: string
+  /** The layer's media type. */
+  readonly mediaType: string
+}
+
 /** Where a kernel's bytes come from. */
 export type KernelSource =
   /** Shipped with the page, at this path below its base (and below `public/` in the repository). */
-  | { readonly kind: 'bundled'; readonly path: string }
-  /** Fetched from its publisher at set-up, kept outside the repository. */
-  | {
-      readonly kind: 'published'
-      /** Tried in order. */
-      readonly urls: readonly string[]
-      /** A file of the publisher's with the SHA-256 of what the URL gives, in sha256sum's format. */
-      readonly sumUrl?: string
-      /** Of the unpacked ELF. Where the publisher replaces the file in place, or no sum is known yet: pinned at first use. */
-      readonly sha256: string | 'pin on first use'
-      /** What travels, and the ELF, in bytes, where known: for progress. */
-      readonly bytes?: number
-      readonly unpackedBytes?: number
-    }
+  { readonly kind: 'bundled'; readonly path: string } | { readonly kind: 'published'; readonly file: PublishedFile }
 
 /** What stands behind a virtio-blk disk. */
-export type DiskSource = {
-  /** An ext2 root that src/disk/netbsd-root.ts makes around our own static init. */
-  readonly kind: 'netbsd-root'
-  /** The init program, bundled. */
-  readonly init: string
-  readonly readOnly: boolean
-}
+export type DiskSource =
+  /** An ext2 root that src/disk/netbsd-root.ts makes around our own static init, a bundled file. */
+  | { readonly kind: 'netbsd-root'; readonly init: string; readonly readOnly: boolean }
+  | { readonly kind: 'image'; readonly file: PublishedFile; readonly readOnly: boolean }
 
 /** How a stage's beginning is recognised; the first mark that the kernel and the trace allow decides. */
 export type StageMark =
@@ -55,6 +78,8 @@ export interface Guest {
   readonly homepage?: string
   /** SPDX expression. */
   readonly licence: string
+  /** `npm start` and `npm run guests` fetch it unasked. */
+  readonly eager: boolean
   readonly kernel: KernelSource
   readonly cmdline: string
   readonly profile: 'microvm' | 'firecracker'

@@ -193,7 +193,7 @@ test('a trace is written from all call events', async () => {
   const file = join(dir, 't')
   let input: TraceInput | undefined
   const record: Step = (g) => {
-    g.callEvents = Uint8Array.of(g.instructions / 1000)
+    g.callEvents(Uint8Array.of(g.instructions / 1000))
     return undefined
   }
   await boot(['--trace', file, '--trace-format', 'folded'], [record, record, () => off], {

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { ok, type Problem, problem, type Result, refuse, sentence } from '../base/problem.ts'
 import { PLAYGROUND } from '../guests/catalogue.ts'
 import type { CrashReport, CreateMachine, MachineConfig, MachineHost } from '../machine/machine.ts'
+import type { TraceNote } from '../trace/call-events.ts'
 import { exportTrace } from '../trace/export.ts'
 import { type FileDisk, fileProblem, openDisk } from './file-disk.ts'
 import { type Options, parseOptions, USAGE } from './options.ts'
@@ -57,13 +58,11 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
     if (!config.ok) return refused(config.problem)
 
     const callEvents: Uint8Array[] = []
+    const notes: TraceNote[] = []
     const runIo: RunIo = {
       now: io.now,
       stdout: io.stdout,
       input: io.input,
-      ...(options.trace === undefined
-        ? {}
-        : { callEvents: (bytes: Uint8Array) => bytes.length > 0 && callEvents.push(bytes.slice()) }),
     }
     const tap = new ConsoleTap(runIo, options.until)
     const logged = new Set<string>()
@@ -74,6 +73,10 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
         logged.add(line)
         io.stderr(`[playground] ${line}\n`)
       },
+      ...(options.trace !== undefined && {
+        callEvents: (bytes: Uint8Array) => callEvents.push(bytes.slice()),
+        note: (note: TraceNote) => notes.push(note),
+      }),
     })
     if (!created.ok) return refused(created.problem)
     const machine = created.value
@@ -96,6 +99,7 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
         (io.exportTrace ?? exportTrace)(
           {
             callEvents: new Uint8Array(Buffer.concat(callEvents)),
+            notes,
             kernel: machine.kernel,
             guestNs: result.figures.guestNs,
             instructions: result.figures.instructions,

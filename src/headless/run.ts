@@ -20,8 +20,6 @@ export interface RunIo {
   stdout(bytes: Uint8Array): void
   /** Calls back with what the person or the pipe sends, until the returned function is called. */
   input(data: (bytes: Uint8Array) => void, quit: () => void): () => void
-  /** Call events of a traced machine, after every slice. */
-  callEvents?(bytes: Uint8Array): void
 }
 
 /** `quit` is Ctrl-A x, which only a person at a terminal can type. */
@@ -130,7 +128,6 @@ export const runMachine = async (
     while (exit === undefined) {
       const slice = machine.run(Math.max(0.1, Math.min(SLICE_MS, deadline - io.now())))
       tap.flush()
-      if (io.callEvents !== undefined) io.callEvents(machine.takeCallEvents())
       if (tap.untilSeen) exit = 'until'
       else if (slice.state === 'stopped' && slice.exit !== undefined) {
         guestExit = slice.exit

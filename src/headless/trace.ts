@@ -1,10 +1,12 @@
 /** The way to the trace room, which names spans and knows the file formats. */
 import type { KernelInfo } from '../machine/machine.ts'
+import type { TraceNote } from '../trace/call-events.ts'
 import type { TraceFormat } from './options.ts'
 
 export interface TraceInput {
   /** CALL_EVENT_BYTES each, in order. */
   readonly callEvents: Uint8Array
+  readonly notes: readonly TraceNote[]
   readonly kernel: KernelInfo
   readonly guestNs: number
   readonly instructions: number

@@ -3,6 +3,7 @@
  * no worker, no real time: all of that is in MachineHost.
  */
 import type { Problem, Result } from '../base/problem.ts'
+import type { TraceNote } from './call-event.ts'
 import type { ProfileName } from './layout.ts'
 
 /** What the machine needs of the world outside. */
@@ -117,6 +118,8 @@ export interface KernelInfo {
   /** Physical entry from XEN_ELFNOTE_PHYS32_ENTRY. */
   readonly entry: number
   readonly elfClass: 32 | 64
+  /** What the kernel's note XEN_ELFNOTE_GUEST_OS says it is, in lower case: 'netbsd', 'linux'. */
+  readonly os?: string
   readonly bytes: number
   /** Command line as the guest sees it, virtio_mmio.device= included. */
   readonly cmdline: string
@@ -137,8 +140,6 @@ export interface Machine {
   registers(): Readonly<Record<string, string>>
   /** Virtio console window size in characters. */
   resizeConsole(columns: number, rows: number): void
-  /** Call events since the last call, CALL_EVENT_BYTES each (trace only). Lost events are counted in figures. */
-  takeCallEvents(): Uint8Array
 }
 
 export interface MachineEvents {
@@ -146,6 +147,13 @@ export interface MachineEvents {
   console(bytes: Uint8Array): void
   /** Once each: undefined opcodes, unhandled MSRs, misbehaving drivers, for the developer. */
   log(line: string): void
+  /**
+   * Call events in order, CALL_EVENT_BYTES each (trace only): whenever the machine's ring is full, and before `run`
+   * returns. A view of the ring: to be copied before this returns. Who is slow here slows the machine and loses nothing.
+   */
+  readonly callEvents?: (bytes: Uint8Array) => void
+  /** What a trace tells in words (trace only), as it becomes known; a line of the console ends when `run` returns. */
+  readonly note?: (note: TraceNote) => void
 }
 
 /** microvm.ts provides this. */

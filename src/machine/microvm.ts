@@ -10,7 +10,7 @@ import { type Booted, boot } from './boot/boot.ts'
 import { virtioSlots } from './boot/pvh.ts'
 import { symbolAt } from './boot/symbols.ts'
 import { Bus } from './bus.ts'
-import { CallEventKind } from './call-event.ts'
+import { CallEventKind, type TracedDevice } from './call-event.ts'
 import { Cpu } from './cpu/cpu.ts'
 import { engineFor } from './cpu/engine.ts'
 import { RECORD_PAGE_BYTES, RECORD_PAGES, RECORDS } from './cpu/record.ts'
@@ -80,8 +80,13 @@ import type {
 import { UserNetwork } from './net/user-network.ts'
 import { GuestRam } from './ram.ts'
 import { Timers } from './timers.ts'
+import { TraceNotes } from './trace-notes.ts'
 
 const WASM_PAGE = 65536
+const UART: TracedDevice = { device: 'uart', unit: 0 }
+const NET: TracedDevice = { device: 'virtio-net', unit: 0 }
+const RNG: TracedDevice = { device: 'virtio-rng', unit: 0 }
+const CONSOLE: TracedDevice = { device: 'virtio-console', unit: 0 }
 /** Guest RAM's place in machine memory: after the engine's own. */
 const RAM_OFFSET = Math.ceil((RECORDS + RECORD_PAGES * RECORD_PAGE_BYTES) / WASM_PAGE) * WASM_PAGE
 
@@ -111,6 +116,8 @@ class MicroVm implements Machine {
   readonly #resettable: { reset(): void }[] = []
   readonly #model: CpuModel
   readonly #slots: ReturnType<typeof virtioSlots>
+  /** Of a traced machine. */
+  readonly #notes: TraceNotes | undefined
 
   /** Guest nanoseconds that HLT jumped over (icount). */
   #skipped = 0
@@ -137,6 +144,9 @@ class MicroVm implements Machine {
     const timers = new Timers(() => this.#now())
     this.#timers = timers
     const log = (line: string): void => events.log(line)
+    const notes =
+      config.trace && events.note !== undefined ? new TraceNotes(() => this.#cpu.retired, events.note) : undefined
+    this.#notes = notes
 
     const lapic = new Lapic({ id: LAPIC_ID, base: LAPIC_BASE, tscToNs: (tsc) => tsc - Number(this.#tscOffset) }, timers)
     const ioapic = new Ioapic(IOAPIC_ID, lapic)
@@ -149,7 +159,9 @@ class MicroVm implements Machine {
     this.#uart = new Uart16550(isa.line(IRQ_COM0), timers, {
       transmit: (byte) => {
         this.#virtioSpoke = false
-        events.console(Uint8Array.of(byte))
+        const bytes = Uint8Array.of(byte)
+        notes?.console(UART, bytes)
+        events.console(bytes)
       },
     })
     const i8042 = new I8042({ reset: () => this.#stop({ reason: 'reset' }) })
@@ -190,21 +202,42 @@ class MicroVm implements Machine {
       this.#resettable.push(seeded)
       return seeded
     }
-    const devices: VirtioDevice[] = config.disks.map((backend) => new VirtioBlk({ backend }))
+    const devices: VirtioDevice[] = []
+    const traced = new Map<VirtioDevice, TracedDevice>()
+    const plug = (device: VirtioDevice, as: TracedDevice, first = false): void => {
+      if (first) devices.unshift(device)
+      else devices.push(device)
+      traced.set(device, as)
+    }
+    config.disks.forEach((backend, unit) => {
+      const as: TracedDevice = { device: 'virtio-blk', unit }
+      plug(
+        new VirtioBlk({
+          backend,
+          ...(notes && { onRequest: (request, bytes, sector) => notes.asked(as, request, bytes, sector) }),
+        }),
+        as,
+      )
+    })
     if (config.net === 'user') {
       const network: UserNetwork = new UserNetwork((frame) => net.receive(frame))
-      const net: VirtioNet = new VirtioNet({ segment: network })
-      devices.push(net)
+      const net: VirtioNet = new VirtioNet({
+        segment: network,
+        ...(notes && { onFrame: (way, bytes) => notes.asked(NET, way, bytes) }),
+      })
+      plug(net, NET)
       this.#resettable.push(network)
     }
-    if (config.rng) devices.push(new VirtioRng(entropy(1)))
+    if (config.rng) plug(new VirtioRng(entropy(1), notes && ((bytes) => notes.asked(RNG, 'read', bytes))), RNG)
     if (config.virtioConsole) {
       this.#console = new VirtioConsole({
         backend: { transmit: (bytes) => this.#virtioConsoleSays(bytes) },
         cols: 80,
         rows: 25,
       })
-      devices.push(this.#console)
+      // smolBSD's early console looks only into the page of the first device it is told of. On this profile each device has a
+      // page of its own, and no place in the order that the real one would have given it.
+      plug(this.#console, CONSOLE, profile.name === 'firecracker')
     }
     this.#slots = virtioSlots(profile, devices.length)
     devices.forEach((device, i) => {
@@ -216,6 +249,7 @@ class MicroVm implements Machine {
         device,
         personality: PERSONALITIES[config.profile],
         log,
+        ...(notes && { onAnswered: () => notes.answered(traced.get(device) as TracedDevice) }),
       })
       bus.attach(slot.base, slot.size, transport)
       this.#resettable.push(transport)
@@ -237,6 +271,7 @@ class MicroVm implements Machine {
       model: this.#model,
       traced: config.trace,
       translate: config.engine === 'auto' ? POLICY : undefined,
+      callEvents: events.callEvents,
       accessCost: config.clock === 'icount' ? ICOUNT_ACCESS_NS : 0,
       readTsc: () => {
         this.#latchTime()
@@ -267,6 +302,7 @@ class MicroVm implements Machine {
 
   #virtioConsoleSays(bytes: Uint8Array): void {
     this.#virtioSpoke = true
+    this.#notes?.console(CONSOLE, bytes)
     this.#events.console(bytes)
   }
 
@@ -291,6 +327,7 @@ class MicroVm implements Machine {
     this.#exit = undefined
     this.#idleNs = 0
     this.#virtioSpoke = false
+    this.#notes?.reset()
     this.#wasRunning = false
     this.#started = this.#host.monotonicNs()
     this.#latched = 0
@@ -377,6 +414,8 @@ class MicroVm implements Machine {
         }
       }
     } finally {
+      this.#notes?.flush()
+      if (this.#config.trace) cpu.flushCallEvents()
       this.#running = false
       this.#lastRunEnd = this.#host.monotonicNs()
     }
@@ -445,10 +484,6 @@ class MicroVm implements Machine {
     registers['cs'] = digits(BigInt(s.selector(CS)))
     registers['ss'] = digits(BigInt(s.selector(SS)))
     return registers
-  }
-
-  takeCallEvents(): Uint8Array {
-    return this.#cpu.takeCallEvents()
   }
 
   #crash(cause: string): CrashReport {

@@ -14,8 +14,9 @@ export const MEMORY_MIN_MIB = 32
 export const MEMORY_MAX_MIB = 3072
 /** Before any boot of this guest told how long one takes. */
 export const LIVE_NS = 500e6
-/** RTC under the instruction-count clock: 2025-01-01 00:00 UTC. */
-const EPOCH = 1735689600
+/** What the RTC says at power-on under the instruction-count clock, seconds since 1970: 2025-01-01 00:00 UTC, or 1970. */
+const RTC_SET = 1735689600
+export const RTC_UNSET = 0
 
 export interface BootForm {
   readonly guestId: string
@@ -31,6 +32,8 @@ export interface BootForm {
   readonly cpu: CpuSwitches
   readonly rng: boolean
   readonly net: 'user' | 'none'
+  readonly virtioConsole: boolean
+  readonly rtc: number
 }
 
 export const formFor = (guest: GuestChoice): BootForm => ({
@@ -46,13 +49,14 @@ export const formFor = (guest: GuestChoice): BootForm => ({
   cpu: {},
   rng: guest.rng,
   net: guest.net,
+  virtioConsole: true,
+  rtc: RTC_SET,
 })
 
 export const clampMemory = (mib: number): number =>
   Number.isFinite(mib) ? Math.min(MEMORY_MAX_MIB, Math.max(MEMORY_MIN_MIB, Math.round(mib))) : 256
 
-/** Undefined while there is no kernel to boot. */
-/** `liveNs`: what the page shows at once while it boots. */
+/** Undefined while there is no kernel to boot. `liveNs`: what the page shows at once while it boots. */
 export const requestFrom = (form: BootForm, guest: GuestChoice, liveNs = LIVE_NS): BootRequest | undefined => {
   if (!form.kernel) return undefined
   return {
@@ -65,13 +69,13 @@ export const requestFrom = (form: BootForm, guest: GuestChoice, liveNs = LIVE_NS
     cmdline: form.cmdline,
     net: form.net,
     rng: form.rng,
-    virtioConsole: true,
+    virtioConsole: form.virtioConsole,
     clock: form.clock,
     engine: 'auto',
     cpu: form.cpu,
     trace: form.trace,
     seed: 1,
-    epoch: EPOCH,
+    epoch: form.rtc,
     entryStage: guest.entryStage,
     stages: guest.stages,
     stageMarks: guest.stageMarks,

@@ -1,5 +1,7 @@
 /** A guest a person may choose, with everything Boot needs, whatever catalogue it came from. */
-import type { Guest, Stage } from '../guests/guest.ts'
+
+import { publishedFiles } from '../guests/catalogue.ts'
+import type { Guest, PublishedFile, Stage } from '../guests/guest.ts'
 import { NETBSD_STAGES } from '../guests/stages.ts'
 import type { ClockName, DiskSource, FileSource, ProfileName, StagePattern } from '../worker/protocol.ts'
 
@@ -13,6 +15,8 @@ export interface GuestChoice {
   readonly kernel: FileSource | undefined
   readonly initrd?: FileSource
   readonly disks: readonly DiskSource[]
+  /** Paths of the published files that it needs. */
+  readonly files: readonly string[]
   readonly cmdline: string
   readonly memoryMiB: number
   readonly profile: ProfileName
@@ -45,19 +49,22 @@ export const choiceOf = (guest: Guest, base: string): GuestChoice => {
     name: path.split('/').at(-1) ?? path,
     url: new URL(path.replace(/^\//, ''), base).href,
   })
+  const published = ({ path }: PublishedFile) => ({
+    ...bundled(`guests/published/${path}`),
+    hint: `fetch it with "npm run guests -- ${guest.id}", or choose a file of your own`,
+  })
   const { id, name, about, kernel, cmdline, memoryMiB, profile, net, rng, stages, expected } = guest
   return {
     id,
     name,
     summary: about,
-    kernel:
-      kernel.kind === 'bundled'
-        ? bundled(kernel.path)
-        : {
-            ...bundled(`guests/published/${id}/netbsd`),
-            hint: `fetch it with "npm run guests", or download it from ${guest.homepage} and choose the file`,
-          },
-    disks: guest.disks.map((disk) => ({ kind: disk.kind, source: bundled(disk.init), readOnly: disk.readOnly })),
+    kernel: kernel.kind === 'bundled' ? bundled(kernel.path) : published(kernel.file),
+    disks: guest.disks.map((disk) => ({
+      kind: disk.kind,
+      source: disk.kind === 'image' ? published(disk.file) : bundled(disk.init),
+      readOnly: disk.readOnly,
+    })),
+    files: publishedFiles(guest).map(({ path }) => path),
     cmdline,
     memoryMiB,
     profile,
@@ -77,6 +84,7 @@ export const ownGuest: GuestChoice = {
   summary: 'A PVH kernel from your disk or an address',
   kernel: undefined,
   disks: [],
+  files: [],
   cmdline: 'console=com root=ld0a -z',
   memoryMiB: 256,
   profile: 'microvm',

@@ -1,5 +1,9 @@
-/** Switches that change what a boot costs: each boots again with one thing different, and says what the kernel does then. */
-import type { BootForm } from './boot-form-store.ts'
+/**
+ * Switches that change what a boot costs: each boots again with one thing different, and says what the kernel does then.
+ * The sentences were held against NetBSD's traces (e2e/netbsd.spec.ts boots with each of them).
+ */
+import { type BootForm, MEMORY_MAX_MIB, RTC_UNSET } from './boot-form-store.ts'
+import type { DiskSource } from './guest-choice.ts'
 
 export interface Lesson {
   readonly id: string
@@ -11,7 +15,19 @@ export interface Lesson {
   apply(form: BootForm): Partial<BootForm> | undefined
 }
 
-const MEMORY_MAX = 1024
+const MORE_MEMORY = 4
+
+/** Both boards have eight virtio slots. */
+const SLOTS = 8
+const MORE_DISKS = 3
+const BLANK = new Blob([new Uint8Array(1024 * 1024)])
+const blankDisk = (index: number): DiskSource => ({
+  kind: 'image',
+  source: { kind: 'blob', name: `blank-${index}.img`, blob: BLANK },
+  readOnly: false,
+})
+const slotsTaken = ({ disks, net, rng, virtioConsole }: BootForm): number =>
+  disks.length + (net === 'none' ? 0 : 1) + (rng ? 1 : 0) + (virtioConsole ? 1 : 0)
 
 export const LESSONS: readonly Lesson[] = [
   {
@@ -25,7 +41,7 @@ export const LESSONS: readonly Lesson[] = [
     id: 'verbose',
     name: 'a verbose console',
     about:
-      'NetBSD’s -z prints next to nothing and -v prints every device’s every attachment. Each byte is a port write that leaves the CPU for the serial port and waits for it.',
+      'NetBSD’s -z prints next to nothing and -v prints every device’s every attachment. Each byte is a port write with reads of the line status around it, and each of those leaves the CPU.',
     apply: ({ cmdline }) => {
       const words = cmdline.split(/\s+/).filter((word) => word !== '' && word !== '-z' && word !== '-q')
       const next = words.includes('-v') ? words.join(' ') : [...words, '-v'].join(' ')
@@ -33,18 +49,43 @@ export const LESSONS: readonly Lesson[] = [
     },
   },
   {
+    id: 'no-apic',
+    name: 'i8254 and i8259 alone',
+    about:
+      'CPUID offers no APIC and there is no MP table, so interrupts come through the two i8259s and the clock ticks from the i8254. Each short wait of a driver then reads the i8254’s count by port instead of the local APIC timer’s from memory.',
+    apply: ({ cpu }) => (cpu['apic'] === false ? undefined : { cpu: { ...cpu, apic: false } }),
+  },
+  {
+    id: 'rtc-unset',
+    name: 'an RTC that was never set',
+    about:
+      'The RTC says 1970, which NetBSD calls preposterous. It takes the time of the root file system instead, and the warnings about it are all that this costs.',
+    apply: ({ rtc }) => (rtc === RTC_UNSET ? undefined : { rtc: RTC_UNSET }),
+  },
+  {
     id: 'firecracker',
     name: 'Firecracker’s board',
     about:
-      'The kernel finds its virtio devices at Firecracker’s addresses, and no RTC or i8254 where they used to be. What it would have read from them it does without, or waits for in vain.',
+      'Firecracker’s virtio queues hold 256 entries where QEMU’s hold 1,024, so the kernel allocates and clears less for each device. There is no RTC: the kernel reads zeros where it would be, and takes the time of the root file system.',
     apply: ({ profile }) => (profile === 'firecracker' ? undefined : { profile: 'firecracker' }),
   },
   {
-    id: 'fewer-devices',
-    name: 'fewer devices',
+    id: 'more-devices',
+    name: 'three more disks',
     about:
-      'No network interface and no entropy device are on the board. The kernel then has fewer virtio transports to probe, negotiate with and set up queues for.',
-    apply: ({ rng, net }) => (!rng && net === 'none' ? undefined : { rng: false, net: 'none' }),
+      'Each empty disk is one more virtio transport to find, to agree on features with and to attach. Most of what it costs is memory: its queue is allocated, mapped and cleared before the first request.',
+    apply: (form) =>
+      slotsTaken(form) + MORE_DISKS > SLOTS
+        ? undefined
+        : { disks: [...form.disks, ...Array.from({ length: MORE_DISKS }, (_, index) => blankDisk(index))] },
+  },
+  {
+    id: 'fewer-devices',
+    name: 'no device but its disks',
+    about:
+      'The command line names no network interface, no entropy device and no virtio console. The kernel has fewer transports to probe, and allocates no queues and buffers for them.',
+    apply: ({ rng, net, virtioConsole }) =>
+      rng || net !== 'none' || virtioConsole ? { rng: false, net: 'none', virtioConsole: false } : undefined,
   },
   {
     id: 'memory',
@@ -52,6 +93,6 @@ export const LESSONS: readonly Lesson[] = [
     about:
       'The kernel keeps a vm_page for every page of RAM and sets each up while it boots. Four times the memory is four times that work, before the first device is looked for.',
     apply: ({ memoryMiB }) =>
-      memoryMiB * 4 > MEMORY_MAX * 4 ? undefined : { memoryMiB: Math.min(3072, memoryMiB * 4) },
+      memoryMiB * MORE_MEMORY > MEMORY_MAX_MIB ? undefined : { memoryMiB: memoryMiB * MORE_MEMORY },
   },
 ]

@@ -123,6 +123,7 @@ export const fold = (view: MachineView, event: EmulatorEvent): MachineView => {
       return view.log.length < LOG_LINES ? { ...view, log: [...view.log, event.line] } : view
     case 'console':
     case 'trace':
+    case 'trace-lost':
       return view
   }
 }

@@ -13,6 +13,7 @@ import {
   requestFrom,
 } from './boot-form-store.ts'
 import { ConsoleStream } from './console-stream.ts'
+import { GuestFiles } from './guest-files.ts'
 import { type FileSource, type GuestChoice, OWN_GUEST_ID, ownGuest } from './guest-choice.ts'
 import type { Lesson } from './lessons.ts'
 import { createMachineStore, fold, isOn, type MachineStore, phaseOf } from './machine-store.ts'
@@ -26,6 +27,7 @@ export interface Playground {
   readonly settings: SettingsStore
   readonly console: ConsoleStream
   readonly trace: TraceDesk
+  readonly files: GuestFiles
   /** Boots what the form says, replacing the machine there is. Without a kernel it does nothing. */
   boot(): void
   /** Boots again with one thing different, and compares when it is over. */
@@ -53,12 +55,10 @@ export interface PlaygroundParts {
 
 const DIM_LINE = '\r\n\x1b[0m\x1b[2m-- reset --\x1b[0m\r\n'
 
+/** Files are the same when they are one object; everything else by value. */
+const settingsOf = (form: BootForm): string => JSON.stringify({ ...form, kernel: 0, initrd: 0, disks: 0 })
 const isSameForm = (a: BootForm, b: BootForm): boolean =>
-  JSON.stringify([a.cpu, a.memoryMiB, a.profile, a.cmdline, a.clock, a.trace, a.rng, a.net, a.guestId]) ===
-    JSON.stringify([b.cpu, b.memoryMiB, b.profile, b.cmdline, b.clock, b.trace, b.rng, b.net, b.guestId]) &&
-  a.kernel === b.kernel &&
-  a.initrd === b.initrd &&
-  a.disks === b.disks
+  a.kernel === b.kernel && a.initrd === b.initrd && a.disks === b.disks && settingsOf(a) === settingsOf(b)
 
 /** A trace says what was booted and how; files are the guest's own. */
 const formOfTrace = ({ meta }: Trace, guests: readonly GuestChoice[]): BootForm => {
@@ -92,9 +92,13 @@ export const createPlayground = ({ guests: catalogue, connect }: PlaygroundParts
       trace.update(event.update)
       return
     }
+    if (event.type === 'trace-lost') {
+      trace.lost(event.problem)
+      return
+    }
     if (event.type === 'mark' && event.mark.kind === 'power-on') {
       stream.skip()
-      trace.powerOn()
+      trace.powerOn(event.mark.boot)
     }
     machine.setState(fold(machine.getState(), event), true)
   })
@@ -104,6 +108,7 @@ export const createPlayground = ({ guests: catalogue, connect }: PlaygroundParts
   })
 
   const trace = new TraceDesk(() => client.askTrace())
+  const files = new GuestFiles(() => machine.getState().state.name === 'loading')
 
   const chooseKernel = (source: FileSource) => {
     const current = form.getState()
@@ -131,6 +136,7 @@ export const createPlayground = ({ guests: catalogue, connect }: PlaygroundParts
       powerOns,
     }))
     client.boot(request)
+    void files.refresh()
   }
 
   /** Boots this once; what the person chose stays chosen. */
@@ -148,6 +154,7 @@ export const createPlayground = ({ guests: catalogue, connect }: PlaygroundParts
     settings,
     console: stream,
     trace,
+    files,
     boot,
     bootWith: (lesson) => {
       const last = trace.view.runs.find((run) => run.form !== undefined)

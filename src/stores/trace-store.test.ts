@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { problem } from '../base/problem.ts'
 import { TraceMaker } from '../trace/make-trace.ts'
 import type { Trace } from '../trace/trace.ts'
 import { formFor } from './boot-form-store.ts'
@@ -21,9 +22,10 @@ const booting = () => {
     asked++
   })
   desk.begin('made', formFor(ownGuest), 1000)
-  const lean = (end: number) => desk.update({ trace: made(end), namesFrom: 0, full: false, done: false })
+  const lean = (end: number, boot = 1) =>
+    desk.update({ boot, trace: made(end), namesFrom: 0, full: false, done: false })
   const whole = async (end: number, done: boolean) => {
-    desk.update({ trace: made(end), namesFrom: 0, full: true, done })
+    desk.update({ boot: 1, trace: made(end), namesFrom: 0, full: true, done })
     await expect.poll(() => desk.view.shown?.trace.end === end && desk.view.shown.full).toBe(true)
   }
   return { desk, lean, whole, asked: () => asked }
@@ -50,6 +52,30 @@ describe('the trace desk', () => {
     await whole(2600, false)
     lean(2700)
     expect([desk.view.from, desk.view.to, desk.view.shown?.trace.end]).toEqual([1600, 1700, 2600])
+  })
+
+  it('starts afresh when the machine does, whoever says so first', async () => {
+    const { desk, lean } = booting()
+    lean(900)
+    desk.powerOn(2)
+    expect(desk.view.shown).toBeUndefined()
+    lean(950, 1)
+    expect(desk.view.shown).toBeUndefined()
+    lean(100, 2)
+    const second = desk.view.shown
+    desk.powerOn(2)
+    expect(desk.view.shown).toBe(second)
+    lean(50, 3)
+    expect(desk.view.shown?.id).not.toBe(second?.id)
+  })
+
+  it('keeps what it has when nobody records any more, and says why', () => {
+    const { desk, lean } = booting()
+    lean(400)
+    desk.lost(problem('trace-lost', 'the trace worker ended', 'a recording', 'boot again'))
+    expect(desk.view).toMatchObject({ shown: { live: false }, problem: { kind: 'trace-lost' } })
+    lean(500)
+    expect(desk.view.shown?.trace.end).toBe(400)
   })
 
   it('keeps the point under the pointer, and within bounds', async () => {

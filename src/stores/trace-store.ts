@@ -95,11 +95,22 @@ const initial: TraceView = {
 
 export type TraceStore = StoreApi<TraceView>
 
+/** The boot that updates belong to. */
+interface Recording {
+  readonly id: number
+  readonly name: string
+  readonly form: BootForm
+  readonly liveNs: number
+  isOver: boolean
+}
+
 export class TraceDesk {
   readonly store: TraceStore = createStore<TraceView>(() => initial)
   readonly #askFull: () => void
   #ids = 0
-  #live: { readonly id: number; readonly name: string; readonly form: BootForm; readonly liveNs: number } | undefined
+  #live: Recording | undefined
+  /** Power-ons of the machine that are known of: of marks and updates, which come on different ways. */
+  #boot = 1
   #names: readonly string[] = []
   #askedAt = Number.NEGATIVE_INFINITY
   #scene: { readonly key: readonly unknown[]; readonly scene: Scene } | undefined
@@ -140,7 +151,8 @@ export class TraceDesk {
 
   /** A boot was asked for. */
   begin(name: string, form: BootForm, liveNs: number): void {
-    this.#live = { id: ++this.#ids, name, form, liveNs }
+    this.#live = { id: ++this.#ids, name, form, liveNs, isOver: false }
+    this.#boot = 1
     this.#names = []
     this.#pendingComparison = undefined
     this.#then = undefined
@@ -164,8 +176,18 @@ export class TraceDesk {
   }
 
   /** The same machine starts afresh. */
-  powerOn(): void {
-    if (this.#live && this.#names.length > 0) this.begin(this.#live.name, this.#live.form, this.#live.liveNs)
+  powerOn(boot: number): void {
+    if (!this.#live || boot <= this.#boot) return
+    this.begin(this.#live.name, this.#live.form, this.#live.liveNs)
+    this.#boot = boot
+  }
+
+  /** Nobody records any more: what is shown is all there will be. */
+  lost(what: Problem): void {
+    const { shown } = this.view
+    if (!this.#live || this.#live.isOver) return
+    this.#live.isOver = true
+    this.store.setState({ problem: what, ...(shown?.live && { shown: { ...shown, live: false } }) })
   }
 
   /** How long this guest's last boot took, for a scale that fits from the beginning. */
@@ -174,9 +196,11 @@ export class TraceDesk {
     return last ? Math.max(20e6, last.trace.end * 1.1) : LIVE_NS
   }
 
-  update({ trace: part, namesFrom, full, done }: TraceUpdate): void {
+  update({ boot, trace: part, namesFrom, full, done }: TraceUpdate): void {
+    this.powerOn(boot)
     const live = this.#live
-    if (!live) return
+    if (!live || live.isOver || boot < this.#boot) return
+    live.isOver = done
     this.#names = namesFrom === 0 ? part.functions.names : [...this.#names.slice(0, namesFrom), ...part.functions.names]
     const { shown, following } = this.view
     // Who looks closely keeps what is there, and is brought a full one now and then.

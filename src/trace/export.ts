@@ -18,7 +18,7 @@ export interface RecordedRun {
   /** CALL_EVENT_BYTES each, in order. */
   readonly callEvents: Uint8Array
   readonly notes?: readonly TraceNote[]
-  readonly kernel: { readonly symbols: readonly CodeSymbol[]; readonly entry: number }
+  readonly kernel: { readonly symbols: readonly CodeSymbol[]; readonly entry: number; readonly os?: string }
   readonly guestNs: number
   readonly instructions: number
   readonly wallMs: number
@@ -30,6 +30,7 @@ export const traceOfRun = (run: RecordedRun): Trace => {
   const builder = new SpanBuilder({
     symbols: run.kernel.symbols,
     entry: run.kernel.entry,
+    ...(run.kernel.os !== undefined && { os: run.kernel.os }),
     ...(run.stages !== undefined && { stages: run.stages }),
     ...(run.meta !== undefined && { meta: run.meta }),
   })

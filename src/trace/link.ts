@@ -25,6 +25,7 @@ import {
   type Mark,
   NO_FUNCTION,
   SpanColumns,
+  type SpanTable,
   type StageRow,
   type Trace,
   type TraceMeta,
@@ -77,7 +78,8 @@ const AXES: readonly Axis[] = ['guest', 'instructions', 'wall']
 const NAMES_WORTH_SUMS = 48
 const MARKS_KEPT = 48
 const CLOCK_KEPT = 24
-const SPANS_KEPT_MAX = 20_000
+/** A span takes more than a character. */
+const SPANS_KEPT_MAX = LINK_BUDGET
 
 // ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -96,46 +98,80 @@ export interface WrittenLink {
 
 export const writeLink = (trace: Trace, options: LinkOptions = {}): WrittenLink => {
   const budget = options.budget ?? LINK_BUDGET
-  const { spans } = trace
-  // Longest first; at equal length the outer one.
-  const byLength = Uint32Array.from({ length: spans.length }, (_, k) => k)
-  const ns = (k: number): number => spans.end[k] - spans.start[k]
-  byLength.sort((a, b) => ns(b) - ns(a) || spans.depth[a] - spans.depth[b] || a - b)
-  const encode = (kept: number, marks: number): string => {
-    const chosen = byLength.slice(0, kept)
-    const payload = encodeV1(trace, chosen, marks)
-    return fragmentOf(trace, chosen, payload, options.view)
+  const draft = draftOf(trace)
+  const write = (kept: number, marks: number): string => {
+    const chosen = draft.longest.slice(0, kept)
+    return fragmentOf(trace, chosen, encodeV1(trace, draft, chosen, marks), options.view)
   }
-  const most = Math.min(spans.length, SPANS_KEPT_MAX)
-  let marks = MARKS_KEPT
-  let low = 0
-  let high = most
-  let best = encode(most, marks)
-  if (best.length <= budget) return { fragment: best, spans: most, pruned: spans.length - most }
-  for (;;) {
-    best = ''
-    low = 0
-    high = most
-    // Bytes grow with spans, nearly in proportion: start from a guess.
-    let middle = Math.min(most >> 1, Math.ceil(budget / 12))
-    while (low < high) {
-      const fragment = encode(middle, marks)
-      if (fragment.length <= budget) {
-        low = middle
-        best = fragment
-      } else high = middle - 1
-      middle = (low + high + 1) >> 1
-      // Within a few spans of the best is good enough.
-      if (best !== '' && high - low <= low >> 6) break
+  const within = (marks: number): Fit | undefined =>
+    mostThatFit(draft.longest.length, budget, (kept) => write(kept, marks))
+  const { kept, fragment } = within(MARKS_KEPT) ?? within(0) ?? { kept: 0, fragment: write(0, 0) }
+  return { fragment, spans: kept, pruned: trace.spans.length - kept }
+}
+
+/** What a trace's links have in common, whatever their length. */
+interface Draft {
+  /** Spans by length, longest first; at equal length the outer one. No more than a link can hold. */
+  readonly longest: Uint32Array
+  /** Functions whose sums are written, the heaviest first. */
+  readonly heavy: readonly number[]
+  /** Samples of the clock. */
+  readonly clock: readonly number[]
+}
+
+/** The link and its QR code are written one after the other. */
+const drafts = new WeakMap<Trace, Draft>()
+
+const draftOf = (trace: Trace): Draft => {
+  let draft = drafts.get(trace)
+  if (draft === undefined) {
+    const { self } = trace.functions
+    const heavy = [...trace.functions.names.keys()].sort((a, b) => self[b] - self[a] || a - b)
+    draft = {
+      longest: longestSpans(trace.spans),
+      heavy: heavy.slice(0, NAMES_WORTH_SUMS),
+      clock: simplify(trace.clock),
     }
-    if (best !== '' || marks === 0) break
-    marks = 0
+    drafts.set(trace, draft)
   }
-  if (best === '') {
-    best = encode(0, 0)
-    low = 0
+  return draft
+}
+
+const longestSpans = ({ length, start, end, depth }: SpanTable): Uint32Array => {
+  const ns = Float64Array.from({ length }, (_, k) => end[k] - start[k])
+  // Numbers sort ten times faster than spans: find out first how long a span must be.
+  const least = length > SPANS_KEPT_MAX ? ns.slice().sort()[length - SPANS_KEPT_MAX] : 0
+  const candidates: number[] = []
+  for (let k = 0; k < length; k++) if (ns[k] >= least) candidates.push(k)
+  candidates.sort((a, b) => ns[b] - ns[a] || depth[a] - depth[b] || a - b)
+  return Uint32Array.from(candidates.slice(0, SPANS_KEPT_MAX))
+}
+
+/** What a span takes in a real boot's link, roughly: where to look first. */
+const CHARACTERS_PER_SPAN = 4.5
+
+interface Fit {
+  readonly kept: number
+  readonly fragment: string
+}
+
+/** As many spans as the budget holds, within a sixty-fourth: each try writes a link. Undefined: it is too long without any. */
+const mostThatFit = (most: number, budget: number, write: (kept: number) => string): Fit | undefined => {
+  let [low, high] = [0, most]
+  let best: Fit | undefined
+  let next = Math.min(most, Math.floor(budget / CHARACTERS_PER_SPAN))
+  for (;;) {
+    const fragment = write(next)
+    const room = budget - fragment.length
+    if (room >= 0) {
+      best = { kept: next, fragment }
+      low = next + 1
+    } else high = next - 1
+    if (low > high || (best !== undefined && high - best.kept <= best.kept >> 6)) return best
+    // Characters grow with spans, nearly in proportion; where the guess leaves what is possible, halving goes on.
+    const guess = next + Math.floor(room / CHARACTERS_PER_SPAN)
+    next = guess >= low && guess <= high ? guess : (low + high) >> 1
   }
-  return { fragment: best, spans: low, pruned: spans.length - low }
 }
 
 /** Spans in the order in which the link has them: pre-order, lane by lane. */
@@ -168,7 +204,7 @@ const tickFor = (shortest: number): number => {
   return tick
 }
 
-const encodeV1 = (trace: Trace, chosen: Uint32Array, marksKept: number): Uint8Array => {
+const encodeV1 = (trace: Trace, draft: Draft, chosen: Uint32Array, marksKept: number): Uint8Array => {
   const { spans, functions } = trace
   const order = linkOrder(trace, chosen)
   const w = new ByteWriter()
@@ -177,9 +213,7 @@ const encodeV1 = (trace: Trace, chosen: Uint32Array, marksKept: number): Uint8Ar
   const used = new Map<number, number>()
   for (const k of order) if (spans.func[k] !== NO_FUNCTION) used.set(spans.func[k], 0)
   // Exact sums for the functions that matter most, drawn or not.
-  const heavy = order.length === 0 ? [] : [...functions.names.keys()]
-  heavy.sort((a, b) => functions.self[b] - functions.self[a] || a - b)
-  heavy.length = Math.min(heavy.length, NAMES_WORTH_SUMS)
+  const heavy = order.length === 0 ? [] : draft.heavy
   for (const func of heavy) used.set(func, 0)
 
   // Names, sorted so that neighbours share their beginnings.
@@ -232,7 +266,7 @@ const encodeV1 = (trace: Trace, chosen: Uint32Array, marksKept: number): Uint8Ar
   w.varint(spans.length)
 
   // The clock: the samples that bend it most.
-  const clock = simplify(trace.clock)
+  const { clock } = draft
   w.varint(clock.length)
   let [i0, n0, w0] = [0, 0, 0]
   for (const k of clock) {

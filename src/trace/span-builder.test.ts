@@ -316,7 +316,7 @@ test('execve names the process, whatever page tables it gets', () => {
   builder.push({
     events: w.take(),
     notes: [
-      { kind: 'exec', instructions: 5, path: '/sbin/init', pid: 1 },
+      { kind: 'init', instructions: 5, path: '/sbin/init' },
       { kind: 'exec', instructions: 30, path: '/bin/sh\u202e\u0007' },
     ],
   })
@@ -356,13 +356,14 @@ test('stages come from calls, the console and user mode; the last one is where a
     ],
   })
   const text = (s: string) => new TextEncoder().encode(s)
+  const line = { kind: 'console', device: 'uart', unit: 0, done: 0 } as const
   builder.push({
     events: w.take(),
     notes: [
-      { kind: 'console', instructions: 50, bytes: text('# \n') },
-      { kind: 'console', instructions: 350, bytes: text('main') },
-      { kind: 'console', instructions: 360, bytes: text('bus0 (root)\n') },
-      { kind: 'console', instructions: 800, bytes: text('# ') },
+      { ...line, instructions: 50, bytes: text('# \n') },
+      { ...line, instructions: 350, bytes: text('main') },
+      { ...line, instructions: 360, bytes: text('bus0 (root)\n') },
+      { ...line, instructions: 800, bytes: text('# ') },
     ],
     clock: { instructions: 1000, guestNs: 1000, wallNs: 0 },
   })
@@ -378,14 +379,14 @@ test('stages come from calls, the console and user mode; the last one is where a
 })
 
 test('device requests have a lane, side by side where they overlap', () => {
-  const builder = new SpanBuilder()
-  const device = { kind: 'device', device: 'ld0', request: 'read' } as const
+  const builder = new SpanBuilder({ os: 'netbsd' })
+  const device = { kind: 'device', device: 'virtio-blk', unit: 0, request: 'read' } as const
   builder.push({
     events: new Uint8Array(0),
     notes: [
       { ...device, instructions: 10, done: 40, sector: 64, bytes: 8192 },
       { ...device, instructions: 20, done: 30 },
-      { ...device, instructions: 60 },
+      { ...device, instructions: 60, done: 60 },
     ],
     clock: { instructions: 100, guestNs: 100, wallNs: 0 },
   })

@@ -29,7 +29,7 @@
 import {
   ARGUMENT_CPL_SHIFT,
   ARGUMENT_CPL_VALID,
-  ARGUMENT_SYSCALL_SHIFT,
+  ARGUMENT_RAX_SHIFT,
   CALL_EVENT_WORDS,
   type CallEventBatch,
   CallEventKind,
@@ -42,6 +42,7 @@ import { EXCEPTION_VECTORS, type Process, Processes, syscallName, vectorName } f
 import { functionTable } from './stacks.ts'
 import { computeStages, type StageSpec } from './stages.ts'
 import { address48, type CodeSymbol, fromBigint, SymbolIndex, showAddress, UPPER_HALF } from './symbols.ts'
+import { type GuestSystem, guestSystem } from './systems.ts'
 import {
   grown,
   type Lane,
@@ -60,6 +61,8 @@ export interface SpanBuilderOptions {
   readonly userSymbols?: readonly CodeSymbol[]
   /** Address of the first instruction. */
   readonly entry?: number | bigint
+  /** What the kernel's ELF note says it is: 'netbsd', 'linux'. Names devices and system calls. */
+  readonly os?: string
   readonly stages?: readonly StageSpec[]
   readonly meta?: Partial<TraceMeta>
   /** Spans kept; beyond, the shortest are merged or dropped. */
@@ -150,6 +153,7 @@ const INTERRUPT_LANE = 1
 
 export class SpanBuilder {
   readonly #options: SpanBuilderOptions
+  readonly #system: GuestSystem
   readonly #maxSpans: number
   #minSpanNs: number
 
@@ -220,6 +224,7 @@ export class SpanBuilder {
 
   constructor(options: SpanBuilderOptions = {}) {
     this.#options = options
+    this.#system = guestSystem(options.os)
     this.#maxSpans = options.maxSpans ?? MAX_SPANS
     this.#minSpanNs = options.minSpanNs ?? MIN_SPAN_NS
     this.#symbols = new SymbolIndex(options.symbols ?? [])
@@ -361,7 +366,7 @@ export class SpanBuilder {
           this.#interruptReturn(rsp, address48(words[at + 2], words[at + 3]), argument, i, n)
           break
         case CallEventKind.Syscall: {
-          const number = argument >>> ARGUMENT_SYSCALL_SHIFT
+          const number = argument >>> ARGUMENT_RAX_SHIFT
           this.#enter('syscall', number === 0 ? 'system call' : syscallName(number - 1), true, Infinity, i, n)
           break
         }
@@ -1145,17 +1150,13 @@ export class SpanBuilder {
       case 'console':
         this.#console.write(note.bytes, at, instructions)
         return
+      case 'init':
       case 'exec': {
-        const exec = { path: cleanText(note.path), pid: note.pid }
+        const exec = { path: cleanText(note.path), pid: note.kind === 'init' ? 1 : undefined }
         this.#mark({ kind: 'exec', at, atInstructions: instructions, text: exec.path })
         const user = this.#runningUser()
         if (user === undefined) this.#pendingExec = exec
         else user.exec = exec
-        return
-      }
-      case 'exit': {
-        const user = this.#runningUser()
-        if (user?.process !== undefined) user.process.ended = true
         return
       }
       case 'device':
@@ -1173,9 +1174,9 @@ export class SpanBuilder {
 
   #device(note: Extract<TraceNote, { kind: 'device' }>): void {
     const start = this.#nsAt(note.instructions)
-    const done = Math.max(note.done ?? note.instructions, note.instructions)
+    const done = Math.max(note.done, note.instructions)
     const end = this.#nsAt(done)
-    const name = cleanText(`${note.device} ${note.request}`)
+    const name = `${this.#system.deviceName(note)} ${note.request}`
     const place = note.sector === undefined ? '' : ` sector ${note.sector}`
     const size = note.bytes === undefined ? '' : `, ${note.bytes} bytes`
     this.#mark({ kind: 'device', at: start, atInstructions: note.instructions, text: `${name}${place}${size}` })

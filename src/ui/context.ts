@@ -1,6 +1,7 @@
 import { createContext, useContext } from 'react'
 import { useStore } from 'zustand'
 import type { BootForm } from '../stores/boot-form-store.ts'
+import type { GuestStatus } from '../stores/guest-files.ts'
 import { type MachineView, type Phase, phaseOf } from '../stores/machine-store.ts'
 import type { Playground } from '../stores/playground.ts'
 import type { Settings } from '../stores/settings-store.ts'
@@ -16,6 +17,7 @@ export const usePlayground = (): Playground => {
 
 export const useMachine = <T>(select: (view: MachineView) => T): T => useStore(usePlayground().machine, select)
 export const usePhase = (): Phase => useMachine(phaseOf)
+export const useGuestFiles = (): GuestStatus => useStore(usePlayground().files.store)
 export const useForm = <T>(select: (form: BootForm) => T): T => useStore(usePlayground().form, select)
 export const useSettings = <T>(select: (settings: Settings) => T): T => useStore(usePlayground().settings, select)
 export const useDesk = (): TraceDesk => usePlayground().trace

@@ -1,6 +1,9 @@
 /** The verbs. Boot takes what the form says; the others act on the machine there is. */
+
+import type { GuestChoice } from '../stores/guest-choice.ts'
+import { type GuestStatus, standing } from '../stores/guest-files.ts'
 import { isOn } from '../stores/machine-store.ts'
-import { useForm, usePhase, usePlayground } from './context.ts'
+import { useForm, useGuestFiles, usePhase, usePlayground } from './context.ts'
 
 export const Controls = ({ supported }: { readonly supported: boolean }) => {
   const playground = usePlayground()
@@ -38,9 +41,17 @@ export const Controls = ({ supported }: { readonly supported: boolean }) => {
   )
 }
 
+/** What a guest's name is followed by until its files are here. */
+const standingOf = (guest: GuestChoice, status: GuestStatus): string => {
+  const { state, share } = standing(guest, status)
+  if (state === 'here') return ''
+  return ` · ${share === undefined ? state : `${Math.floor(share * 100)} %`}`
+}
+
 export const GuestSelect = () => {
   const playground = usePlayground()
   const guestId = useForm((form) => form.guestId)
+  const status = useGuestFiles()
   return (
     <label className="guest-select">
       <span className="visually-hidden">Guest</span>
@@ -48,6 +59,7 @@ export const GuestSelect = () => {
         {playground.guests.map((guest) => (
           <option key={guest.id} value={guest.id}>
             {guest.name}
+            {standingOf(guest, status)}
           </option>
         ))}
       </select>

@@ -1,9 +1,10 @@
 /** What stands where the console will be: the machine about to boot, files on their way, a refusal. */
 import { useEffect, useRef } from 'react'
 import { sentence } from '../base/problem.ts'
+import { standing } from '../stores/guest-files.ts'
 import type { LoadingFile } from '../stores/machine-store.ts'
 import { bootLength } from '../trace/compare.ts'
-import { useDesk, useForm, useMachine, usePhase, usePlayground, useTrace } from './context.ts'
+import { useDesk, useForm, useGuestFiles, useMachine, usePhase, usePlayground, useTrace } from './context.ts'
 import { byteCount, count, duration, said } from './quantity.ts'
 import { TraceFacts } from './trace-details.tsx'
 
@@ -11,6 +12,7 @@ const FirstVisit = () => {
   const playground = usePlayground()
   const form = useForm((state) => state)
   const guest = playground.guests.find(({ id }) => id === form.guestId)
+  const { why } = standing(guest ?? { files: [] }, useGuestFiles())
   const button = useRef<HTMLButtonElement>(null)
   useEffect(() => {
     if (document.activeElement === document.body) button.current?.focus({ preventScroll: true })
@@ -34,6 +36,7 @@ const FirstVisit = () => {
     >
       <span className="first-title">{guest?.name ?? 'microVM'}</span>
       <span className="first-about">{guest?.summary}</span>
+      {why && <span className="first-about">{why}</span>}
       <span className="first-rows">
         {rows.map(([name, value]) => (
           <span key={name} className="first-row">
@@ -121,11 +124,19 @@ const FileProgress = ({ file }: { readonly file: LoadingFile }) => {
 }
 
 const Loading = ({ title }: { readonly title: string }) => {
+  const { guests } = usePlayground()
   const files = useMachine((view) => view.loading)
+  const guestId = useMachine((view) => view.request?.guest)
+  const status = useGuestFiles()
+  // What the server is fetching from a publisher before it can hand it on.
+  const coming = (guests.find(({ id }) => id === guestId)?.files ?? []).flatMap((file): readonly LoadingFile[] => {
+    const known = status.files[file]
+    return known?.state === 'coming' ? [{ file, loaded: known.received, total: known.total, bytesPerSecond: 0 }] : []
+  })
   return (
     <div className="overlay">
       <p className="overlay-title">{title}</p>
-      {files.map((file) => (
+      {[...coming, ...files].map((file) => (
         <FileProgress key={file.file} file={file} />
       ))}
     </div>

@@ -1,24 +1,45 @@
 /**
- * The page's end of the wire. One worker holds one machine; a fresh worker stands by, loaded and warm, so that Boot need
+ * The page's end of the wires. One worker holds one machine; a fresh worker stands by, loaded and warm, so that Boot need
  * not wait for one. Powering off or booting another machine ends the worker that held the old one, and with it every
  * byte of its memory; what a dead worker still had in flight is dropped.
+ *
+ * Beside it the trace worker makes spans. It is the page's and not the emulator worker's own: it starts while that one is
+ * busy making its engine, outlives it (code that has run once is fast for the next boot), and its end is heard here. One
+ * that dies takes the recording with it and not the boot.
  */
 import * as Comlink from 'comlink'
-import type { BootRequest, EmulatorControl, EmulatorEvent, PageMessage } from './protocol.ts'
+import { problem } from '../base/problem.ts'
+import { createRingBuffer, EventRing } from './event-ring.ts'
+import type {
+  BootRequest,
+  EmulatorControl,
+  EmulatorEvent,
+  PageMessage,
+  TraceAttachment,
+  TraceEvent,
+} from './protocol.ts'
+
+export interface Workers {
+  readonly machine: () => Worker
+  readonly trace: () => Worker
+}
 
 interface Seat {
   readonly worker: Worker
   readonly control: Comlink.Remote<EmulatorControl>
   readonly port: MessagePort
+  readonly tracePort: MessagePort
+  readonly ring: EventRing
   used: boolean
 }
 
 export class EmulatorClient {
-  readonly #spawn: () => Worker
+  readonly #spawn: Workers
   readonly #onEvent: (event: EmulatorEvent) => void
   #seat: Seat | undefined
+  #traceWorker: Worker | undefined
 
-  constructor(spawn: () => Worker, onEvent: (event: EmulatorEvent) => void) {
+  constructor(spawn: Workers, onEvent: (event: EmulatorEvent) => void) {
     this.#spawn = spawn
     this.#onEvent = onEvent
   }
@@ -35,6 +56,7 @@ export class EmulatorClient {
     const seat = this.#seat
     if (!seat) return
     seat.used = true
+    if (request.trace && seat.ring.isClosed) this.#traceLost('it could not start')
     this.#ask(seat, seat.control.boot(request))
   }
 
@@ -76,23 +98,59 @@ export class EmulatorClient {
 
   /** Asks for a full trace; it comes as an event. */
   askTrace(): void {
-    if (this.#seat?.used) this.#seat.port.postMessage({ type: 'trace' } satisfies PageMessage)
+    if (this.#seat?.used) this.#seat.tracePort.postMessage('show')
   }
 
   #open(): Seat {
-    const worker = this.#spawn()
+    const worker = this.#spawn.machine()
     const control = Comlink.wrap<EmulatorControl>(worker)
-    const { port1, port2 } = new MessageChannel()
-    const seat: Seat = { worker, control, port: port1, used: false }
-    port1.onmessage = ({ data }: MessageEvent<EmulatorEvent>) => {
+    const events = new MessageChannel()
+    const traces = new MessageChannel()
+    const callEvents = new MessageChannel()
+    const ring = createRingBuffer()
+    const seat: Seat = {
+      worker,
+      control,
+      port: events.port1,
+      tracePort: traces.port1,
+      ring: new EventRing(ring),
+      used: false,
+    }
+    const onEvent = ({ data }: MessageEvent<EmulatorEvent | TraceEvent>) => {
       if (this.#seat === seat) this.#onEvent(data)
     }
+    seat.port.onmessage = onEvent
+    seat.tracePort.onmessage = onEvent
+    this.#traceWorker ??= this.#openTrace()
+    const attachment: TraceAttachment = { ring, machine: callEvents.port2, page: traces.port2 }
+    this.#traceWorker.postMessage(attachment, [callEvents.port2, traces.port2])
     worker.onerror = (event) => {
       event.preventDefault()
       this.#lost(seat, event.message || 'the worker could not start', `${event.filename ?? ''}:${event.lineno ?? 0}`)
     }
-    this.#ask(seat, control.connect(Comlink.transfer(port2, [port2])))
+    const line = Comlink.transfer({ ring, port: callEvents.port1 }, [callEvents.port1])
+    this.#ask(seat, control.connect(Comlink.transfer(events.port2, [events.port2]), line))
     return seat
+  }
+
+  #openTrace(): Worker {
+    const worker = this.#spawn.trace()
+    worker.onerror = (event) => {
+      event.preventDefault()
+      if (this.#traceWorker !== worker) return
+      this.#traceWorker = undefined
+      worker.terminate()
+      // The machine may be waiting for room in it.
+      this.#seat?.ring.close()
+      if (this.#seat?.used) this.#traceLost(event.message || 'it could not start')
+    }
+    return worker
+  }
+
+  #traceLost(why: string): void {
+    const saw = `the trace worker ended (${why}), and this boot goes on untraced`
+    const expected = 'a recording to the prompt'
+    this.#onEvent({ type: 'trace-lost', problem: problem('trace-lost', saw, expected, 'boot again') })
   }
 
   #close(): void {
@@ -100,6 +158,8 @@ export class EmulatorClient {
     this.#seat = undefined
     if (!seat) return
     seat.port.close()
+    seat.tracePort.close()
+    seat.ring.close()
     seat.worker.terminate()
   }
 

@@ -7,6 +7,7 @@
  */
 import { ProblemError } from '../base/problem.ts'
 import { netbsdRoot } from '../disk/netbsd-root.ts'
+import type { TraceNote } from '../machine/call-event.ts'
 import type { CreateMachine, Machine, MachineConfig, MachineHost, Slice } from '../machine/machine.ts'
 import { fetchFile } from './fetch-file.ts'
 import { createMemoryDisk } from './memory-disk.ts'
@@ -20,7 +21,7 @@ import {
   type FileSource,
 } from './protocol.ts'
 import { StageWatcher } from './stage-watcher.ts'
-import { TraceRecorder } from './trace-recorder.ts'
+import type { TraceFeed } from './trace-feed.ts'
 
 /** Short enough that keys, Pause and Ctrl-C feel immediate; V8 replaces running wasm only when it returns. */
 const SLICE_MS = 8
@@ -56,7 +57,8 @@ export class Emulator {
   #request: BootRequest | undefined
   #machine: Machine | undefined
   #watcher: StageWatcher | undefined
-  #recorder: TraceRecorder | undefined
+  #feed: TraceFeed | undefined
+  #boots = 0
   #paused = false
   #announced: 'running' | 'paused' | undefined
 
@@ -78,6 +80,11 @@ export class Emulator {
     this.#post = post
   }
 
+  /** Where what is recorded goes; before `boot`. */
+  traceTo(feed: TraceFeed): void {
+    this.#feed = feed
+  }
+
   /** Resolves when the machine runs, or could not. */
   async boot(request: BootRequest): Promise<void> {
     if (this.#phase !== 'new') throw new Error('this emulator has booted a machine already')
@@ -92,6 +99,10 @@ export class Emulator {
       const created = this.#createMachine(config, this.#host, {
         console: (bytes) => this.#onConsole(bytes),
         log: (line) => this.#onLog(line),
+        ...(request.trace && {
+          callEvents: (bytes: Uint8Array) => this.#feed?.events(bytes),
+          note: (note: TraceNote) => this.#feed?.note(note),
+        }),
       })
       if (!created.ok) throw new ProblemError(created.problem)
       this.#machine = created.value
@@ -116,7 +127,7 @@ export class Emulator {
     this.#paused = true
     this.#host.hold()
     this.#figures()
-    this.#recorder?.send()
+    this.#feed?.show()
     this.#announce('paused')
   }
 
@@ -159,11 +170,6 @@ export class Emulator {
     const wasOut = this.#unacknowledged >= CONSOLE_CREDIT
     this.#unacknowledged = Math.max(0, this.#unacknowledged - bytes)
     if (wasOut || this.#unacknowledged <= CONSOLE_RESUME) this.#pace.wake()
-  }
-
-  /** Posts a full trace of what was recorded so far. */
-  sendTrace(): void {
-    this.#recorder?.send()
   }
 
   resizeConsole(columns: number, rows: number): void {
@@ -234,22 +240,17 @@ export class Emulator {
     this.#watcher = new StageWatcher(request?.stages ?? [], request?.expected ?? [], (kind, name) =>
       this.#mark(kind, name),
     )
+    this.#boots++
+    // Before the clock starts: a kernel's symbols take a moment to pass on.
+    if (request?.trace && this.#machine) this.#feed?.begin(this.#boots, this.#machine.kernel, request)
     this.#powerOnMs = this.#host.nowMs()
     this.#executedMs = 0
     this.#mips = 0
     this.#sample = { atMs: this.#powerOnMs, instructions: 0, executedMs: 0 }
-    this.#recorder =
-      request?.trace && this.#machine
-        ? new TraceRecorder(
-            this.#machine,
-            request,
-            () => this.#host.nowMs(),
-            (update, transfer) => this.#post({ type: 'trace', update }, transfer),
-          )
-        : undefined
+    const name = request?.entryStage ?? 'entry'
     this.#post({
       type: 'mark',
-      mark: { kind: 'power-on', name: request?.entryStage ?? 'entry', guestNs: 0, wallMs: 0, instructions: 0 },
+      mark: { kind: 'power-on', boot: this.#boots, name, guestNs: 0, wallMs: 0, instructions: 0 },
     })
     this.#announce('running')
   }
@@ -267,18 +268,18 @@ export class Emulator {
       }
       let slice: ReturnType<Machine['run']>
       const before = this.#host.nowMs()
-      this.#recorder?.wake()
+      this.#feed?.wake(() => machine.figures())
       try {
         slice = machine.run(SLICE_MS)
       } catch (error) {
         this.#flushConsole()
-        this.#recorder?.finish()
+        this.#feed?.finish()
         this.#fault(error)
         return
       }
       this.#executedMs += this.#host.nowMs() - before
       this.#watcher?.poll()
-      this.#record(slice.state)
+      this.#record(machine, slice.state)
       this.#flushConsole()
       if (slice.state === 'stopped') {
         const exit = slice.exit ?? { reason: 'halt' as const }
@@ -300,15 +301,14 @@ export class Emulator {
   }
 
   /** A trace ends where the boot does, or the machine. */
-  #record(state: Slice['state']): void {
-    const recorder = this.#recorder
-    if (!recorder) return
-    recorder.take(state === 'idle', this.#host.nowMs() - this.#powerOnMs)
-    if (state === 'stopped' || this.#watcher?.isReady) recorder.finish()
+  #record(machine: Machine, state: Slice['state']): void {
+    const feed = this.#feed
+    if (!feed?.isOn) return
+    feed.take(state === 'idle', machine.figures(), this.#host.nowMs() - this.#powerOnMs)
+    if (state === 'stopped' || this.#watcher?.isReady) feed.finish()
   }
 
   #onConsole(bytes: Uint8Array): void {
-    this.#recorder?.console(bytes)
     const needed = this.#consoleLength + bytes.length
     if (needed > this.#console.length) {
       const grown = new Uint8Array(Math.max(needed, this.#console.length * 2))
@@ -340,6 +340,7 @@ export class Emulator {
       type: 'mark',
       mark: {
         kind,
+        boot: this.#boots,
         name,
         guestNs: figures.guestNs,
         wallMs: this.#host.nowMs() - this.#powerOnMs,

@@ -1,5 +1,5 @@
 /** Reads a file the boot needs, reporting bytes as they come. A failure is a Problem: saw, expected, try. */
-import { ProblemError, problem } from '../base/problem.ts'
+import { type Problem, ProblemError, problem } from '../base/problem.ts'
 import type { FileSource } from './protocol.ts'
 
 /** (bytes so far, all bytes where known) */
@@ -36,6 +36,13 @@ const readBody = async (response: Response, progress: Progress): Promise<Uint8Ar
   return bytes
 }
 
+/** Our own server says what is wrong (scripts/guest-server.ts): problem details of RFC 9457 with a Problem's fields. */
+const problemOf = async (response: Response): Promise<Problem | undefined> => {
+  if (response.headers.get('content-type') !== 'application/problem+json') return undefined
+  const { kind, saw, expected, hint } = (await response.json().catch(() => ({}))) as Partial<Problem>
+  return kind && saw && expected && hint ? problem(kind, saw, expected, hint) : undefined
+}
+
 export const fetchFile = async (source: FileSource, progress: Progress): Promise<Uint8Array> => {
   if (source.kind === 'blob') {
     progress(0, source.blob.size)
@@ -64,13 +71,16 @@ export const fetchFile = async (source: FileSource, progress: Progress): Promise
       source.hint ?? 'check the network, or download the file and choose it from disk',
     )
   }
-  if (!response.ok)
+  if (!response.ok) {
+    const said = await problemOf(response)
+    if (said) throw new ProblemError(said)
     return refuseUrl(
       source.name,
       `its server answered ${response.status}${response.statusText ? ` ${response.statusText}` : ''}`,
       'the file, status 200',
       source.hint ?? 'check the address, or choose the file from disk',
     )
+  }
   try {
     return await readBody(response, progress)
   } catch {

@@ -1,5 +1,11 @@
 /**
- * The wire between the page and the worker, as plain data.
+ * The wires between the page, the machine's worker and the trace worker, as plain data.
+ *
+ *              Comlink, EmulatorEvent, PageMessage
+ *   page ◄───────────────────────────────────────────► emulator worker
+ *     ▲                                                      │ MachineToTrace
+ *     │ TraceEvent, TraceRequest                             │ call events (event-ring.ts)
+ *     └────────────────► trace worker ◄──────────────────────┘
  *
  * Control (boot, pause, resume, reset, resize) is Comlink on the worker's own port: rare, awaited, answered.
  * Everything else travels on one MessagePort of its own: `EmulatorEvent` down, `PageMessage` up. Console bytes are
@@ -14,9 +20,11 @@
  */
 import type { Problem } from '../base/problem.ts'
 import type { Stage } from '../guests/guest.ts'
+import type { TraceNote } from '../machine/call-event.ts'
 import type { ProfileName } from '../machine/layout.ts'
-import type { ClockName, CpuSwitches, CrashReport, EngineName, MachineExit } from '../machine/machine.ts'
-import type { Trace } from '../trace/trace.ts'
+import type { ClockName, CpuSwitches, CrashReport, EngineName, KernelSymbol, MachineExit } from '../machine/machine.ts'
+import type { ClockSample } from '../trace/clock.ts'
+import type { Trace, TraceMeta } from '../trace/trace.ts'
 
 export type { ClockName, CpuSwitches, CrashReport, EngineName, MachineExit, Problem, ProfileName }
 
@@ -84,6 +92,8 @@ export interface BootRequest {
  * at least a fraction of a pixel, names the page does not have yet, no stacks. A full one holds everything.
  */
 export interface TraceUpdate {
+  /** Power-ons of the machine until then, this boot's included. */
+  readonly boot: number
   readonly trace: Trace
   /** `trace.functions.names` begins with this function. */
   readonly namesFrom: number
@@ -137,6 +147,8 @@ export interface LiveFigures {
 /** A moment of the boot: a stage began, or the console said the last of `expected`. */
 export interface BootMark {
   readonly kind: 'power-on' | 'stage' | 'ready'
+  /** Power-ons of the machine until then, this boot's included. */
+  readonly boot: number
   readonly name: string
   readonly guestNs: number
   readonly wallMs: number
@@ -157,19 +169,62 @@ export type EmulatorEvent =
   | { readonly type: 'mark'; readonly mark: BootMark }
   | { readonly type: 'figures'; readonly figures: LiveFigures }
   | { readonly type: 'log'; readonly line: string }
+  | TraceEvent
+
+/** From the trace worker straight to the page; the emulator's worker says the second one too. */
+export type TraceEvent =
   | { readonly type: 'trace'; readonly update: TraceUpdate }
+  /** Nobody records this boot any more. */
+  | { readonly type: 'trace-lost'; readonly problem: Problem }
 
 export type PageMessage =
   | { readonly type: 'input'; readonly bytes: Uint8Array<ArrayBuffer> }
   /** That many console bytes have been parsed by the terminal. */
   | { readonly type: 'acknowledge'; readonly bytes: number }
-  /** Asks for a full trace now: somebody looks closely while it still grows. */
-  | { readonly type: 'trace' }
+
+/** The page's first message to the trace worker, and one for each machine after that: the one before it is forgotten. */
+export interface TraceAttachment {
+  readonly ring: SharedArrayBuffer
+  /** MachineToTrace comes in here. */
+  readonly machine: MessagePort
+  /** TraceEvent goes out here; 'show' comes in and asks for a full trace: somebody looks closely while it still grows. */
+  readonly page: MessagePort
+}
+
+/** What the trace worker must know of a boot before its events. */
+export interface TraceBegin {
+  readonly boot: number
+  readonly symbols: readonly KernelSymbol[]
+  readonly entry: number
+  readonly os: string | undefined
+  readonly stages: readonly Stage[]
+  readonly liveNs: number
+  readonly meta: TraceMeta
+}
+
+/** Events in the ring up to `to`, as EventRing counts them. Without a clock the slice is not over, only the ring full. */
+export interface TracedSlice {
+  readonly to: number
+  readonly notes: readonly TraceNote[]
+  readonly clock: ClockSample | undefined
+}
+
+export type MachineToTrace =
+  | { readonly type: 'begin'; readonly begin: TraceBegin }
+  | { readonly type: 'slices'; readonly slices: readonly TracedSlice[] }
+  | { readonly type: 'show' }
+  | { readonly type: 'end' }
+
+/** The emulator's end of the way to the trace worker. */
+export interface TraceLine {
+  readonly ring: SharedArrayBuffer
+  readonly port: MessagePort
+}
 
 /** Comlink's side. Each returns when the state has changed; what happened arrives as events. */
 export interface EmulatorControl {
   /** The port carries EmulatorEvent down and PageMessage up. */
-  connect(port: MessagePort): void
+  connect(port: MessagePort, trace: TraceLine): void
   boot(request: BootRequest): Promise<void>
   pause(): void
   resume(): void

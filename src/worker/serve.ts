@@ -2,21 +2,24 @@
 import * as Comlink from 'comlink'
 import type { CreateMachine } from '../machine/machine.ts'
 import { Emulator } from './emulator.ts'
+import { EventRing } from './event-ring.ts'
 import { WorkerHost } from './host.ts'
 import { createPace } from './pace.ts'
-import type { EmulatorControl, EmulatorEvent, PageMessage } from './protocol.ts'
+import type { EmulatorControl, EmulatorEvent, MachineToTrace, PageMessage, Problem } from './protocol.ts'
+import { TraceFeed } from './trace-feed.ts'
 
 export const serve = (createMachine: CreateMachine): void => {
   let events: MessagePort | undefined
-  const emulator = new Emulator(createMachine, new WorkerHost(), createPace(), (event: EmulatorEvent, transfer = []) =>
-    events?.postMessage(event, transfer),
-  )
+  const post = (event: EmulatorEvent, transfer: Transferable[] = []): void => events?.postMessage(event, transfer)
+  const emulator = new Emulator(createMachine, new WorkerHost(), createPace(), post)
   const control: EmulatorControl = {
-    connect: (port) => {
+    connect: (port, trace) => {
       events = port
+      const toTrace = (message: MachineToTrace) => trace.port.postMessage(message)
+      const onLost = (problem: Problem) => post({ type: 'trace-lost', problem })
+      emulator.traceTo(new TraceFeed(new EventRing(trace.ring), toTrace, onLost))
       port.onmessage = ({ data }: MessageEvent<PageMessage>) => {
         if (data.type === 'input') emulator.send(data.bytes)
-        else if (data.type === 'trace') emulator.sendTrace()
         else emulator.acknowledge(data.bytes)
       }
     },

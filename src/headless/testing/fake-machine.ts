@@ -7,7 +7,7 @@ export interface FakeGuest {
   /** What was typed so far, taken. */
   typed(): string
   instructions: number
-  callEvents: Uint8Array
+  callEvents(bytes: Uint8Array): void
 }
 
 export type Step = (guest: FakeGuest) => Slice | undefined
@@ -35,7 +35,7 @@ export const fakeMachine = (
         return taken
       },
       instructions: 0,
-      callEvents: new Uint8Array(0),
+      callEvents: (bytes) => events.callEvents?.(bytes),
     }
     return ok({
       kernel: { entry: 0, elfClass: 64, bytes: config.kernel.length, cmdline: config.cmdline, symbols: [] },
@@ -55,11 +55,6 @@ export const fakeMachine = (
       }),
       registers: () => ({}),
       resizeConsole: () => {},
-      takeCallEvents: () => {
-        const taken = guest.callEvents
-        guest.callEvents = new Uint8Array(0)
-        return taken
-      },
     })
   }
 }

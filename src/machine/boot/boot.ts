@@ -6,6 +6,9 @@ import { loadKernel } from './elf.ts'
 import { type MpCpu, writeMpTable } from './mptable.ts'
 import { guestCmdline, type VirtioSlot, writeStartInfo } from './pvh.ts'
 
+/** Leaf 1 EDX bit 9 (SDM 2A CPUID). */
+const CPUID_APIC = 1 << 9
+
 export interface BootConfig {
   /** ELF with a PVH note, or gzip of it. */
   readonly kernel: Uint8Array
@@ -34,11 +37,13 @@ export const boot = (config: BootConfig, ram: GuestRam): Result<Booted> => {
   const cmdline = guestCmdline(config.cmdline, config.virtio)
   const startInfo = writeStartInfo(ram, { cmdline, initrd: config.initrd, imageEnd: image.end })
   if (!startInfo.ok) return startInfo
-  writeMpTable(ram, config.cpu)
+  // The table is about APICs: a CPU that has none finds none, and its kernel uses the i8259s and the i8254.
+  if (config.cpu === undefined || (config.cpu.features & CPUID_APIC) !== 0) writeMpTable(ram, config.cpu)
   return ok({
     kernel: {
       entry: image.entry,
       elfClass: image.elfClass,
+      ...(image.os !== undefined && { os: image.os }),
       bytes: image.bytes,
       cmdline,
       get symbols() {

@@ -33,6 +33,9 @@ const PT_LOAD = 1
 const PT_NOTE = 4
 const SHT_NOTE = 7
 export const XEN_ELFNOTE_PHYS32_ENTRY = 18
+export const XEN_ELFNOTE_GUEST_OS = 6
+/** Longer names of a guest are no names. */
+const GUEST_OS_MAX = 64
 
 /** Notes looked at before giving up; NetBSD has about ten. Bounds the time a hostile file can take. */
 const NOTES_MAX = 65536
@@ -41,6 +44,8 @@ export interface LoadedKernel {
   /** Physical entry, below 4 GiB, inside the image. */
   readonly entry: number
   readonly elfClass: 32 | 64
+  /** What the kernel says it is, in lower case. */
+  readonly os: string | undefined
   /** Bytes of the ELF file, unpacked. */
   readonly bytes: number
   /** The image in guest RAM: [start, end) spans every segment, bss included. */
@@ -87,9 +92,9 @@ export const loadKernel = (file: Uint8Array, ram: GuestRam, options: LoadOptions
 
   const fault = checkSegments(loads, elf.length, ram.size, options.reserved ?? BOOT_DATA)
   if (fault !== undefined) return refuse(fault)
-  const note = findEntry(elf, is64, notes)
-  if (!note.ok) return note
-  const entry = note.value
+  const found = readXenNotes(elf, is64, notes)
+  if (!found.ok) return found
+  const { entry, os } = found.value
   if (!loads.some((s) => entry >= s.paddr && entry < s.paddr + s.memsz))
     return refuse(
       problem(
@@ -108,6 +113,7 @@ export const loadKernel = (file: Uint8Array, ram: GuestRam, options: LoadOptions
   return ok({
     entry,
     elfClass: is64 ? 64 : 32,
+    os,
     bytes: elf.length,
     start: Math.min(...loads.map((s) => s.paddr)),
     end: Math.max(...loads.map((s) => s.paddr + s.memsz)),
@@ -298,7 +304,12 @@ const checkSegments = (
   return undefined
 }
 
-const findEntry = (elf: Uint8Array, is64: boolean, segments: readonly Segment[]): Result<number> => {
+interface XenNotes {
+  readonly entry: number
+  readonly os: string | undefined
+}
+
+const readXenNotes = (elf: Uint8Array, is64: boolean, segments: readonly Segment[]): Result<XenNotes> => {
   const view = new DataView(elf.buffer, elf.byteOffset, elf.byteLength)
   const places = segments
     .filter((s) => s.offset + s.filesz <= elf.length)
@@ -307,6 +318,8 @@ const findEntry = (elf: Uint8Array, is64: boolean, segments: readonly Segment[])
     if (s.type === SHT_NOTE) places.push({ start: s.offset, end: s.offset + s.size })
   let budget = NOTES_MAX
   let xenNotes = 0
+  let entry: number | undefined
+  let os: string | undefined
   for (const { start, end } of places) {
     // namesz, descsz, type; then name and descriptor, each padded to 4 bytes (Xen's notes, in ELF64 too).
     let at = start
@@ -320,22 +333,26 @@ const findEntry = (elf: Uint8Array, is64: boolean, segments: readonly Segment[])
       if (desc + descsz > end) break
       if (namesz === 4 && elf[name] === 0x58 && elf[name + 1] === 0x65 && elf[name + 2] === 0x6e && !elf[name + 3]) {
         xenNotes++
-        if (type === XEN_ELFNOTE_PHYS32_ENTRY) {
-          if (descsz === 4) return ok(view.getUint32(desc, true))
-          if (descsz === 8) return ok(Number(view.getBigUint64(desc, true)))
-          return refuse(
-            problem(
-              'note-odd',
-              `the kernel's XEN_ELFNOTE_PHYS32_ENTRY note holds ${descsz} bytes`,
-              'an address of 4 or 8 bytes',
-              'rebuild the kernel, or choose another',
-            ),
-          )
-        }
+        if (type === XEN_ELFNOTE_PHYS32_ENTRY && entry === undefined) {
+          if (descsz !== 4 && descsz !== 8)
+            return refuse(
+              problem(
+                'note-odd',
+                `the kernel's XEN_ELFNOTE_PHYS32_ENTRY note holds ${descsz} bytes`,
+                'an address of 4 or 8 bytes',
+                'rebuild the kernel, or choose another',
+              ),
+            )
+          entry = descsz === 4 ? view.getUint32(desc, true) : Number(view.getBigUint64(desc, true))
+        } else if (type === XEN_ELFNOTE_GUEST_OS && descsz <= GUEST_OS_MAX)
+          os ??= String.fromCharCode(...elf.subarray(desc, desc + descsz))
+            .replace(/\0.*$/s, '')
+            .toLowerCase()
       }
       at = next
     }
   }
+  if (entry !== undefined) return ok({ entry, os })
   return refuse(
     problem(
       'no-pvh-note',

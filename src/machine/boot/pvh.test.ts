@@ -122,6 +122,13 @@ describe('MP table', () => {
     expect(sum(MP_TABLE, 16)).toBe(0)
   })
 
+  test('is not there for a CPU without an APIC', () => {
+    const without = ram()
+    booted(without, { cpu: { signature: 0x60fb1, features: 0x078bf9fd } })
+    expect(without.read(MP_TABLE, 1024).every((byte) => byte === 0)).toBe(true)
+    expect(without.readU16(0x40e)).toBe(0)
+  })
+
   test('has a valid header and as many entries as it says', () => {
     expect(String.fromCharCode(...guest.read(table, 4))).toBe('PCMP')
     expect(sum(table, length)).toBe(0)

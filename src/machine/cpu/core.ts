@@ -102,6 +102,9 @@ export interface CpuCore {
   random(): bigint
   /** One line for the developer, once per distinct text. */
   log(line: string): void
-  /** Call-event hook for the traced engine: syscalls, interrupts, CR3; no-op otherwise. */
+  /**
+   * Call-event hook for the traced engine: system calls, interrupts, CR3; no-op otherwise. The event's CPL, RAX and
+   * carry flag are added to `argument`.
+   */
   trace(kind: number, argument: number, address: bigint): void
 }

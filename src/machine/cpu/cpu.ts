@@ -7,7 +7,15 @@
 import { assert } from '../../base/assert.ts'
 import { hex } from '../../base/hex.ts'
 import type { AccessSize, Bus } from '../bus.ts'
-import { CALL_EVENT_BYTES } from '../call-event.ts'
+import {
+  ARGUMENT_CARRY,
+  ARGUMENT_CPL_SHIFT,
+  ARGUMENT_CPL_VALID,
+  ARGUMENT_RAX_SHIFT,
+  ARGUMENT_SOFTWARE,
+  CALL_EVENT_BYTES,
+  CallEventKind,
+} from '../call-event.ts'
 import type { InterruptController } from '../devices/legacy/interrupt-controller.ts'
 import { Decoder, MAX_INSTRUCTION_BYTES, NEED_MORE } from '../isa/decoder.ts'
 import { type Handler, Op } from '../isa/handler.ts'
@@ -17,7 +25,7 @@ import type { GuestRam } from '../ram.ts'
 import { type CodePage, CodePages } from './code-pages.ts'
 import { AC, type CpuCore, DB, GP, GuestFault, type LinearMemory, MF, NM, PF, SSF, UD } from './core.ts'
 import { type EngineImports, engineFor, type GeneratedEngine, RunResult } from './engine.ts'
-import { FLAGS_AC, FLAGS_IF, FLAGS_RF, FLAGS_TF } from './flags.ts'
+import { FLAGS_AC, FLAGS_CF, FLAGS_IF, FLAGS_RF, FLAGS_TF } from './flags.ts'
 import { createHostFunctions, type HostFunction } from './host-functions.ts'
 import { type AccessKind, Paging, type Translation } from './paging.ts'
 import {
@@ -85,6 +93,7 @@ import {
   IDTR_LIMIT,
   LDTR,
   MXCSR,
+  RAX,
   RBP,
   RBX,
   RECORD,
@@ -127,6 +136,10 @@ export interface CpuSurroundings {
   readonly traced: boolean
   /** How hot code is found that is worth translating; undefined: interpret only. */
   readonly translate: TranslatorPolicy | undefined
+  /** Takes recorded events out of the ring, which is written over when it returns. */
+  readonly callEvents?: ((bytes: Uint8Array) => void) | undefined
+  /** A call event that changes the privilege level has been recorded, as it was, just after it. */
+  readonly levelChanged?: ((kind: CallEventKind) => void) | undefined
   readTsc(): bigint
   /** A port or device is about to be accessed. */
   onAccess(): void
@@ -146,8 +159,6 @@ const NO_ACCESS = 0
 const MAX_FRUITLESS_EXCEPTIONS = 10_000
 const DR6 = DR0 + 6 * 8
 const DR6_BS = 1 << 14
-/** Call events kept for a reader that does not come: 4 million. */
-const TRACE_KEPT_BYTES = 4_000_000 * CALL_EVENT_BYTES
 const STACK_MNEMONICS = new Set(['PUSH', 'POP', 'CALL', 'RET', 'ENTER', 'LEAVE', 'PUSHF', 'POPF', 'IRET', 'RETF'])
 
 /** Instructions that take an address and write there, and how much those touch that give no size. */
@@ -247,7 +258,6 @@ export class Cpu implements CpuCore, LinearMemory {
     tlbFlushes: 0,
     codeWrites: 0,
     hostCalls: 0,
-    callEventsLost: 0,
   }
 
   constructor(around: CpuSurroundings) {
@@ -274,7 +284,7 @@ export class Cpu implements CpuCore, LinearMemory {
       decode: (record) => this.#decode(record),
       cross: (record) => this.#cross(record),
       host: (number, record) => this.#host(number, record),
-      traceFull: () => this.#drainTrace(),
+      traceFull: () => this.flushCallEvents(),
     }
     const exports = around.host.instantiate(engine.module, {
       cpu: imports as unknown as Record<string, unknown>,
@@ -334,8 +344,6 @@ export class Cpu implements CpuCore, LinearMemory {
     const s = this.state
     s.u8.fill(0)
     s.set32(TRACE_HEAD, TRACE_RING)
-    this.#traceChunks.length = 0
-    this.#traceBytes = 0
     this.system.reset()
     s.set64(CR0, BigInt(CR0_PE | CR0_ET))
     s.set64(DR0 + 6 * 8, 0xffff0ff0n)
@@ -1271,44 +1279,36 @@ export class Cpu implements CpuCore, LinearMemory {
   trace(kind: number, argument: number, address: bigint): void {
     if (!this.#around.traced) return
     const s = this.state
-    if (s.get32(TRACE_HEAD) >= TRACE_RING_END) this.#drainTrace()
+    if (s.get32(TRACE_HEAD) >= TRACE_RING_END) this.flushCallEvents()
     const head = s.get32(TRACE_HEAD)
     const view = this.#view
     view.setUint32(head, kind, true)
-    view.setUint32(head + 4, argument, true)
+    const entersOrLeaves = kind >= CallEventKind.Interrupt && kind <= CallEventKind.SyscallReturn
+    view.setUint32(head + 4, entersOrLeaves ? argument | this.#levelAndResult(kind, argument) : argument, true)
     view.setBigUint64(head + 8, BigInt.asUintN(64, address), true)
     view.setBigUint64(head + 16, s.get64(RSP), true)
     view.setBigUint64(head + 24, BigInt(this.retired), true)
     s.set32(TRACE_HEAD, head + CALL_EVENT_BYTES)
+    if (entersOrLeaves) this.#around.levelChanged?.(kind as CallEventKind)
   }
-  readonly #traceChunks: Uint8Array[] = []
-  #traceBytes = 0
-  #drainTrace(): void {
+  /** The argument's upper bits, see call-event.ts. */
+  #levelAndResult(kind: number, argument: number): number {
     const s = this.state
-    const head = s.get32(TRACE_HEAD)
-    s.set32(TRACE_HEAD, TRACE_RING)
-    const length = head - TRACE_RING
-    if (length === 0) return
-    if (this.#traceBytes + length > TRACE_KEPT_BYTES) {
-      this.counters.callEventsLost += length / CALL_EVENT_BYTES
-      return
-    }
-    this.#traceChunks.push(this.#bytes.slice(TRACE_RING, head))
-    this.#traceBytes += length
+    const { cpl } = s
+    let bits = ARGUMENT_CPL_VALID | (cpl << ARGUMENT_CPL_SHIFT)
+    const returns = kind === CallEventKind.InterruptReturn || kind === CallEventKind.SyscallReturn
+    if (returns && cpl !== 3) return bits
+    if (kind === CallEventKind.Interrupt && (argument & ARGUMENT_SOFTWARE) === 0) return bits
+    if (returns && (s.rflags & FLAGS_CF) !== 0) bits |= ARGUMENT_CARRY
+    const rax = s.get64(RAX)
+    return rax < 0xffffn ? bits | ((Number(rax) + 1) << ARGUMENT_RAX_SHIFT) : bits
   }
-  /** Call events since the last call, in order. */
-  takeCallEvents(): Uint8Array {
-    if (!this.#around.traced) return new Uint8Array(0)
-    this.#drainTrace()
-    const all = new Uint8Array(this.#traceBytes)
-    let at = 0
-    for (const chunk of this.#traceChunks) {
-      all.set(chunk, at)
-      at += chunk.length
-    }
-    this.#traceChunks.length = 0
-    this.#traceBytes = 0
-    return all
+  /** Empties the ring of call events. */
+  flushCallEvents(): void {
+    const head = this.state.get32(TRACE_HEAD)
+    if (head === TRACE_RING) return
+    this.state.set32(TRACE_HEAD, TRACE_RING)
+    this.#around.callEvents?.(this.#bytes.subarray(TRACE_RING, head))
   }
 
   /** A TypeScript function called by the engine; see Builder.host. */
@@ -1339,6 +1339,20 @@ export class Cpu implements CpuCore, LinearMemory {
       return 0
     }
     return this.#enterRip(next)
+  }
+
+  /** Bytes at a linear address as a debugger sees them: nothing changes. Answers how many there were. */
+  peek(linear: bigint, into: Uint8Array): number {
+    let done = 0
+    while (done < into.length) {
+      const at = BigInt.asUintN(64, linear + BigInt(done))
+      const physical = this.#paging.peek(at)
+      const length = Math.min(into.length - done, 4096 - Number(at & 0xfffn))
+      if (physical < 0 || physical + length > this.#ram.size) break
+      into.set(this.#ram.bytes.subarray(physical, physical + length), done)
+      done += length
+    }
+    return done
   }
 
   // ── for people ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -55,6 +55,8 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
   }
   const immediate = (record: number): number => bytes.getInt32(record + REC_IMM, true)
   const displacement = (record: number): number => bytes.getInt32(record + REC_DISP, true)
+  /** EDX:EAX. */
+  const pair = (): bigint => (BigInt(s.get32(RDX)) << 32n) | BigInt(s.get32(RAX))
   const setPair = (value: bigint): void => {
     s.set64(RAX, value & 0xffffffffn)
     s.set64(RDX, value >> 32n)
@@ -321,7 +323,7 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
   }
   f['readDr'] = () => out(control.readDebugRegister(cpu, low1()))
   f['writeDr'] = () => control.writeDebugRegister(cpu, low0(), in1())
-  f['wrmsr'] = () => writeMsr(cpu, s.get32(RCX), (s.get64(RDX) << 32n) | (s.get64(RAX) & 0xffffffffn))
+  f['wrmsr'] = () => writeMsr(cpu, s.get32(RCX), pair())
   f['rdmsr'] = () => setPair(readMsr(cpu, s.get32(RCX)))
   f['rdtsc'] = () => setPair(io.readTimeStamp(cpu))
   f['rdtscp'] = () => {
@@ -349,7 +351,7 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
   }
   f['mwait'] = () => control.mwait(cpu)
   f['xgetbv'] = () => setPair(fpu.xgetbv(cpu, s.get32(RCX)))
-  f['xsetbv'] = () => fpu.xsetbv(cpu, s.get32(RCX), (s.get64(RDX) << 32n) | (s.get64(RAX) & 0xffffffffn))
+  f['xsetbv'] = () => fpu.xsetbv(cpu, s.get32(RCX), pair())
 
   // ── floating-point and vector state ────────────────────────────────────────────────────────────────────────────────
 

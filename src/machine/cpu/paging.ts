@@ -29,6 +29,8 @@ const US = 1 << 2
 const A = 1 << 5
 const D = 1 << 6
 const PS = 1 << 7
+/** Address bits of an entry. */
+const ENTRY_FRAME = 0xf_ffff_ffff_f000n
 /** NX in the upper half of a 64-bit entry. */
 const NX_HIGH = 0x80000000
 
@@ -222,6 +224,39 @@ export class Paging {
     r.physical = ((pte & 0xfffff000) | (low & 0xfff)) >>> 0
     r.writable = (rw !== 0 || (!user && !this.#wp)) && ((pte & D) !== 0 || kind === 'write')
     return r
+  }
+
+  /**
+   * Physical address of a linear one for somebody who only looks: no rights, no faults, no accessed flags. -1 where
+   * nothing is mapped.
+   */
+  peek(linear: bigint): number {
+    if (!this.#paging) return Number(BigInt.asUintN(32, linear))
+    const wide = this.#long || this.#pae
+    const bits = wide ? 9 : 10
+    const frame = wide ? ENTRY_FRAME : ENTRY_FRAME & 0xffffffffn
+    let level = this.#long ? 4 : wide ? 3 : 2
+    // PAE's four first entries lie at a multiple of 32, all other tables at one of 4096.
+    let table = this.#state.get64(CR3) & (level === 3 ? 0xffffffe0n : frame)
+    for (;;) {
+      const shift = BigInt(12 + bits * (level - 1))
+      const index = Number(BigInt.asUintN(bits, linear >> shift))
+      const at = Number(table) + index * (wide ? 8 : 4)
+      if (at + 8 > this.#ram.size) return -1
+      const word = at >>> 2
+      const entry = wide
+        ? (BigInt(this.#words[word + 1]) << 32n) | BigInt(this.#words[word])
+        : BigInt(this.#words[word])
+      const low = this.#words[word]
+      if ((low & P) === 0) return -1
+      const large = (low & PS) !== 0 && (wide ? level < (this.#long ? 4 : 3) : this.#pse)
+      if (level === 1 || large) {
+        const page = (1n << shift) - 1n
+        return Number((entry & frame & ~page) | (linear & page))
+      }
+      table = entry & frame
+      level--
+    }
   }
 
   /** SDM 3A §4.6.1. */

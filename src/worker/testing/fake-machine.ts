@@ -139,7 +139,6 @@ export const createFakeMachine: CreateMachine = (config, host, events) => {
     figures: () => ({ instructions: Math.floor(guestNs * 0.2), guestNs, engine: {} }),
     registers: () => registers,
     resizeConsole: () => {},
-    takeCallEvents: () => new Uint8Array(0),
   }
   return { ok: true, value: machine }
 }

@@ -5,7 +5,7 @@
  * change. Missing: hardware task switching (a task gate is #GP and a log line) and virtual-8086 mode.
  */
 import { hex } from '../../../base/hex.ts'
-import { CallEventKind } from '../../call-event.ts'
+import { ARGUMENT_SOFTWARE, CallEventKind } from '../../call-event.ts'
 import {
   AC,
   BP,
@@ -239,7 +239,7 @@ function enter(
   if (source !== Source.Hardware) core.stepAfter(false)
   core.modeChanged()
   core.interruptsChanged()
-  core.trace(CallEventKind.Interrupt, vector, core.nextRip)
+  core.trace(CallEventKind.Interrupt, source === Source.Software ? vector | ARGUMENT_SOFTWARE : vector, returnRip)
 }
 
 /** §6.12.1.3: TF, NT, RF and VM are cleared, and IF when the gate is an interrupt gate. Arithmetic flags stay. */

@@ -49,7 +49,7 @@ export function syscall(core: CpuCore): void {
   core.stepAfter((state.get32(RFLAGS_SYSTEM) & FLAGS_TF) !== 0)
   core.modeChanged()
   core.interruptsChanged()
-  core.trace(CallEventKind.Syscall, 0, core.nextRip)
+  core.trace(CallEventKind.Syscall, 0, state.get64(RCX))
 }
 
 /** SYSRET; 8 with REX.W. Intel faults at level 0 on a non-canonical RCX; AMD returns there and faults in the program. */
@@ -86,7 +86,7 @@ export function sysenter(core: CpuCore): void {
   core.nextRip = longMode ? system.sysenterEip : system.sysenterEip & MASK32
   core.modeChanged()
   core.interruptsChanged()
-  core.trace(CallEventKind.Syscall, 0, core.nextRip)
+  core.trace(CallEventKind.Syscall, 0, 0n)
 }
 
 /** SYSEXIT; 8 with REX.W. */

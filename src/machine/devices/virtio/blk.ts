@@ -10,6 +10,7 @@
  */
 import { assert } from '../../../base/assert.ts'
 import type { AccessSize } from '../../bus.ts'
+import type { DeviceRequest } from '../../call-event.ts'
 import type { BlockBackend } from '../../machine.ts'
 import { VIRTIO_ID_BLOCK, type VirtioDevice, type VirtioTransport } from './device.ts'
 import type { Chain } from './virtqueue.ts'
@@ -62,12 +63,10 @@ const REQUEST_MAX_SECTORS = 0x3fffff
 const ZERO_SEGMENT = 16
 const ZERO_FLAG_UNMAP = 1
 
-export type BlkRequestKind = 'read' | 'write' | 'flush' | 'get-id' | 'discard' | 'write-zeroes'
-
 export interface VirtioBlkOptions {
   readonly backend: BlockBackend
   /** Told of each request as it starts, for the timeline. */
-  readonly onRequest?: (kind: BlkRequestKind, sector: number, bytes: number) => void
+  readonly onRequest?: (kind: DeviceRequest, bytes?: number, sector?: number) => void
 }
 
 export class VirtioBlk implements VirtioDevice {
@@ -78,7 +77,7 @@ export class VirtioBlk implements VirtioDevice {
   readonly config = new Uint8Array(BLK_CONFIG_SIZE)
 
   readonly #backend: BlockBackend
-  readonly #onRequest: ((kind: BlkRequestKind, sector: number, bytes: number) => void) | undefined
+  readonly #onRequest: VirtioBlkOptions['onRequest']
   readonly #sectors: number
   readonly #header = new Uint8Array(HEADER)
   readonly #headerView = new DataView(this.#header.buffer)
@@ -165,7 +164,7 @@ export class VirtioBlk implements VirtioDevice {
     switch (type) {
       case VIRTIO_BLK_T_IN: {
         const length = chain.writable - 1
-        this.#onRequest?.('read', sector, length)
+        this.#onRequest?.('read', length, sector)
         if (!this.#inside(sector, length)) return VIRTIO_BLK_S_IOERR
         chain.writeFrom(0, length, this.#backend, sector * SECTOR)
         this.#filled = length
@@ -173,18 +172,18 @@ export class VirtioBlk implements VirtioDevice {
       }
       case VIRTIO_BLK_T_OUT: {
         const length = chain.readable - HEADER
-        this.#onRequest?.('write', sector, length)
+        this.#onRequest?.('write', length, sector)
         if (this.#backend.readOnly || !this.#inside(sector, length)) return VIRTIO_BLK_S_IOERR
         chain.readTo(HEADER, length, this.#backend, sector * SECTOR)
         if (!this.#writeback) this.#backend.flush()
         return VIRTIO_BLK_S_OK
       }
       case VIRTIO_BLK_T_FLUSH:
-        this.#onRequest?.('flush', 0, 0)
+        this.#onRequest?.('flush')
         this.#backend.flush()
         return VIRTIO_BLK_S_OK
       case VIRTIO_BLK_T_GET_ID: {
-        this.#onRequest?.('get-id', 0, ID_BYTES)
+        this.#onRequest?.('get-id', ID_BYTES)
         const id = new Uint8Array(Math.min(ID_BYTES, chain.writable - 1))
         for (let i = 0; i < Math.min(id.length, this.#backend.id.length); i++) id[i] = this.#backend.id.charCodeAt(i)
         this.#filled = chain.write(0, id)
@@ -208,7 +207,7 @@ export class VirtioBlk implements VirtioDevice {
     const view = new DataView(segment.buffer, HEADER)
     const sector = view.getUint32(0, true) + 0x100000000 * view.getUint32(4, true)
     const count = view.getUint32(8, true)
-    this.#onRequest?.(kind, sector, count * SECTOR)
+    this.#onRequest?.(kind, count * SECTOR, sector)
     if ((view.getUint32(12, true) & ~flagsKnown) !== 0) return VIRTIO_BLK_S_UNSUPP
     if (this.#backend.readOnly || count > REQUEST_MAX_SECTORS || !this.#inside(sector, count * SECTOR))
       return VIRTIO_BLK_S_IOERR

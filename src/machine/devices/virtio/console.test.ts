@@ -26,11 +26,12 @@ const set = (features: readonly number[]) => {
   const sent: string[] = []
   const device = new con.VirtioConsole({
     backend: { transmit: (bytes) => sent.push(textOf(bytes)) },
+    maxPorts: features.includes(con.VIRTIO_CONSOLE_F_MULTIPORT) ? 2 : 1,
     cols: 100,
     rows: 30,
   })
   const driver = new FakeDriver(device)
-  const queues = driver.start({ features, queues: 4 })
+  const queues = driver.start({ features, queues: device.queueCount })
   return { sent, device, driver, queues }
 }
 
@@ -145,6 +146,7 @@ describe('configuration', () => {
     const generation = driver.read(mmio.ConfigGeneration)
     expect(driver.transport.read(mmio.Config + con.CONSOLE_CONFIG_COLS, 2)).toBe(100)
     expect(driver.transport.read(mmio.Config + con.CONSOLE_CONFIG_MAX_NR_PORTS, 4)).toBe(1)
+    expect(driver.offered()).not.toContain(con.VIRTIO_CONSOLE_F_MULTIPORT)
     device.resize(132, 43)
     expect(driver.transport.read(mmio.Config + con.CONSOLE_CONFIG_COLS, 4)).toBe(132 + (43 << 16))
     expect(driver.read(mmio.ConfigGeneration)).toBe(generation + 1)

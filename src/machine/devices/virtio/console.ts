@@ -1,11 +1,13 @@
 /**
  * virtio-console with one port, port 0, which is a console. virtio 1.2 §5.3.
  *
- *   Queue 0 receiveq(port 0)   1 transmitq(port 0)   2 control receiveq   3 control transmitq
+ *   Queue 0 receiveq(port 0)   1 transmitq(port 0)   2 control receiveq   3 control transmitq   4 receiveq(port 1) ...
  *   Control message: le32 id, le16 event, le16 value, then the name or the new size
  *
- * Without F_MULTIPORT the port is open from DRIVER_OK on; with it, from the driver's PORT_OPEN on. Input waits for the
- * guest without limit. QEMU 7.2 offers no F_SIZE; here a terminal's size is worth having.
+ * With room for one port there is no F_MULTIPORT, as in QEMU with max_ports=1, which is how smolBSD starts it: its driver
+ * looks for control queues behind port 0 and before port 1. Without F_MULTIPORT the port is open from DRIVER_OK on; with it,
+ * from the driver's PORT_OPEN on. Input waits for the guest without limit. QEMU 7.2 offers no F_SIZE; here a terminal's
+ * size is worth having.
  * RESIZE carries cols, then rows, as §5.3.6.2 says; Linux and NetBSD's headers have rows first.
  * A device reset drops input that the guest had not taken.
  * Missing on purpose: further ports, PORT_REMOVE.
@@ -49,6 +51,8 @@ export interface ConsoleBackend {
 
 export interface VirtioConsoleOptions {
   readonly backend: ConsoleBackend
+  /** More than one brings F_MULTIPORT. */
+  readonly maxPorts?: number
   /** PORT_NAME, ASCII. */
   readonly portName?: string
   readonly cols?: number
@@ -58,12 +62,8 @@ export interface VirtioConsoleOptions {
 export class VirtioConsole implements VirtioDevice {
   readonly id = VIRTIO_ID_CONSOLE
   readonly name = 'virtio-console'
-  readonly features: readonly number[] = [
-    VIRTIO_CONSOLE_F_SIZE,
-    VIRTIO_CONSOLE_F_MULTIPORT,
-    VIRTIO_CONSOLE_F_EMERG_WRITE,
-  ]
-  readonly queueCount = 4
+  readonly features: readonly number[]
+  readonly queueCount: number
   readonly config = new Uint8Array(CONSOLE_CONFIG_SIZE)
 
   readonly #view = new DataView(this.config.buffer)
@@ -82,12 +82,18 @@ export class VirtioConsole implements VirtioDevice {
   #portReady = false
   #portOpen = false
 
-  constructor({ backend, portName = 'console', cols = 80, rows = 25 }: VirtioConsoleOptions) {
+  constructor({ backend, maxPorts = 1, portName = 'console', cols = 80, rows = 25 }: VirtioConsoleOptions) {
+    this.features = [
+      VIRTIO_CONSOLE_F_SIZE,
+      ...(maxPorts > 1 ? [VIRTIO_CONSOLE_F_MULTIPORT] : []),
+      VIRTIO_CONSOLE_F_EMERG_WRITE,
+    ]
+    this.queueCount = maxPorts > 1 ? 2 * (maxPorts + 1) : 2
     this.#backend = backend
     this.#portName = portName
     this.#view.setUint16(CONSOLE_CONFIG_COLS, cols, true)
     this.#view.setUint16(CONSOLE_CONFIG_ROWS, rows, true)
-    this.#view.setUint32(CONSOLE_CONFIG_MAX_NR_PORTS, 1, true)
+    this.#view.setUint32(CONSOLE_CONFIG_MAX_NR_PORTS, maxPorts, true)
   }
 
   /** Whether a driver has the port open: input sent now will be read. */
@@ -124,7 +130,7 @@ export class VirtioConsole implements VirtioDevice {
     if (queue === RECEIVEQ) this.#deliver()
     else if (queue === TRANSMITQ) this.#transport.queue(queue).drain(this.#transmit)
     else if (queue === CONTROL_RECEIVEQ) this.#deliverControl()
-    else this.#transport.queue(queue).drain(this.#control)
+    else if (queue === CONTROL_TRANSMITQ) this.#transport.queue(queue).drain(this.#control)
   }
 
   /** §5.3.4: an emergency write works before anything is set up, negotiated or not. */

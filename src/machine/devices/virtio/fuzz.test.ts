@@ -34,7 +34,7 @@ const subjects: Record<string, () => Subject> = {
   }),
   rng: () => ({ device: new VirtioRng(new SeededEntropy(1)), poke: () => {} }),
   console: () => {
-    const device = new VirtioConsole({ backend: { transmit: () => {} } })
+    const device = new VirtioConsole({ backend: { transmit: () => {} }, maxPorts: 2 })
     return {
       device,
       poke: (random) => {

@@ -123,6 +123,8 @@ export interface VirtioMmioOptions {
   readonly device: VirtioDevice
   readonly personality?: Personality
   readonly log?: (line: string) => void
+  /** All that was asked of the device so far is answered: the driver has acknowledged it, or does not want to be told. */
+  readonly onAnswered?: () => void
 }
 
 export class VirtioMmio implements BusDevice, VirtioTransport, VirtqueueOwner {
@@ -141,15 +143,24 @@ export class VirtioMmio implements BusDevice, VirtioTransport, VirtqueueOwner {
   readonly #deviceFeatures = new Uint32Array(2)
   readonly #driverFeatures = new Uint32Array(2)
   readonly #log: (line: string) => void
+  readonly #onAnswered: (() => void) | undefined
   readonly #logged = new Set<string>()
   #level = false
 
-  constructor({ ram, line, device, personality = PERSONALITIES.microvm, log = () => {} }: VirtioMmioOptions) {
+  constructor({
+    ram,
+    line,
+    device,
+    personality = PERSONALITIES.microvm,
+    log = () => {},
+    onAnswered,
+  }: VirtioMmioOptions) {
     assert(device.queueCount > 0 && device.queueCount <= 64, `a device has 1 to 64 queues: ${device.queueCount}`)
     this.#line = line
     this.#device = device
     this.#personality = personality
     this.#log = log
+    this.#onAnswered = onAnswered
     const withheld = personality.withheld[device.id] ?? []
     for (const bit of [...device.features, ...personality.ringFeatures])
       if (!withheld.includes(bit)) this.#deviceFeatures[bit >> 5] |= 1 << (bit & 31)
@@ -233,6 +244,7 @@ export class VirtioMmio implements BusDevice, VirtioTransport, VirtqueueOwner {
         break
       case InterruptACK:
         this.#setInterrupt(this.InterruptStatus & ~value)
+        if ((value & USED_BUFFER) !== 0) this.#onAnswered?.()
         break
       case Status:
         this.#setStatus(value & 0xff)
@@ -401,8 +413,10 @@ export class VirtioMmio implements BusDevice, VirtioTransport, VirtqueueOwner {
   }
 
   #notify(index: number): void {
-    if (this.#queues[index]?.running === true) this.#device.notify(index)
-    else if (index >= this.#queues.length) this.log(`QueueNotify ${index}; there are ${this.#queues.length} queues`)
+    if (this.#queues[index]?.running === true) {
+      this.#device.notify(index)
+      if ((this.InterruptStatus & USED_BUFFER) === 0) this.#onAnswered?.()
+    } else if (index >= this.#queues.length) this.log(`QueueNotify ${index}; there are ${this.#queues.length} queues`)
   }
 
   /** §4.2.2.2: these registers are for a queue that is not ready. */

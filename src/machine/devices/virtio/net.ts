@@ -44,6 +44,8 @@ export interface EthernetSegment {
 export interface VirtioNetOptions {
   readonly segment: EthernetSegment
   readonly mac?: readonly number[]
+  /** Told of each frame as it passes, for the timeline. */
+  readonly onFrame?: (way: 'send' | 'receive', bytes: number) => void
 }
 
 export class VirtioNet implements VirtioDevice {
@@ -56,14 +58,16 @@ export class VirtioNet implements VirtioDevice {
   dropped = 0
 
   readonly #segment: EthernetSegment
+  readonly #onFrame: VirtioNetOptions['onFrame']
   readonly #transmit = (chain: Chain): number => this.#transmitted(chain)
   readonly #header = new Uint8Array(NET_HEADER)
   #transport!: VirtioTransport
   #waiting: Uint8Array[] = []
 
-  constructor({ segment, mac = DEFAULT_MAC }: VirtioNetOptions) {
+  constructor({ segment, mac = DEFAULT_MAC, onFrame }: VirtioNetOptions) {
     assert(mac.length === 6, `a MAC address has 6 bytes: ${mac.length}`)
     this.#segment = segment
+    this.#onFrame = onFrame
     this.config.set(mac, NET_CONFIG_MAC)
     this.config[NET_CONFIG_STATUS] = VIRTIO_NET_S_LINK_UP
     // num_buffers is 1 without F_MRG_RXBUF (§5.1.6.3).
@@ -103,6 +107,7 @@ export class VirtioNet implements VirtioDevice {
     }
     const frame = new Uint8Array(length)
     chain.read(NET_HEADER, frame)
+    this.#onFrame?.('send', length)
     this.#segment.send(frame)
     return 0
   }
@@ -122,6 +127,7 @@ export class VirtioNet implements VirtioDevice {
         this.#transport.log(`a frame of ${frame.length} bytes did not fit a receive buffer of ${chain.writable}`)
         continue
       }
+      this.#onFrame?.('receive', frame.length)
       chain.write(0, this.#header)
       chain.write(NET_HEADER, frame)
       queue.push(chain.head, NET_HEADER + frame.length)

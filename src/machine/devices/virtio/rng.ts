@@ -17,17 +17,21 @@ export class VirtioRng implements VirtioDevice {
   readonly config = new Uint8Array(0)
 
   readonly #source: EntropySource
+  readonly #onRequest: ((bytes: number) => void) | undefined
   /** Not shared memory: crypto.getRandomValues refuses that. */
   readonly #chunk = new Uint8Array(RNG_CHUNK)
   readonly #serve = (chain: Chain): number => {
     const bytes = this.#chunk.subarray(0, Math.min(RNG_CHUNK, chain.writable))
+    this.#onRequest?.(bytes.length)
     this.#source.fill(bytes)
     return chain.write(0, bytes)
   }
   #transport!: VirtioTransport
 
-  constructor(source: EntropySource) {
+  /** `onRequest` is told of each buffer as it is filled, for the timeline. */
+  constructor(source: EntropySource, onRequest?: (bytes: number) => void) {
     this.#source = source
+    this.#onRequest = onRequest
   }
 
   connect(transport: VirtioTransport): void {

@@ -1,0 +1,3 @@
+import { serveTrace } from './serve-trace.ts'
+
+serveTrace()
