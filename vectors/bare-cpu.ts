@@ -4,6 +4,7 @@ import { Bus } from '../src/machine/bus.ts'
 import { Cpu, type CpuSurroundings } from '../src/machine/cpu/cpu.ts'
 import { RECORD_PAGE_BYTES, RECORD_PAGES, RECORDS } from '../src/machine/cpu/record.ts'
 import { createCpuModel, KNOWN_CPU_SWITCHES } from '../src/machine/cpu/system/cpu-model.ts'
+import type { TranslatorPolicy } from '../src/machine/cpu/translator.ts'
 import { I8259 } from '../src/machine/devices/legacy/i8259.ts'
 import { InterruptController } from '../src/machine/devices/legacy/interrupt-controller.ts'
 import { Ioapic } from '../src/machine/devices/legacy/ioapic.ts'
@@ -22,7 +23,12 @@ export interface BareCpu {
 }
 
 /** `beyond` bytes of memory follow RAM. */
-export const bareCpu = (ramBytes: number, beyond: number, log: (line: string) => void): BareCpu => {
+export const bareCpu = (
+  ramBytes: number,
+  beyond: number,
+  log: (line: string) => void,
+  translate?: TranslatorPolicy,
+): BareCpu => {
   const host = nodeHost()
   const memoryPages = (RAM_OFFSET + ramBytes + beyond) / WASM_PAGE
   const memory = host.createMemory(memoryPages)
@@ -50,6 +56,7 @@ export const bareCpu = (ramBytes: number, beyond: number, log: (line: string) =>
     model: createCpuModel(Object.fromEntries(KNOWN_CPU_SWITCHES.map((name) => [name, true]))),
     accessCost: 0,
     traced: false,
+    translate,
     onAccess: () => {},
     readTsc: () => 0n,
     writeTsc: () => {},

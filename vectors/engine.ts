@@ -24,6 +24,7 @@ import {
   STATE,
   XMM,
 } from '../src/machine/cpu/state.ts'
+import type { TranslatorPolicy } from '../src/machine/cpu/translator.ts'
 import type { GuestRam } from '../src/machine/ram.ts'
 import { bareCpu, RAM_OFFSET } from './bare-cpu.ts'
 import {
@@ -142,8 +143,9 @@ export class Engine {
   /** Alignment checks are on, or a segment register is not what cases start with: IRETQ is needed. */
   #unsettled = false
 
-  constructor() {
-    const { cpu, ram, buffer } = bareCpu(RAM_BYTES, 0, (line) => this.logs.push(line))
+  /** With `translate`, every case runs translated. */
+  constructor(translate?: TranslatorPolicy) {
+    const { cpu, ram, buffer } = bareCpu(RAM_BYTES, 0, (line) => this.logs.push(line), translate)
     this.cpu = cpu
     this.ram = ram
     this.#state = this.cpu.state.view

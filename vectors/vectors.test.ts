@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { brotliDecompressSync } from 'node:zlib'
 import { expect, test } from 'vitest'
+import { EAGER } from '../src/machine/cpu/translator.ts'
 import { Case } from './case.ts'
 import { check } from './compare.ts'
 import { CASES_PER_GROUP, COMMITTED_SEED, FAMILIES, makerOf, planKey, plans, sequencePlans } from './corpus.ts'
@@ -22,11 +23,14 @@ import { compareWithObjdump } from './objdump.ts'
 import { FNV_START, FORMAT, fnv, OutcomeReader, unpack } from './store.ts'
 
 const DATA = join(import.meta.dirname, 'data')
-const engine = new Engine()
+const interpreter = new Engine()
+const translator = new Engine(EAGER)
+/** Compiling a region takes about a millisecond: one case in so many runs translated. */
+const TRANSLATED = 25
 const recorded = new Set<string>()
 let total = 0
 
-test.each(FAMILIES)('the engine does what the processor did: %s', (family) => {
+test.each(FAMILIES)('both engines do what the processor did: %s', (family) => {
   const { header, bytes, at } = unpack(readFileSync(join(DATA, `${family}.vectors`)))
   expect(header.format).toBe(FORMAT)
   const c = new Case()
@@ -40,9 +44,12 @@ test.each(FAMILIES)('the engine does what the processor did: %s', (family) => {
       generator.make(c, header.seed, index)
       const record = c.finish()
       inputs = fnv(inputs, record)
-      const lines = check(engine, record, reader.read(record), generator.undefined)
-      if (lines !== undefined && deviationOf(group, lines) === undefined && bad.length < 20)
-        bad.push(`${planKey(group)} #${index}: ${lines.join('; ')}`)
+      const outcome = reader.read(record)
+      for (const engine of index % TRANSLATED === 0 ? [interpreter, translator] : [interpreter]) {
+        const lines = check(engine, record, outcome, generator.undefined)
+        if (lines !== undefined && deviationOf(group, lines) === undefined && bad.length < 20)
+          bad.push(`${planKey(group)} #${index}${engine === translator ? ' translated' : ''}: ${lines.join('; ')}`)
+      }
     }
     from += group.bytes
     expect(reader.at, `${planKey(group)}: outcomes end where the next begin`).toBe(from)
@@ -51,6 +58,10 @@ test.each(FAMILIES)('the engine does what the processor did: %s', (family) => {
     total += group.count
   }
   expect(bad).toEqual([])
+})
+
+test('the translator has had its share', () => {
+  expect(translator.cpu.translation['regions']).toBeGreaterThan(5000)
 })
 
 test('every row that can be recorded has vectors', () => {

@@ -4,6 +4,7 @@
  */
 import type { Problem, Result } from '../base/problem.ts'
 import type { TraceNote } from './call-event.ts'
+import type { TranslatorPolicy } from './cpu/translator.ts'
 import type { ProfileName } from './layout.ts'
 
 /** What the machine needs of the world outside. */
@@ -61,6 +62,8 @@ export interface MachineConfig {
   readonly virtioConsole: boolean
   readonly clock: ClockName
   readonly engine: EngineName
+  /** How hot code is found and translated, when not as usual: for tests. */
+  readonly translation?: TranslatorPolicy
   readonly cpu: CpuSwitches
   /** fw_cfg files by name ('opt/...'), for the microvm profile. */
   readonly fwCfg?: ReadonlyMap<string, Uint8Array>

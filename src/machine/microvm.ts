@@ -270,7 +270,7 @@ class MicroVm implements Machine {
       host,
       model: this.#model,
       traced: config.trace,
-      translate: config.engine === 'auto' ? POLICY : undefined,
+      translate: config.engine === 'auto' ? (config.translation ?? POLICY) : undefined,
       callEvents: events.callEvents,
       accessCost: config.clock === 'icount' ? ICOUNT_ACCESS_NS : 0,
       readTsc: () => {

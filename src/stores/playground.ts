@@ -13,8 +13,8 @@ import {
   requestFrom,
 } from './boot-form-store.ts'
 import { ConsoleStream } from './console-stream.ts'
-import { GuestFiles } from './guest-files.ts'
 import { type FileSource, type GuestChoice, OWN_GUEST_ID, ownGuest } from './guest-choice.ts'
+import { GuestFiles } from './guest-files.ts'
 import type { Lesson } from './lessons.ts'
 import { createMachineStore, fold, isOn, type MachineStore, phaseOf } from './machine-store.ts'
 import { createSettingsStore, type SettingsStore } from './settings-store.ts'

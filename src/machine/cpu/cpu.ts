@@ -506,6 +506,7 @@ export class Cpu implements CpuCore, LinearMemory {
         }
       }
     }
+    if (this.#translator?.isEager === true && this.#mode === CodeMode.Bits64) this.#translateHere(this.#translator)
     s.set32(BUDGET, n)
     this.#granted = n
     if (this.#around.traced) s.set64(TRACE_END, BigInt(this.#retired + n))
@@ -539,6 +540,13 @@ export class Cpu implements CpuCore, LinearMemory {
       this.halted = false
       this.#deliver(() => deliverTrap(this, DB, hits | (step ? DR6_BS : 0)))
     } else if (faulted) this.#raiseFault(true)
+  }
+  #translateHere(translator: Translator): void {
+    const record = this.state.get32(RECORD)
+    const records = this.state.get32(RECORD_PAGE)
+    if (record > records + (4096 - MAX_INSTRUCTION_BYTES) * RECORD_BYTES) return
+    if (this.#op(record) === Op.Decode) this.#decode(record)
+    translator.force(record, records)
   }
   #op(record: number): number {
     return this.#translator?.original(record) ?? this.#view.getUint16(record + REC_OP, true)

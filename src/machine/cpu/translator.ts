@@ -69,8 +69,11 @@ export interface TranslatorPolicy {
   readonly period: number
   /** Looks at which a piece of code is hot. */
   readonly looks: number
+  /** Translates whatever a slice begins with, for tests. */
+  readonly eager?: boolean
 }
 export const POLICY: TranslatorPolicy = { period: 8192, looks: 24 }
+export const EAGER: TranslatorPolicy = { period: 0x7fffffff, looks: 1, eager: true }
 
 /** Regions that live at once; the oldest give way. */
 export const MAX_REGIONS = 1024
@@ -137,6 +140,16 @@ export class Translator {
 
   get period(): number {
     return this.#policy.period
+  }
+
+  get isEager(): boolean {
+    return this.#policy.eager === true
+  }
+
+  /** Translates what can be reached from `record` without asking whether it is worth it. */
+  force(record: number, records: number): void {
+    const blocks = this.#discover(records, (record - records) >>> RECORD_SHIFT)
+    if (blocks.length > 0) this.#translate(records, blocks)
   }
 
   /** What the record's op was before a region took its place. */

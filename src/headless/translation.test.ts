@@ -1,0 +1,57 @@
+/** Translated, the embedded guest says the same bytes at the same instructions as interpreted. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import type { MachineConfig } from '../machine/machine.ts'
+import { createMachine } from '../machine/microvm.ts'
+import { nodeHost } from './node-host.ts'
+
+const KERNEL = new Uint8Array(readFileSync(join(import.meta.dirname, '../../public/guests/embedded/playground.elf')))
+
+const boot = (config: Partial<MachineConfig>) => {
+  let text = ''
+  const events: number[] = []
+  const created = createMachine(
+    {
+      profile: 'microvm',
+      memoryMiB: 64,
+      kernel: KERNEL,
+      cmdline: 'console=com run=poweroff',
+      disks: [],
+      net: 'user',
+      rng: true,
+      virtioConsole: true,
+      clock: 'icount',
+      engine: 'interp',
+      cpu: {},
+      trace: false,
+      seed: 1,
+      epoch: 1_767_225_600_000,
+      ...config,
+    },
+    nodeHost(),
+    {
+      console: (bytes) => {
+        text += Buffer.from(bytes).toString('latin1')
+      },
+      log: () => {},
+      callEvents: (bytes) => {
+        for (const byte of bytes) events.push(byte)
+      },
+    },
+  )
+  if (!created.ok) throw new Error(JSON.stringify(created.problem))
+  const machine = created.value
+  while (machine.run(1000).state !== 'stopped');
+  const { instructions, engine } = machine.figures()
+  return { text, instructions, events, regions: engine['regions'] ?? 0 }
+}
+
+test.each([false, true])('the same boot, traced: %s', (trace) => {
+  const interpreted = boot({ trace })
+  const translated = boot({ trace, engine: 'auto', translation: { period: 2003, looks: 1, eager: true } })
+  expect(translated.regions).toBeGreaterThan(100)
+  expect(translated.text).toBe(interpreted.text)
+  expect(translated.instructions).toBe(interpreted.instructions)
+  expect(Buffer.from(translated.events).equals(Buffer.from(interpreted.events))).toBe(true)
+})
