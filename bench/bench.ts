@@ -1,6 +1,6 @@
 /**
- * `npm run -s bench -- [--json FILE] [--runs N] [--only boot|loops|netbsd|chromium]`: this engine and, where installed,
- * qemu-system-x86_64 TCG on the same ELF in one session, interleaved, medians and ratios.
+ * `npm run -s bench -- [--json FILE] [--runs N] [--only boot|loops|netbsd|chromium|trace|timeline]`: this engine and,
+ * where installed, qemu-system-x86_64 TCG on the same ELF in one session, interleaved, medians and ratios.
  *
  * What a number means:
  * - Boot: wall time from the guest's first instruction to a text on its console. Ours is the headless run's own clock.
@@ -9,85 +9,29 @@
  * - Loops: wall time between one `bench` line and the one before, in MIPS of the instructions that our icount clock
  *   retired for it; QEMU ran the same instructions, which the check words prove.
  * - Ratio: above 1 we are faster.
+ * - trace: what recording costs a boot (trace.ts); timeline: what a frame of it costs the page (timeline.ts). Only these
+ *   two, and only when asked for.
  * QEMU's guest calibrates its clocks in real time, ours (icount) in counted time; the wall-clock row pays for it too.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, release, tmpdir, totalmem, type } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { cacheRoot, kernelPath } from '../scripts/guest-cache.ts'
 import { buildElf } from '../src/machine/boot/testing/elf-builder.ts'
-import { type ChromiumBoots, chromiumBoots } from './chromium.ts'
-import { type BenchLine, median, parseBenchLines, ratio, TimedText } from './figures.ts'
+import { type Chromium, openChromium } from './chromium.ts'
+import { type BenchLine, median, parseBenchLines, ratio } from './figures.ts'
+import { EMBEDDED, REPOSITORY, run, runOurs } from './headless.ts'
+import { timelineBench } from './timeline.ts'
+import { traceBench } from './trace.ts'
 
-const REPOSITORY = fileURLToPath(new URL('..', import.meta.url))
-const HEADLESS = join(REPOSITORY, 'src/headless/main.ts')
-const EMBEDDED = join(REPOSITORY, 'public/guests/embedded/playground.elf')
 const QEMU = 'qemu-system-x86_64'
 const QEMU_MACHINE = ['-M', 'microvm,x-option-roms=off,rtc=on,acpi=off,pic=off', '-accel', 'tcg']
 const QEMU_REST = ['-nodefaults', '-no-user-config', '-display', 'none', '-serial', 'stdio', '-no-reboot']
 const DEBUG_EXIT = ['-device', 'isa-debug-exit,iobase=0xf4,iosize=4']
-const TIMEOUT_SECONDS = 300
 
 const PROMPT = 'playground> $'
 const NETBSD_SEEN = 'INIT: hello from NetBSD userland'
-
-interface Run {
-  /** Console text with the time each piece came, from process start. */
-  readonly text: TimedText
-  readonly ended: boolean
-  readonly ms: number
-}
-
-/** Runs a program until it ends or its output matches; it is killed by its own process id. */
-const run = (program: string, args: readonly string[], until?: RegExp, seconds = TIMEOUT_SECONDS): Promise<Run> =>
-  new Promise((resolve, reject) => {
-    const started = performance.now()
-    const text = new TimedText()
-    const child: ChildProcess = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], cwd: REPOSITORY })
-    let matched = false
-    const timer = setTimeout(() => child.kill('SIGKILL'), seconds * 1000)
-    child.stdout?.on('data', (chunk: Buffer) => {
-      text.push(chunk.toString('latin1'), performance.now() - started)
-      if (until !== undefined && !matched && until.test(text.all)) {
-        matched = true
-        child.kill('SIGKILL')
-      }
-    })
-    child.on('error', reject)
-    child.on('close', (_code, signal) => {
-      clearTimeout(timer)
-      resolve({ text, ended: until === undefined ? signal === null : matched, ms: performance.now() - started })
-    })
-  })
-
-interface OwnFigures {
-  readonly exit: string
-  readonly untilMs: number | null
-  readonly untilInstructions: number | null
-  readonly wallMs: number
-  readonly instructions: number
-}
-
-const runOurs = async (
-  dir: string,
-  args: readonly string[],
-): Promise<{ run: Run; figures: OwnFigures | undefined }> => {
-  const json = join(dir, 'ours.json')
-  rmSync(json, { force: true })
-  const result = await run(process.execPath, [
-    ...['--import', 'tsx', HEADLESS, '--json', json, '--timeout', `${TIMEOUT_SECONDS}`],
-    ...args,
-  ])
-  let figures: OwnFigures | undefined
-  try {
-    figures = JSON.parse(readFileSync(json, 'utf8'))
-  } catch {
-    // It wrote none: it said why on standard error.
-  }
-  return { run: result, figures }
-}
 
 interface Row {
   readonly name: string
@@ -104,20 +48,60 @@ interface Arguments {
   readonly only: string | undefined
 }
 
+const PARTS = ['boot', 'loops', 'netbsd', 'chromium', 'trace', 'timeline']
+const EXPECTED = `--json FILE, --runs N, --only ${PARTS.join('|')}`
+
 const parseArguments = (argv: readonly string[]): Arguments | string => {
   let json: string | undefined
   let runs = 5
   let only: string | undefined
   for (let i = 0; i < argv.length; i += 2) {
     const [name, value] = [argv[i], argv[i + 1]]
-    if (value === undefined)
-      return `${name} has no value; expected: --json FILE, --runs N, --only boot|loops|netbsd|chromium.`
+    if (value === undefined) return `${name} has no value; expected: ${EXPECTED}.`
     if (name === '--json') json = value
     else if (name === '--runs' && /^[1-9]\d*$/.test(value)) runs = Number(value)
-    else if (name === '--only' && ['boot', 'loops', 'netbsd', 'chromium'].includes(value)) only = value
-    else return `${name} ${value} is not known; expected: --json FILE, --runs N, --only boot|loops|netbsd|chromium.`
+    else if (name === '--only' && PARTS.includes(value)) only = value
+    else return `${name} ${value} is not known; expected: ${EXPECTED}.`
   }
   return { json, runs, only }
+}
+
+/** What ran it, for whoever compares two results. */
+const computer = (qemu: string | undefined) => ({
+  cpu: cpus()[0]?.model.trim() ?? 'unknown',
+  cores: cpus().length,
+  memoryMiB: Math.round(totalmem() / 2 ** 20),
+  system: `${type()} ${release()}`,
+  node: process.version,
+  v8: process.versions.v8,
+  qemu: qemu ?? null,
+  commit: spawnSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: REPOSITORY, encoding: 'utf8' }).stdout.trim(),
+  date: new Date().toISOString(),
+  loadBefore: loadavg()[0],
+})
+type Computer = ReturnType<typeof computer>
+
+const heading = ({ cpu, cores, loadBefore, node }: Computer): string =>
+  `${cpu}, ${cores} cores, load ${loadBefore?.toFixed(2)}, Node ${node}`
+
+const writeJson = (file: string | undefined, machine: Computer, rest: object): void => {
+  if (file === undefined) return
+  const all = { machine: { ...machine, loadAfter: loadavg()[0] }, ...rest }
+  writeFileSync(file, `${JSON.stringify(all, null, 2)}\n`)
+}
+
+/** The benches that compare us with ourselves. */
+const ownBench = async (only: 'trace' | 'timeline', { runs, json }: Arguments): Promise<number> => {
+  const machine = computer(undefined)
+  console.log(heading(machine))
+  const result = only === 'trace' ? await traceBench(runs) : await timelineBench()
+  if (result === undefined) {
+    console.error(`bench: no ${only} figures: there is no Chromium, or the page does not build`)
+    return 1
+  }
+  console.log(result.text)
+  writeJson(json, machine, { runs, [only]: result.figures })
+  return 0
 }
 
 const main = async (): Promise<number> => {
@@ -127,10 +111,12 @@ const main = async (): Promise<number> => {
     return 2
   }
   const { runs, only } = given
+  if (only === 'timeline') return ownBench(only, given)
   if (!existsSync(EMBEDDED)) {
     console.error(`The embedded guest ${EMBEDDED} is missing; expected: its ELF. Try: build it.`)
     return 2
   }
+  if (only === 'trace') return ownBench(only, given)
   const version = spawnSync(QEMU, ['--version'], { encoding: 'utf8' })
   const qemu = version.status === 0 ? (version.stdout.split('\n')[0] ?? '').trim() : undefined
   const dir = mkdtempSync(join(tmpdir(), 'bench-'))
@@ -150,20 +136,8 @@ const main = async (): Promise<number> => {
     for (const half of both) await half()
   }
 
-  const machine = {
-    cpu: cpus()[0]?.model.trim() ?? 'unknown',
-    cores: cpus().length,
-    memoryMiB: Math.round(totalmem() / 2 ** 20),
-    system: `${type()} ${release()}`,
-    node: process.version,
-    v8: process.versions.v8,
-    qemu: qemu ?? null,
-    commit: spawnSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: REPOSITORY, encoding: 'utf8' }).stdout.trim(),
-    date: new Date().toISOString(),
-    loadBefore: loadavg()[0],
-  }
-
-  let page: ChromiumBoots | undefined
+  const machine = computer(qemu)
+  let page: Chromium | undefined
   let qemuStartMs = 0
   try {
     if (qemu !== undefined && only !== 'loops') {
@@ -294,7 +268,7 @@ const main = async (): Promise<number> => {
         traced.qemu.splice(0, Infinity, ...row('NetBSD, boot to init', 'ms').qemu)
         if (only === 'netbsd') continue
         // The page makes its own root image, and boots with its own command line and devices.
-        if (turn === 0) page = await chromiumBoots(REPOSITORY)
+        if (turn === 0) page = await openChromium(REPOSITORY)
         if (page === undefined) {
           if (turn === 0) complain('no boots in Chromium: there is none, or the page does not build')
           continue
@@ -321,7 +295,7 @@ const main = async (): Promise<number> => {
     oursRuns: r.ours,
     qemuRuns: r.qemu,
   }))
-  console.log(`${machine.cpu}, ${machine.cores} cores, load ${machine.loadBefore?.toFixed(2)}, Node ${machine.node}`)
+  console.log(heading(machine))
   console.log(
     qemu === undefined ? 'QEMU is not installed: no ratios' : `${qemu}, TCG, start ${qemuStartMs.toFixed(0)} ms`,
   )
@@ -335,11 +309,7 @@ const main = async (): Promise<number> => {
   const plain = results.find((r) => r.name === 'NetBSD, boot to init')?.ours
   const withTrace = results.find((r) => r.name === 'NetBSD, traced')?.ours
   if (plain && withTrace) console.log(`\ntracing: ${((withTrace / plain - 1) * 100).toFixed(1)} % of the boot's time`)
-  if (given.json !== undefined)
-    writeFileSync(
-      given.json,
-      `${JSON.stringify({ machine: { ...machine, loadAfter: loadavg()[0] }, runs, qemuStartMs, results }, null, 2)}\n`,
-    )
+  writeJson(given.json, machine, { runs, qemuStartMs, results })
   return failed ? 1 : 0
 }
 

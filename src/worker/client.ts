@@ -9,7 +9,7 @@
  */
 import * as Comlink from 'comlink'
 import { problem } from '../base/problem.ts'
-import { createRingBuffer, EventRing } from './event-ring.ts'
+import { createRingBuffer, EventRing, RECORDS_BRIEF, RECORDS_LONG } from './event-ring.ts'
 import type {
   BootRequest,
   EmulatorControl,
@@ -18,6 +18,9 @@ import type {
   TraceAttachment,
   TraceEvent,
 } from './protocol.ts'
+
+/** A machine that boots keeps two busy: its own thread, and the browser's for the page and for compiling. */
+const CORES_TO_SPARE = 4
 
 export interface Workers {
   readonly machine: () => Worker
@@ -107,7 +110,8 @@ export class EmulatorClient {
     const events = new MessageChannel()
     const traces = new MessageChannel()
     const callEvents = new MessageChannel()
-    const ring = createRingBuffer()
+    const eager = navigator.hardwareConcurrency >= CORES_TO_SPARE
+    const ring = createRingBuffer(eager ? RECORDS_BRIEF : RECORDS_LONG)
     const seat: Seat = {
       worker,
       control,
@@ -122,7 +126,7 @@ export class EmulatorClient {
     seat.port.onmessage = onEvent
     seat.tracePort.onmessage = onEvent
     this.#traceWorker ??= this.#openTrace()
-    const attachment: TraceAttachment = { ring, machine: callEvents.port2, page: traces.port2 }
+    const attachment: TraceAttachment = { ring, eager, machine: callEvents.port2, page: traces.port2 }
     this.#traceWorker.postMessage(attachment, [callEvents.port2, traces.port2])
     worker.onerror = (event) => {
       event.preventDefault()

@@ -15,7 +15,9 @@ import { assert } from '../base/assert.ts'
 import { CALL_EVENT_BYTES } from '../machine/call-event.ts'
 
 /** 16 MiB: a fifth of a second of the densest boot, for a reader that is held up. */
-const RECORDS = 1 << 19
+export const RECORDS_BRIEF = 1 << 19
+/** 64 MiB: a whole boot of NetBSD, for a reader that puts it off. */
+export const RECORDS_LONG = 1 << 21
 const HEADER_BYTES = 64
 const WRITTEN = 0
 const READ = 1
@@ -26,7 +28,7 @@ const PAGE_BYTES = 4096
 /** A reader that takes nothing for so long is not going to. */
 const PATIENCE_MS = 5000
 
-export const createRingBuffer = (records = RECORDS): SharedArrayBuffer =>
+export const createRingBuffer = (records: number): SharedArrayBuffer =>
   new SharedArrayBuffer(HEADER_BYTES + records * CALL_EVENT_BYTES)
 
 export class EventRing {
@@ -52,6 +54,11 @@ export class EventRing {
   /** Records written so far, modulo 2^32. */
   get written(): number {
     return Atomics.load(this.#header, WRITTEN) >>> 0
+  }
+
+  /** Share of it that waits to be read. */
+  get fill(): number {
+    return ((this.written - Atomics.load(this.#header, READ)) >>> 0) / this.#records
   }
 
   get isClosed(): boolean {

@@ -185,6 +185,8 @@ export type PageMessage =
 /** The page's first message to the trace worker, and one for each machine after that: the one before it is forgotten. */
 export interface TraceAttachment {
   readonly ring: SharedArrayBuffer
+  /** There are cores to spare: spans are made while the machine runs. */
+  readonly eager: boolean
   /** MachineToTrace comes in here. */
   readonly machine: MessagePort
   /** TraceEvent goes out here; 'show' comes in and asks for a full trace: somebody looks closely while it still grows. */
@@ -194,6 +196,8 @@ export interface TraceAttachment {
 /** What the trace worker must know of a boot before its events. */
 export interface TraceBegin {
   readonly boot: number
+  /** Where its events begin in the ring. */
+  readonly from: number
   readonly symbols: readonly KernelSymbol[]
   readonly entry: number
   readonly os: string | undefined

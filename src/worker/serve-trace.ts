@@ -14,15 +14,18 @@ const lost = (error: unknown) =>
   )
 
 /** `onBoot` hears of each boot's first message. Answers how to let go again. */
-const attach = ({ ring: buffer, machine, page }: TraceAttachment, onBoot: () => void): (() => void) => {
+const attach = ({ ring: buffer, eager, machine, page }: TraceAttachment, onBoot: () => void): (() => void) => {
   const ring = new EventRing(buffer)
   const post = (event: TraceEvent, transfer: Transferable[] = []): void => page.postMessage(event, transfer)
-  const session = new TraceSession(
+  const session = new TraceSession({
     ring,
-    () => performance.now(),
-    (update, transfer) => post({ type: 'trace', update }, transfer),
-  )
+    eager,
+    nowMs: () => performance.now(),
+    post: (update, transfer) => post({ type: 'trace', update }, transfer),
+  })
+  let timer: ReturnType<typeof setTimeout> | undefined
   const detach = (): void => {
+    clearTimeout(timer)
     ring.close()
     machine.close()
     page.close()
@@ -30,6 +33,9 @@ const attach = ({ ring: buffer, machine, page }: TraceAttachment, onBoot: () => 
   const guarded = (act: () => void): void => {
     try {
       act()
+      clearTimeout(timer)
+      const { quietMs } = session
+      if (quietMs !== undefined) timer = setTimeout(() => guarded(() => session.catchUp()), quietMs)
     } catch (error) {
       post({ type: 'trace-lost', problem: lost(error) })
       ring.close()

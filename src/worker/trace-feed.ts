@@ -56,6 +56,7 @@ export class TraceFeed {
       type: 'begin',
       begin: {
         boot,
+        from: this.#ring.written,
         symbols,
         entry,
         os,

@@ -153,11 +153,7 @@ const symbols = () =>
 export function* warmUp(): Generator<void, void> {
   const ring = new EventRing(createRingBuffer(RING_RECORDS))
   let nowMs = 0
-  const session = new TraceSession(
-    ring,
-    () => nowMs,
-    () => {},
-  )
+  const session = new TraceSession({ ring, eager: true, nowMs: () => nowMs, post: () => {} })
   // As they come out of a message: an engine tells such objects from those that a program makes.
   const take = (message: MachineToTrace): void => session.take(structuredClone(message))
   // Several boots, as several will follow: what holds for the first does not for the second.
@@ -165,7 +161,7 @@ export function* warmUp(): Generator<void, void> {
     const made = new MadeUpEvents()
     const meta = { title: 'made up', notes: [] }
     const about = { entry: 0x200000, os: 'netbsd', stages: [], liveNs: 1e6, meta }
-    take({ type: 'begin', begin: { boot, symbols: symbols(), ...about } })
+    take({ type: 'begin', begin: { boot, from: ring.written, symbols: symbols(), ...about } })
     let wallNs = 0
     for (let slice = 0; slice < SLICES_OF_A_BOOT; slice++) {
       const before = made.instructions

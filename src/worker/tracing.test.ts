@@ -32,17 +32,19 @@ const kernel: KernelInfo = {
 }
 const request = { label: 'made', guest: 'made', stageMarks: [], liveNs: 3000 } as unknown as BootRequest
 
-const tracing = ({ records = 1024, hears = true } = {}) => {
+/** `looking`: what each look at the clock costs, in its milliseconds; `eager` as TraceSession has it. */
+const tracing = ({ records = 1024, hears = true, eager = true, looking = 0 } = {}) => {
   const buffer = createRingBuffer(records)
   const updates: TraceUpdate[] = []
   const lost: Problem[] = []
   let now = 0
   let messages = 0
-  const session = new TraceSession(
-    new EventRing(buffer),
-    () => now,
-    (update) => updates.push(update),
-  )
+  const session = new TraceSession({
+    ring: new EventRing(buffer),
+    eager,
+    nowMs: () => (now += looking),
+    post: (update) => updates.push(update),
+  })
   const feed = new TraceFeed(
     new EventRing(buffer, 1),
     (message: MachineToTrace) => {
@@ -163,6 +165,47 @@ describe('a boot that is traced', () => {
     for (let tick = 0; tick < 100; tick++)
       slice([call(tick * 20), ret(tick * 20 + 5)], tick * 20 + 10, 1e7 * tick, { idle: true, ms: 10 })
     expect(messages() - before).toBeLessThanOrEqual(20)
+  })
+})
+
+describe('a boot on few cores', () => {
+  const thrifty = { eager: false, looking: 5 }
+  const busy = (from: number) =>
+    Array.from({ length: 20 }, (_, k) => [call(from + k * 10 + 1), ret(from + k * 10 + 6)]).flat()
+  const callsOf = ({ trace }: TraceUpdate) => trace.functions.calls[trace.functions.names.indexOf('work')]
+
+  it('is made into spans when it is over', () => {
+    const { feed, session, updates, slice } = tracing(thrifty)
+    for (let k = 0; k < 5; k++) slice(busy(k * 1000), (k + 1) * 1000, (k + 1) * 1000, { ms: 60 })
+    expect(session.quietMs).toBeGreaterThan(0)
+    feed.finish()
+    expect(callsOf(updates.at(-1)!)).toBe(100)
+    expect(session.quietMs).toBeUndefined()
+  })
+
+  it('is caught up with while the machine sleeps', () => {
+    const { session, updates, slice } = tracing(thrifty)
+    for (let k = 0; k < 5; k++) slice(busy(k * 1000), (k + 1) * 1000, (k + 1) * 1000, { ms: 60 })
+    while (session.quietMs !== undefined) session.catchUp()
+    session.show()
+    expect(callsOf(updates.at(-1)!)).toBe(100)
+  })
+
+  it('is read at once where the ring fills up', () => {
+    const { feed, lost, updates, slice } = tracing({ ...thrifty, records: 64 })
+    for (let k = 0; k < 5; k++) slice(busy(k * 1000), (k + 1) * 1000, (k + 1) * 1000, { ms: 60 })
+    feed.finish()
+    expect(lost).toEqual([])
+    expect(callsOf(updates.at(-1)!)).toBe(100)
+  })
+
+  it('leaves nothing behind for the next one', () => {
+    const { feed, updates, slice } = tracing(thrifty)
+    for (let k = 0; k < 5; k++) slice(busy(k * 1000), (k + 1) * 1000, (k + 1) * 1000, { ms: 20 })
+    feed.begin(2, kernel, request)
+    slice(busy(0), 1000, 1000)
+    feed.finish()
+    expect(callsOf(updates.at(-1)!)).toBe(20)
   })
 })
 
