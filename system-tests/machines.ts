@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { nodeHost } from '../src/headless/node-host.ts'
+import type { TranslatorPolicy } from '../src/machine/cpu/translator.ts'
 import { createMachine } from '../src/machine/microvm.ts'
 import { elfPath, type Program } from './build.ts'
 
@@ -60,7 +61,8 @@ const linesOf = (text: string, exit: string): string[] => [
   `exit ${exit}`,
 ]
 
-export const runHere = (s: Section, maxMs = 60_000): Outcome => {
+/** With `translation` on the translator, else on the interpreter. */
+export const runHere = (s: Section, translation?: TranslatorPolicy, maxMs = 60_000): Outcome => {
   let text = ''
   const log: string[] = []
   const made = createMachine(
@@ -74,7 +76,8 @@ export const runHere = (s: Section, maxMs = 60_000): Outcome => {
       rng: false,
       virtioConsole: false,
       clock: 'icount',
-      engine: 'interp',
+      engine: translation === undefined ? 'interp' : 'auto',
+      ...(translation !== undefined && { translation }),
       cpu: Object.fromEntries(SWITCHES.map((name) => [name, true])),
       trace: false,
       seed: 1,

@@ -34,6 +34,9 @@ describe('this machine prints what is expected', () => {
   it.each(SECTIONS.map((s) => [s.name, s] as const))('%s', (name, s) => {
     expect(runHere(s).lines).toEqual(hereLines(load(name)))
   })
+  it.each(SECTIONS.map((s) => [s.name, s] as const))('%s, translated', (name, s) => {
+    expect(runHere(s, { period: 997, looks: 1, eager: true }).lines).toEqual(hereLines(load(name)))
+  })
 })
 
 const recorded = 'QEMU emulator version 7.2.'
