@@ -247,15 +247,22 @@ export class TraceDesk {
     const old = before.shown
     const isSame = old?.id === run.id
     const selected = isSame && before.mode === 'time' ? this.#again(before.selected, old.trace, run.trace) : -1
-    this.store.setState({ shown: run, selected, ...(isSame ? {} : { func: NO_FUNCTION }) })
+    // One change: each makes the page look at everything again.
+    this.store.setState({
+      shown: run,
+      selected,
+      ...(!isSame && { func: NO_FUNCTION }),
+      ...(before.following && before.mode === 'time' && this.#followed(run, before.axis)),
+    })
     if (before.query !== '' && (run.full || !before.found)) this.search(before.query)
-    if (!this.view.following || this.view.mode !== 'time') return
-    const { axis } = this.view
-    const end = timelineOf(run.trace, axis).end
+  }
+
+  /** At constant scale; when it is over, all of it. */
+  #followed(run: Run, axis: Axis): { readonly from: number; readonly to: number } {
+    const { end } = timelineOf(run.trace, axis)
     const window = run.live && axis === 'guest' ? (this.#live?.liveNs ?? LIVE_NS) : 0
-    // At constant scale; when it is over, all of it.
-    if (window > 0) this.store.setState({ from: Math.max(0, end - window), to: Math.max(window, end) })
-    else this.store.setState({ from: 0, to: Math.max(RANGE_MIN, end) })
+    if (window === 0) return { from: 0, to: Math.max(RANGE_MIN, end) }
+    return { from: Math.max(0, end - window), to: Math.max(window, end) }
   }
 
   #again(span: number, from: Trace, to: Trace): number {

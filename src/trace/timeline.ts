@@ -25,8 +25,9 @@ interface Level {
   readonly length: number
   readonly start: Float64Array
   readonly end: Float64Array
-  /** The span, or the longest of those joined. */
+  /** The span, or the longest of those joined, and its width: kept here, where a query reads it in order. */
   readonly span: Uint32Array
+  readonly width: Float32Array
   /** Spans joined: 1 for one drawn by itself. */
   readonly joined: Uint32Array
 }
@@ -120,7 +121,7 @@ export class Timeline {
     boxes.length = 0
     if (row < 0 || row >= this.rows.length) return
     const level = this.#level(row, pixel)
-    const { start, end, span, joined, length } = level
+    const { start, end, span, width, joined, length } = level
     let k = firstEndingAfter(end, length, from)
     while (k < length && start[k] < to) {
       if (boxes.length === boxes.start.length) boxes.reserve(boxes.length + 1)
@@ -128,17 +129,16 @@ export class Timeline {
       let boxEnd = end[k]
       let longest = span[k]
       let count = joined[k]
+      let most = width[k]
       const boxStart = start[k]
       k++
       // The level is at most four times finer than the pixel: the rest is joined here.
       if (boxEnd - boxStart < pixel) {
-        let most = this.#width(longest)
         while (k < length && end[k] - boxStart < pixel && start[k] - boxEnd < pixel) {
           boxEnd = end[k]
           count += joined[k]
-          const width = this.#width(span[k])
-          if (width > most) {
-            most = width
+          if (width[k] > most) {
+            most = width[k]
             longest = span[k]
           }
           k++
@@ -197,10 +197,6 @@ export class Timeline {
     return k < length && start[k] < this.spanEnd[span] ? spans[k] : -1
   }
 
-  #width(span: number): number {
-    return this.spanEnd[span] - this.spanStart[span]
-  }
-
   #indexIn(level: Level, span: number): number {
     let k = firstEndingAfter(level.end, level.length, this.spanStart[span])
     if (k > 0 && level.span[k] !== span) k--
@@ -216,13 +212,15 @@ export class Timeline {
     if (!sorted) spans.sort((a, b) => this.spanStart[a] - this.spanStart[b] || this.spanEnd[a] - this.spanEnd[b])
     const start = new Float64Array(length)
     const end = new Float64Array(length)
+    const width = new Float32Array(length)
     let last = Number.NEGATIVE_INFINITY
     for (let k = 0; k < length; k++) {
       start[k] = this.spanStart[spans[k]]
+      width[k] = this.spanEnd[spans[k]] - start[k]
       // Ends ascend too, or binary search would miss.
       end[k] = last = Math.max(last, this.spanEnd[spans[k]])
     }
-    return { resolution: 0, length, start, end, span: spans, joined: new Uint32Array(length).fill(1) }
+    return { resolution: 0, length, start, end, span: spans, width, joined: new Uint32Array(length).fill(1) }
   }
 
   /** The coarsest level not coarser than a pixel; made when it is first asked for. */
@@ -246,16 +244,15 @@ export class Timeline {
     const start = new Float64Array(from.length)
     const end = new Float64Array(start.length)
     const span = new Uint32Array(start.length)
+    const width = new Float32Array(start.length)
     const joined = new Uint32Array(start.length)
     let out = -1
-    let most = 0
     for (let k = 0; k < from.length; k++) {
       if (out >= 0 && from.end[k] - start[out] < resolution) {
         end[out] = from.end[k]
         joined[out] += from.joined[k]
-        const width = this.#width(from.span[k])
-        if (width > most) {
-          most = width
+        if (from.width[k] > width[out]) {
+          width[out] = from.width[k]
           span[out] = from.span[k]
         }
         continue
@@ -264,8 +261,8 @@ export class Timeline {
       start[out] = from.start[k]
       end[out] = from.end[k]
       span[out] = from.span[k]
+      width[out] = from.width[k]
       joined[out] = from.joined[k]
-      most = this.#width(from.span[k])
     }
     const length = out + 1
     return {
@@ -274,6 +271,7 @@ export class Timeline {
       start: start.slice(0, length),
       end: end.slice(0, length),
       span: span.slice(0, length),
+      width: width.slice(0, length),
       joined: joined.slice(0, length),
     }
   }

@@ -8,6 +8,8 @@ import { fillOf, palette } from './palette.ts'
 
 const HANDLE = 10
 const ROWS_MAX = 64
+/** While the trace grows its picture is painted anew no more often: what is new in between is a pixel or two. */
+const REPAINT_MS = 250
 
 type Grip = 'move' | 'left' | 'right' | 'new'
 
@@ -17,13 +19,19 @@ class MiniMap {
   readonly #boxes = new Boxes()
   readonly #stop: (() => void)[] = []
   #appearance: Appearance
-  #picture: HTMLCanvasElement | undefined
+  readonly #context: CanvasRenderingContext2D
+  readonly #picture = document.createElement('canvas')
+  readonly #pictureContext: CanvasRenderingContext2D
   #pictureOf: readonly unknown[] = []
+  #paintedMs = Number.NEGATIVE_INFINITY
   #frame = 0
+  #later: ReturnType<typeof setTimeout> | undefined
   #grip: { readonly grip: Grip; readonly at: number; readonly from: number; readonly to: number } | undefined
 
   constructor(canvas: HTMLCanvasElement, desk: TraceDesk, appearance: Appearance) {
     this.#canvas = canvas
+    this.#context = canvas.getContext('2d', { alpha: false })!
+    this.#pictureContext = this.#picture.getContext('2d', { alpha: false })!
     this.#desk = desk
     this.#appearance = appearance
     const observer = new ResizeObserver(() => this.#dirty())
@@ -53,6 +61,7 @@ class MiniMap {
 
   dispose(): void {
     cancelAnimationFrame(this.#frame)
+    clearTimeout(this.#later)
     for (const stop of this.#stop) stop()
   }
 
@@ -113,10 +122,8 @@ class MiniMap {
     const scene = this.#desk.scene()
     const ratio = devicePixelRatio || 1
     if (width === 0) return
-    this.#canvas.width = Math.round(width * ratio)
-    this.#canvas.height = Math.round(height * ratio)
-    const c = this.#canvas.getContext('2d', { alpha: false })
-    if (!c) return
+    resize(this.#canvas, Math.round(width * ratio), Math.round(height * ratio))
+    const c = this.#context
     const colours = palette(this.#appearance)
     c.setTransform(ratio, 0, 0, ratio, 0, 0)
     c.fillStyle = colours.band
@@ -124,8 +131,8 @@ class MiniMap {
     if (!scene) return
     const { start, end } = this.#bounds()
     const key = [scene, width, height, ratio, start, end, this.#appearance]
-    if (!this.#picture || key.some((part, index) => part !== this.#pictureOf[index])) {
-      this.#picture = this.#paint(scene, width, height, start, end)
+    if (key.some((part, index) => part !== this.#pictureOf[index]) && this.#mayPaint()) {
+      this.#paint(scene, width, height, start, end)
       this.#pictureOf = key
     }
     c.drawImage(this.#picture, 0, 0, width, height)
@@ -145,14 +152,27 @@ class MiniMap {
     for (const x of [left, right]) c.fillRect(x - 3, height / 2 - 7, 6, 14)
   }
 
+  /** Not yet: then this is called again in time. */
+  #mayPaint(): boolean {
+    const { shown } = this.#desk.view
+    const now = performance.now()
+    const dueMs = shown?.live ? this.#paintedMs + REPAINT_MS : now
+    clearTimeout(this.#later)
+    if (now >= dueMs) {
+      this.#paintedMs = now
+      return true
+    }
+    this.#later = setTimeout(() => this.#dirty(), dueMs - now)
+    return false
+  }
+
   /** Depths grow upwards, all lanes on one ground: the busy ones are what is looked for. */
-  #paint(scene: Scene, width: number, height: number, start: number, end: number): HTMLCanvasElement {
-    const picture = document.createElement('canvas')
-    picture.width = width
-    picture.height = height
-    const c = picture.getContext('2d')
-    if (!c) return picture
+  #paint(scene: Scene, width: number, height: number, start: number, end: number): void {
+    resize(this.#picture, width, height)
+    const c = this.#pictureContext
     const colours = palette(this.#appearance)
+    c.fillStyle = colours.band
+    c.fillRect(0, 0, width, height)
     const rows = scene.rows.filter(({ kind, lane }) => kind === 'boxes' && scene.trace.lanes[lane]?.kind !== 'idle')
     const shown = Math.min(rows.length, ROWS_MAX)
     const each = height / Math.max(8, shown)
@@ -168,8 +188,14 @@ class MiniMap {
         c.fillRect(x, y, Math.max(1, (this.#boxes.end[k]! - this.#boxes.start[k]!) / pixel), Math.max(1, each))
       }
     }
-    return picture
   }
+}
+
+/** Only where it changes: setting a size makes the browser allocate and clear. */
+const resize = (canvas: HTMLCanvasElement, width: number, height: number): void => {
+  if (canvas.width === width && canvas.height === height) return
+  canvas.width = width
+  canvas.height = height
 }
 
 export const MiniMapCanvas = ({ appearance }: { readonly appearance: Appearance }) => {
