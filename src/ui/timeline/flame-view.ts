@@ -10,7 +10,7 @@ import { Boxes, type Scene } from '../../stores/scene.ts'
 import type { TraceDesk } from '../../stores/trace-store.ts'
 import { onAxis } from '../../trace/clock.ts'
 import { spanName } from '../../trace/make-trace.ts'
-import { NO_FUNCTION } from '../../trace/trace.ts'
+import { NO_FUNCTION, type Trace } from '../../trace/trace.ts'
 import type { Appearance } from '../terminal-theme.ts'
 import { fillOf, type Palette, palette } from './palette.ts'
 import { amount, ticks } from './ruler.ts'
@@ -76,6 +76,8 @@ export class FlameView {
   #lastScene: Scene | undefined
   #lastSelected = -1
   #idlePattern: CanvasPattern | null = null
+  #fills: { readonly trace: Trace; readonly colours: Palette; readonly byFunction: readonly string[] } | undefined
+  #hues: readonly string[] = []
 
   constructor(canvas: HTMLCanvasElement, options: FlameOptions) {
     this.#canvas = canvas
@@ -111,6 +113,7 @@ export class FlameView {
   setAppearance(appearance: Appearance): void {
     this.#colours = palette(appearance)
     this.#idlePattern = null
+    this.#hues = []
     this.dirty()
   }
 
@@ -548,6 +551,9 @@ export class FlameView {
     scene.query(row, from, to, perPixel, boxes)
     const isIdle = trace.lanes[lane]?.kind === 'idle'
     const inner = height - 1
+    const fills = this.#fillsOf(trace)
+    const idleFill = isIdle ? this.#hatch() : ''
+    c.font = FONT
     for (let k = 0; k < boxes.length; k++) {
       const box = boxes.span[k]!
       const left = Math.max(-2, (boxes.start[k]! - from) / perPixel)
@@ -555,9 +561,9 @@ export class FlameView {
       const width = right - left
       const func = scene.funcOf(box)
       const isHit = found?.functions.has(func) ?? false
-      c.globalAlpha = found && !isHit ? 0.35 : 1
+      if (found) c.globalAlpha = isHit ? 1 : 0.35
       const drawn = Math.max(1, width > 3 ? width - 1 : width)
-      c.fillStyle = isIdle ? this.#hatch() : fillOf(trace, func, colours)
+      c.fillStyle = isIdle ? idleFill : (fills[func] ?? colours.idle)
       c.fillRect(left, y, drawn, inner)
       // Many drawn as one: thinner below, so that it does not pass for a call.
       if (boxes.joined[k]! > 1 && width >= 2) {
@@ -565,12 +571,11 @@ export class FlameView {
         c.fillRect(left, y + inner - 4, drawn, 2)
       }
       if (width >= TEXT_MIN && boxes.joined[k]! === 1) {
-        c.font = FONT
         c.fillStyle = isIdle ? colours.muted : colours.onFill
         const start = Math.max(left, 0) + 5
         this.#cut(spanName(trace, func), start, y + inner / 2 + 0.5, Math.min(right, this.#width) - start - 4)
       }
-      c.globalAlpha = 1
+      if (found) c.globalAlpha = 1
       if (isHit) this.#drawHit(left, y, drawn, inner)
       if (box === selected && boxes.joined[k]! === 1) this.#outline(left, y, Math.max(3, drawn), inner)
       else if (func === chosenFunc && func !== NO_FUNCTION && selected >= 0 && width >= 2) {
@@ -588,6 +593,17 @@ export class FlameView {
       const width = this.#x(scene.endOf(selected)) - left
       if (width < 2 && left > -4 && left < this.#width + 4) this.#outline(left - 2, y, 5, inner)
     }
+  }
+
+  /** Colours by function. */
+  #fillsOf(trace: Trace): readonly string[] {
+    if (this.#fills?.trace !== trace || this.#fills.colours !== this.#colours)
+      this.#fills = {
+        trace,
+        colours: this.#colours,
+        byFunction: Array.from(trace.functions.names, (_, func) => fillOf(trace, func, this.#colours)),
+      }
+    return this.#fills.byFunction
   }
 
   /** A found span: framed, with a wedge on its head; not by colour alone. */
@@ -638,18 +654,27 @@ export class FlameView {
     }
     if (top === RULER) return
     const { axis } = this.#desk.view
-    const style = getComputedStyle(this.#canvas)
+    const hues = this.#stageHues()
     for (const [index, stage] of scene.trace.stages.entries()) {
       const left = Math.max(0, this.#x(onAxis(scene.trace.clock, axis, stage.start)))
       const right = Math.min(this.#width, this.#x(onAxis(scene.trace.clock, axis, stage.end)))
       if (right <= 0 || left >= this.#width) continue
-      c.fillStyle = style.getPropertyValue(`--hue-${index % STAGE_HUES}`) || colours.other
+      c.fillStyle = hues[index % STAGE_HUES] || colours.other
       c.fillRect(left, RULER, Math.max(1, right - left - 1), STAGES - 3)
       if (right - left < 34) continue
       c.fillStyle = '#121316'
       c.font = FONT_BOLD
       this.#cut(stage.name, left + 6, RULER + (STAGES - 3) / 2 + 0.5, right - left - 10)
     }
+  }
+
+  /** The strip's colours are the page's: asked for once, for that makes the browser settle all styles. */
+  #stageHues(): readonly string[] {
+    if (this.#hues.length === 0) {
+      const style = getComputedStyle(this.#canvas)
+      this.#hues = Array.from({ length: STAGE_HUES }, (_, index) => style.getPropertyValue(`--hue-${index}`))
+    }
+    return this.#hues
   }
 
   #drawMoments(scene: Scene, top: number): void {
