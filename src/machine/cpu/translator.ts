@@ -72,7 +72,7 @@ export interface TranslatorPolicy {
   /** Translates whatever a slice begins with, for tests. */
   readonly eager?: boolean
 }
-export const POLICY: TranslatorPolicy = { period: 8192, looks: 24 }
+export const POLICY: TranslatorPolicy = { period: 8192, looks: 40 }
 export const EAGER: TranslatorPolicy = { period: 0x7fffffff, looks: 1, eager: true }
 
 /** Regions that live at once; the oldest give way. */
