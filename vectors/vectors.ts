@@ -1,13 +1,15 @@
 /**
- * npm run vectors -- [--minutes N] [--seed N] [--only MNEMONIC] [--cases N] [--sequences | --objdump | --lengths | --commit]
+ * npm run vectors -- [--minutes N] [--seed N] [--only MNEMONIC] [--cases N] [--translated N] [--sequences | --objdump | --lengths | --commit]
  *
- * Runs cases on this machine's processor and on the engine, and prints what differs. Seeds are fresh until the time is
+ * Runs cases on this machine's processor and on both engines, and prints what differs: on the interpreter all, on the
+ * translator one in --translated N (25; 1: all, 0: none), since compiling takes a millisecond a case. Seeds are fresh until the time is
  * over, unless one is given. --commit writes vectors/data/ anew instead, with the committed seed. README.md says more.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { brotliCompressSync } from 'node:zlib'
+import { EAGER } from '../src/machine/cpu/translator.ts'
 import {
   CASE_FLAGS,
   CASE_FX,
@@ -100,6 +102,7 @@ const { values } = parseArgs({
     objdump: { type: 'boolean' },
     lengths: { type: 'boolean' },
     sequences: { type: 'boolean' },
+    translated: { type: 'string', default: '25' },
   },
 })
 const wanted = (p: Plan): boolean =>
@@ -108,13 +111,35 @@ const wanted = (p: Plan): boolean =>
   p.descriptor.text === values.only
 const all = (values.sequences === true ? sequencePlans() : [...plans(), ...sequencePlans()]).filter(wanted)
 const c = new Case()
-const engine = new Engine()
+const interpreter = new Engine()
+const translator = new Engine(EAGER)
+const translatedOf = Number(values.translated)
 let cases = 0
+let translated = 0
 let mismatches = 0
 let engineMs = 0
 let nativeMs = 0
 const known = new Map<string, number>()
 const shown = new Map<string, number>()
+
+const compare = (m: Made, engine: Engine, record: Uint8Array, native: Uint8Array): void => {
+  const lines = check(engine, record, native, m.undefined)
+  if (lines === undefined) return
+  const deviation = deviationOf(m.plan, lines)
+  if (deviation !== undefined) {
+    known.set(deviation.id, (known.get(deviation.id) ?? 0) + 1)
+    return
+  }
+  mismatches++
+  const key = planKey(m.plan)
+  const times = (shown.get(key) ?? 0) + 1
+  shown.set(key, times)
+  if (times > 2) return
+  const where = engine === translator ? ', translated' : ''
+  console.log(
+    `${m.plan.descriptor.text} (${m.plan.bits}-bit${where}) #${m.index} [${codeOf(record)}]\n    ${lines.join('\n    ')}`,
+  )
+}
 
 const runBatch = (batch: Batch, made: readonly Made[], keep?: (i: number, native: Uint8Array) => void): void => {
   let t = performance.now()
@@ -126,31 +151,20 @@ const runBatch = (batch: Batch, made: readonly Made[], keep?: (i: number, native
     m.generator.ea = m.ea
     withoutAmdMask(m.generator, native)
     if (native[OUTCOME_VECTOR] === VECTOR_TIMEOUT) throw new Error(`the case does not end: ${codeOf(batch.at(i))}`)
-    const lines = check(engine, batch.at(i), native, m.undefined)
     cases++
     keep?.(i, native)
-    if (lines === undefined) return
-    const deviation = deviationOf(m.plan, lines)
-    if (deviation !== undefined) {
-      known.set(deviation.id, (known.get(deviation.id) ?? 0) + 1)
-      return
-    }
-    mismatches++
-    const key = planKey(m.plan)
-    const times = (shown.get(key) ?? 0) + 1
-    shown.set(key, times)
-    if (times <= 2)
-      console.log(
-        `${m.plan.descriptor.text} (${m.plan.bits}-bit) #${m.index} [${codeOf(batch.at(i))}]\n    ${lines.join('\n    ')}`,
-      )
+    compare(m, interpreter, batch.at(i), native)
+    if (translatedOf === 0 || cases % translatedOf !== 0) return
+    translated++
+    compare(m, translator, batch.at(i), native)
   })
   engineMs += performance.now() - t
 }
 
 const summary = (): void => {
   console.log(
-    `${cases} cases, ${mismatches} mismatches; ${((cases / nativeMs) * 1000).toFixed(0)} cases/s on the processor, ` +
-      `${((cases / engineMs) * 1000).toFixed(0)} on the engine`,
+    `${cases} cases, ${translated} of them translated too, ${mismatches} mismatches; ${((cases / nativeMs) * 1000).toFixed(0)} cases/s on the processor, ` +
+      `${((cases / engineMs) * 1000).toFixed(0)} on the engines`,
   )
   for (const [id, n] of known) console.log(`  known deviation ${id}: ${n}`)
   for (const [key, n] of [...shown].sort((a, b) => b[1] - a[1]).slice(0, 40)) console.log(`  ${n} ${key}`)
