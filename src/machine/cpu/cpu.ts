@@ -429,7 +429,7 @@ export class Cpu implements CpuCore, LinearMemory {
       else if (this.#inhibitUntil > this.#retired && this.interrupts.pending())
         n = Math.min(n, this.#inhibitUntil - this.#retired)
       this.#slice(n, stepping)
-      if (this.#atRecord && this.#mode === CodeMode.Bits64)
+      if (this.#atRecord && this.#mode !== CodeMode.Bits16)
         this.#translator?.look(this.state.get32(RECORD), this.state.get32(RECORD_PAGE))
     }
     return this.#retired - start
@@ -506,7 +506,7 @@ export class Cpu implements CpuCore, LinearMemory {
         }
       }
     }
-    if (this.#translator?.isEager === true && this.#mode === CodeMode.Bits64) this.#translateHere(this.#translator)
+    if (this.#translator?.isEager === true && this.#mode !== CodeMode.Bits16) this.#translateHere(this.#translator)
     s.set32(BUDGET, n)
     this.#granted = n
     if (this.#around.traced) s.set64(TRACE_END, BigInt(this.#retired + n))

@@ -1,7 +1,7 @@
 /**
  * The translator: hot code becomes WebAssembly functions of its own, made of the same meanings as the interpreter.
  *
- * A region is a set of basic blocks of one code page, in 64-bit mode. Its function is a handler like any other: it takes
+ * A region is a set of basic blocks of one code page, not in 16-bit mode. Its function is a handler like any other: it takes
  * a record and answers with the next one, so the dispatch loop calls it without knowing. The first record of each block
  * has the region's op in place of its own, and the block's number in REC_OP3, which only Cross uses otherwise.
  *
@@ -43,9 +43,11 @@ import {
   FLAGS_AUX,
   FLAGS_CC,
   FLAGS_RES,
+  FS,
   RECORD,
   REGION_RESUME,
   REGION_STALE,
+  SCRATCH,
   SLOT_EA,
   SLOT_PAGE,
   SLOT_SEGMENT_BASE,
@@ -99,8 +101,8 @@ interface Instruction {
   /** What the record said before any region. */
   readonly op: number
   readonly handler: Handler
-  /** Its address takes a prefix handler's computation. */
-  readonly prefixed: boolean
+  /** The prefix handler that computes its address, if it takes one. */
+  readonly prefix: typeof Op.Address64 | typeof Op.AddressLegacy | undefined
 }
 
 interface Block {
@@ -160,7 +162,7 @@ export class Translator {
     return region.blocks[this.#around.view.getUint16(record + REC_OP3, true)]?.instructions[0]?.op ?? op
   }
 
-  /** Execution in 64-bit mode stands at `record`, of the page whose records begin at `records`. */
+  /** Execution stands at `record`, of the page whose records begin at `records`. */
   look(record: number, records: number): void {
     const window = record >>> WINDOW_SHIFT
     const looks = (this.#looks.get(window) ?? 0) + 1
@@ -307,10 +309,10 @@ export class Translator {
     const { view, handlers } = this.#around
     const record = records + offset * RECORD_BYTES
     const op = this.original(record)
-    const prefixed = op === Op.Address64
-    const handler = handlers[(prefixed ? view.getUint16(record + REC_OP2, true) : op) - Op.First]
-    if (handler === undefined || (!prefixed && op < Op.First)) return undefined
-    return { record, offset, length: view.getUint8(record + REC_LENGTH), op, handler, prefixed }
+    const prefix = op === Op.Address64 || op === Op.AddressLegacy ? op : undefined
+    const handler = handlers[(prefix === undefined ? op : view.getUint16(record + REC_OP2, true)) - Op.First]
+    if (handler === undefined) return undefined
+    return { record, offset, length: view.getUint8(record + REC_LENGTH), op, handler, prefix }
   }
 
   #targetOf({ handler, record, offset }: Instruction): number | undefined {
@@ -327,6 +329,8 @@ export class Translator {
 
 const instructionsOf = (blocks: readonly Block[]): number =>
   blocks.reduce((sum, block) => sum + block.instructions.length, 0)
+
+const segmentBase = (segment: number): I64 => state.load64(SLOT_SEGMENT_BASE + segment * 8)
 
 const overlaps = ({ ranges }: Region, offset: number, length: number): boolean =>
   ranges.some((range) => offset < range.end && offset + length > range.first)
@@ -604,7 +608,7 @@ class RegionWriter {
       this.#leaveTo(this.#record, remaining())
     }
     const int = (at: number): number => this.#view.getInt32(record + at, true)
-    const byte = (at: number): number => this.#view.getUint8(record + at)
+    const byte = (at: number): number => this.#byte(record, at)
     const onPage = (at: number): I64 => i64.add(this.#page, k(at))
     const target = offset + int(REC_IMM) / RECORD_BYTES
     const embedding: Embedding = {
@@ -682,8 +686,9 @@ class RegionWriter {
         throw new Error('invariant broken: a repeated instruction is not translated')
       },
     }
-    if (instruction.prefixed) this.#computeAddress(record)
     const b = new Builder(embedding, this.#functions, handler.bits, handler.long)
+    if (instruction.prefix === Op.Address64) this.#computeAddress(record)
+    if (instruction.prefix === Op.AddressLegacy) this.#computeLegacyAddress(record, b)
     emitHandler(b, handler)
     if (b.branched) return
     if (isLast) goTo(offset + length)
@@ -695,17 +700,28 @@ class RegionWriter {
 
   /** What the prefix handler Op.Address64 does. */
   #computeAddress(record: number): void {
-    const byte = (at: number): number => this.#view.getUint8(record + at)
-    const sum = this.#sum(
-      byte(REC_XBASE),
-      byte(REC_XINDEX),
-      byte(REC_XSCALE),
-      this.#view.getInt32(record + REC_XDISP, true),
-    )
-    const offset = byte(REC_WIDTH) === 32 ? i64.and(sum, k(0xffffffff)) : sum
-    const segment = byte(REC_SEGMENT)
-    const based = segment >= 4 ? i64.add(offset, state.load64(SLOT_SEGMENT_BASE + segment * 8)) : offset
-    this.#f.set(this.#ea, based)
+    const sum = this.#prefixSum(record)
+    const offset = this.#byte(record, REC_WIDTH) === 32 ? i64.and(sum, k(0xffffffff)) : sum
+    const segment = this.#byte(record, REC_SEGMENT)
+    this.#f.set(this.#ea, segment >= FS ? i64.add(offset, segmentBase(segment)) : offset)
+  }
+  /** What the prefix handler Op.AddressLegacy does. */
+  #computeLegacyAddress(record: number, b: Builder): void {
+    const mask = this.#byte(record, REC_WIDTH) === 16 ? 0xffff : 0xffffffff
+    const offset = b.let(i64.and(this.#prefixSum(record), k(mask)))
+    const segment = this.#byte(record, REC_SEGMENT)
+    this.#f.if(i32.eqz(b.isFlat(i32.const(segment))), () => {
+      this.#f.emit(state.store64(SCRATCH, offset))
+      b.host('checkSegment')
+    })
+    this.#f.set(this.#ea, i64.and(i64.add(offset, segmentBase(segment)), k(0xffffffff)))
+  }
+  #prefixSum(record: number): I64 {
+    const byte = (at: number): number => this.#byte(record, at)
+    return this.#sum(byte(REC_XBASE), byte(REC_XINDEX), byte(REC_XSCALE), this.#view.getInt32(record + REC_XDISP, true))
+  }
+  #byte(record: number, at: number): number {
+    return this.#view.getUint8(record + at)
   }
 
   #leaveTo(result: I32, left: I32): void {
