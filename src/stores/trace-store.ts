@@ -65,6 +65,9 @@ export interface TraceView {
 
 const RUNS_MAX = 6
 const FULL_EVERY_MS = 1000
+/** What is made ahead for a whole trace on a wide screen, in steps that no frame waits for. */
+const SCREEN_PIXELS = 2048
+const STEP_MS = 8
 /** The narrowest range: 20 ns or 20 instructions. */
 const RANGE_MIN = 20
 /** A trace of fewer spans needs less room in a link; shorter links survive more chat programs. */
@@ -217,9 +220,10 @@ export class TraceDesk {
   /** Everything at once would be a long task: rows, colours and the picture each have their own. */
   async #takeFull(run: Run): Promise<void> {
     await nextTask()
-    timelineOf(run.trace, 'guest')
+    const timeline = timelineOf(run.trace, 'guest')
     await nextTask()
     subsystemsOf(run.trace)
+    await unhurried(timeline.prepare((timeline.end - timeline.start) / SCREEN_PIXELS))
     await nextTask()
     // Another boot has begun meanwhile.
     if (this.#live?.id !== run.id) return
@@ -583,6 +587,16 @@ export class TraceDesk {
         ...(selected >= 0 && { selected }),
       },
     })
+  }
+}
+
+/** Lets other tasks in between steps. */
+const unhurried = async (steps: Iterable<void>): Promise<void> => {
+  let since = performance.now()
+  for (const _ of steps) {
+    if (performance.now() - since < STEP_MS) continue
+    await nextTask()
+    since = performance.now()
   }
 }
 

@@ -47,6 +47,16 @@ test('neighbours too narrow to see are one box that knows how many', () => {
   expect(show(timeline, 1, 0, 36, 4)).toEqual(['alloc 2-7', 'alloc 8-16', 'free 17-21', 'configure 26-36'])
 })
 
+test('what is prepared shows the same as what is not', () => {
+  const trace = syntheticTrace(20_000)
+  const prepared = new Timeline(trace)
+  for (const _ of prepared.prepare(trace.end / 1000));
+  const plain = new Timeline(trace)
+  for (let row = 0; row < plain.rows.length; row++)
+    for (const pixel of [trace.end / 1000, trace.end / 10_000])
+      expect(show(prepared, row, 0, trace.end, pixel)).toEqual(show(plain, row, 0, trace.end, pixel))
+})
+
 test('hit, neighbours, parent and child', () => {
   const trace = drawn()
   const timeline = new Timeline(trace)

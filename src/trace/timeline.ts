@@ -151,6 +151,14 @@ export class Timeline {
     }
   }
 
+  /** Makes what queries at `pixel` or narrower need, row by row: the first frame is no long one then. */
+  *prepare(pixel: number): Generator<void, void> {
+    for (let row = 0; row < this.rows.length; row++) {
+      this.#level(row, pixel)
+      yield
+    }
+  }
+
   /** The span of a row at a time, or -1. With a `slack`, the nearest within it: fingers and one-pixel spans. */
   hit(row: number, time: number, slack = 0): number {
     const level = this.#levels[row]?.[0]

@@ -2,9 +2,9 @@
  * The trace worker's part of one machine: call events become spans here, and the page gets what it can draw. While the
  * boot grows, that is spans wide enough to be seen at its live scale, a few times a second; when it is over, everything.
  *
- * Where cores are few, spans made at once would slow the boot that they tell of: there an eager session made NetBSD's
- * boot 1.6 times as long on two cores, most of it JavaScript being compiled. A session that is not eager makes the spans of a boot's beginning
- * in a small share of the time, and the rest when the machine sleeps, the ring fills up or the boot is over.
+ * Where cores are few, making spans at once slows the boot that they tell of: on two, NetBSD's took 1.6 times as long. A
+ * session that is not eager makes the spans of a boot's beginning in a small share of the time, and the rest when the
+ * machine sleeps, the ring fills up or the boot is over.
  */
 import { SpanBuilder } from '../trace/span-builder.ts'
 import { SpanColumns, type SpanTable, type StackTable, type Trace } from '../trace/trace.ts'
@@ -16,6 +16,8 @@ const SPANS_MAX = 200_000
 /** Share of this thread's time that live updates may take: a machine waits when its events are not read. */
 const LIVE_SHARE = 0.1
 const LIVE_MS = 100
+/** Drawing them costs the page more than making them does: where cores are few, fewer of them. */
+const LIVE_THRIFTY_MS = 250
 /** Where less than this is new (a guest idles), once a second will do. */
 const LIVE_EVENTS = 2000
 const LIVE_IDLE_MS = 1000
@@ -215,7 +217,7 @@ export class TraceSession {
     recording.names = trace.functions.length
     this.#post(update, buffersOf(update.trace))
     const after = this.#nowMs()
-    this.#dueMs = after + Math.max(LIVE_MS, (after - before) / LIVE_SHARE)
+    this.#dueMs = after + Math.max(this.#eager ? LIVE_MS : LIVE_THRIFTY_MS, (after - before) / LIVE_SHARE)
     this.#idleDueMs = Math.max(this.#dueMs, after + LIVE_IDLE_MS)
   }
 
