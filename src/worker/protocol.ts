@@ -211,6 +211,8 @@ export interface TracedSlice {
   readonly to: number
   readonly notes: readonly TraceNote[]
   readonly clock: ClockSample | undefined
+  /** The machine sleeps after it. */
+  readonly sleeps: boolean
 }
 
 export type MachineToTrace =

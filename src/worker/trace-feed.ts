@@ -76,7 +76,7 @@ export class TraceFeed {
   /** From the machine's ring, in the middle of a slice or at its end. */
   events(bytes: Uint8Array): void {
     if (!this.#isOn) return
-    const outcome = this.#ring.write(bytes, () => this.#send({ to: this.#ring.written, notes: [], clock: undefined }))
+    const outcome = this.#ring.write(bytes, () => this.#pressed())
     if (outcome === 'taken') return
     this.#isOn = false
     if (outcome === 'abandoned') this.#onLost(notTaken)
@@ -105,6 +105,7 @@ export class TraceFeed {
       to: this.#ring.written,
       notes: this.#notes,
       clock: { instructions, guestNs, wallNs: wallMs * 1e6 },
+      sleeps: isIdle,
     })
     this.#notes = []
     if (guestNs > RECORD_NS) this.finish()
@@ -129,8 +130,14 @@ export class TraceFeed {
     this.#post({ type: 'end' })
   }
 
-  #send(...more: TracedSlice[]): void {
-    const slices = [...this.#slices, ...more]
+  /** In the middle of a slice: the ring is full. */
+  #pressed(): void {
+    this.#slices.push({ to: this.#ring.written, notes: [], clock: undefined, sleeps: false })
+    this.#send()
+  }
+
+  #send(): void {
+    const slices = this.#slices
     this.#slices = []
     this.#posted = this.#ring.written
     if (slices.length > 0) this.#post({ type: 'slices', slices })

@@ -25,8 +25,10 @@ const LIVE_IDLE_MS = 1000
 const THRIFTY_SHARE = 0.08
 /** Where more of the ring than this waits to be read, thrift ends. */
 const HIGH_WATER = 0.75
-/** The machine says nothing for so long: it sleeps, and there is time. */
-const QUIET_MS = 25
+/** A machine that said it sleeps has said nothing since: there is time. */
+const ASLEEP_MS = 25
+/** One that did not say so may only be short of time itself; so long, and it is held up by something else. */
+const SILENT_MS = 500
 /** One go at what was put off. */
 const CATCH_UP_MS = 10
 /** A live update's spans; more are thinned by length. */
@@ -119,7 +121,8 @@ export class TraceSession {
 
   /** When to call `catchUp`, in milliseconds, unless a message comes before; undefined: there is nothing to do. */
   get quietMs(): number | undefined {
-    return this.#waiting.length > 0 ? QUIET_MS : undefined
+    const last = this.#waiting.at(-1)
+    return last && (last.sleeps ? ASLEEP_MS : SILENT_MS)
   }
 
   take(message: MachineToTrace): void {

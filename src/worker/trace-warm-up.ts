@@ -170,7 +170,10 @@ export function* warmUp(): Generator<void, void> {
       nowMs += 1000
       wallNs += instructions * (1 + slice)
       const clock = { instructions, guestNs: instructions + 10, wallNs }
-      take({ type: 'slices', slices: [{ to: ring.written, notes: madeUpNotes(before, instructions), clock }] })
+      take({
+        type: 'slices',
+        slices: [{ to: ring.written, notes: madeUpNotes(before, instructions), clock, sleeps: false }],
+      })
       yield
     }
     take({ type: 'end' })
