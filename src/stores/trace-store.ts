@@ -190,6 +190,8 @@ export class TraceDesk {
     const { shown } = this.view
     if (!this.#live || this.#live.isOver) return
     this.#live.isOver = true
+    this.#then = undefined
+    this.#pendingComparison = undefined
     this.store.setState({ problem: what, ...(shown?.live && { shown: { ...shown, live: false } }) })
   }
 
