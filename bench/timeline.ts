@@ -24,14 +24,13 @@ interface Turn {
   readonly dy: number
   readonly ctrl: boolean
 }
-const WAYS: readonly { readonly name: string; readonly turns: readonly Turn[] }[] = [
+const ABOUT: readonly Turn[] = [-1, -1, 1, 1].map((way) => ({ dx: 0, dy: 8 * way, ctrl: true }))
+const WAYS: readonly { readonly name: string; readonly turns: readonly Turn[]; readonly search?: string }[] = [
   { name: 'zooming in', turns: [{ dx: 0, dy: -8, ctrl: true }] },
   { name: 'panning, close', turns: [{ dx: 40, dy: 0, ctrl: false }] },
   { name: 'zooming out', turns: [{ dx: 0, dy: 8, ctrl: true }] },
-  {
-    name: 'zooming about, far out',
-    turns: [-1, -1, 1, 1].map((way) => ({ dx: 0, dy: 8 * way, ctrl: true })),
-  },
+  { name: 'zooming about, far out', turns: ABOUT },
+  { name: 'the same, names marked', turns: ABOUT, search: 'uvm' },
 ]
 
 interface Frames {
@@ -117,7 +116,8 @@ export const timelineBench = async (): Promise<{ text: string; figures: Timeline
           () => (window as unknown as TracedWindow).playground.trace() ?? { spans: 0, lanes: [] },
         )
         const ways: TimelineFigures['ways'][number][] = []
-        for (const { name, turns } of WAYS) {
+        for (const { name, turns, search } of WAYS) {
+          if (search !== undefined) await page.getByLabel('Search functions').fill(search)
           const { draws, intervals } = await page.evaluate(turnWheel, { turns, count: FRAMES })
           ways.push({
             name,
