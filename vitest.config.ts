@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    include: ['{src,guest,userland,scripts,tools,vectors,system-tests}/**/*.test.{ts,tsx}'],
+    include: ['{src,guest,userland,scripts,tools,vectors,system-tests,fuzz}/**/*.test.{ts,tsx}'],
     testTimeout: 60_000,
   },
 })

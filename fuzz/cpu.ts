@@ -1,23 +1,25 @@
 /**
  * Random code from random states in every mode, on a CPU with RAM, interrupt controllers and nothing else. What must
- * hold: nothing is thrown but by a broken invariant, a run of n instructions ends, and no byte outside the state, the
- * caches and RAM changes.
+ * hold: nothing is thrown but by a broken invariant, a run of n instructions ends, and nothing is written that is not
+ * the guest's (guards.ts).
  */
+
 import type { Cpu } from '../src/machine/cpu/cpu.ts'
-import { FCW, FPR, FTW, MXCSR, SLOT_FS_BASE, SLOT_GS_BASE, STATE, XMM } from '../src/machine/cpu/state.ts'
+import { FCW, FPR, FTW, MXCSR, SLOT_FS_BASE, SLOT_GS_BASE, XMM } from '../src/machine/cpu/state.ts'
+import { EAGER } from '../src/machine/cpu/translator.ts'
 import type { GuestRam } from '../src/machine/ram.ts'
-import { bareCpu, RAM_OFFSET } from './bare-cpu.ts'
-import { CASE_LENGTH, Case, PATCH_HEADER } from './case.ts'
-import { plans } from './corpus.ts'
-import { Generator } from './generate.ts'
-import { Random } from './random.ts'
+import { bareCpu, RAM_OFFSET } from '../vectors/bare-cpu.ts'
+import { CASE_LENGTH, Case, PATCH_HEADER } from '../vectors/case.ts'
+import { plans } from '../vectors/corpus.ts'
+import { Generator } from '../vectors/generate.ts'
+import { Random } from '../vectors/random.ts'
+import type { Family } from './family.ts'
+import { GUARD_BYTES, Guards } from './guards.ts'
 
 const RAM_BYTES = 4 << 20
-/** Beyond RAM, and below the state: never written. */
-const GUARD_BYTES = 0x10000
-const GUARD = 0xa5
+const INSTRUCTIONS = 20_000
 
-export const MODES = ['flat', 'real', 'segmented', 'paged', 'pae', 'long', 'user', 'compatibility'] as const
+const MODES = ['flat', 'real', 'segmented', 'paged', 'pae', 'long', 'user', 'compatibility'] as const
 
 const PML4 = 0x10000
 const PDPT = 0x11000
@@ -31,36 +33,51 @@ const BOOT = 0x1c000
 const CODE = 0x40000
 const CODE_BYTES = 0x4000
 
-export class Fuzzer {
+interface FuzzedCpu {
   readonly cpu: Cpu
   readonly ram: GuestRam
-  readonly #memory: Uint8Array
-  readonly #words: Uint32Array
+  readonly guards: Guards
+  readonly words: Uint32Array
+}
+
+export class CpuFuzzer implements Family {
+  readonly #machines: readonly FuzzedCpu[]
+  #ram!: GuestRam
+  #words!: Uint32Array
   readonly #c = new Case()
   readonly #plans = plans()
+  readonly #modes = new Map<string, number>()
   instructions = 0
-  /** Instructions by mode. */
-  readonly modes = new Map<string, number>()
   shutdowns = 0
 
   constructor() {
-    const { cpu, ram, buffer } = bareCpu(RAM_BYTES, GUARD_BYTES, () => {})
-    this.cpu = cpu
-    this.ram = ram
-    this.#memory = new Uint8Array(buffer)
-    this.#memory.fill(GUARD, RAM_OFFSET + RAM_BYTES)
-    this.#memory.fill(GUARD, 0, STATE)
-    this.#words = new Uint32Array(buffer, RAM_OFFSET, RAM_BYTES / 4)
+    this.#machines = [undefined, EAGER].map((translate) => {
+      const { cpu, ram, buffer } = bareCpu(RAM_BYTES, GUARD_BYTES, () => {}, translate)
+      return {
+        cpu,
+        ram,
+        guards: new Guards(buffer, RAM_OFFSET, RAM_BYTES),
+        words: new Uint32Array(buffer, RAM_OFFSET, RAM_BYTES / 4),
+      }
+    })
   }
 
-  /** One random machine, run for at most `instructions`. Throws when something is wrong with the host's side. */
-  round(seed: number, index: number, instructions: number): string {
+  get done(): string {
+    const modes = [...this.#modes].map(([mode, n]) => `${mode} ${n}`).join(', ')
+    return `machines: ${modes}; ${this.instructions} instructions, ${this.shutdowns} shutdowns`
+  }
+
+  /** One random machine, run for at most INSTRUCTIONS. */
+  round(seed: number, index: number): void {
     const r = new Random(0xf022, seed, index)
     const mode = r.pick(MODES)
+    // One in four on the translator.
+    const { cpu, ram, guards, words } = this.#machines[r.chance(25) ? 1 : 0]!
+    this.#ram = ram
+    this.#words = words
     this.#randomRam(r)
     this.#tables(r, mode === 'long' || mode === 'user' || mode === 'compatibility')
     this.#code(r)
-    const { cpu, ram } = this
     const u32 = (n: number): number[] => [n & 0xff, (n >>> 8) & 0xff, (n >>> 16) & 0xff, n >>> 24]
     const boot: number[] = []
     const long = mode === 'long' || mode === 'user' || mode === 'compatibility'
@@ -113,7 +130,7 @@ export class Fuzzer {
     const from = cpu.retired
     const { exceptions } = cpu.counters
     const start = performance.now()
-    for (let left = instructions; left > 0 && cpu.shutdownCause === undefined; ) {
+    for (let left = INSTRUCTIONS; left > 0 && cpu.shutdownCause === undefined; ) {
       const ran = cpu.run(Math.min(left, 1 + r.below(5000)))
       left -= ran
       if (cpu.halted) {
@@ -121,25 +138,17 @@ export class Fuzzer {
         if (ran === 0) left--
         if (r.chance(50)) cpu.interrupts.raiseNmi()
       }
-      if (performance.now() - start > 20_000) throw new Error(`round ${seed}/${index} (${mode}) does not end`)
+      if (performance.now() - start > 20_000) throw new Error(`${mode} does not end`)
       // Its handlers fault for ever.
       if (ran === 0 && cpu.counters.exceptions - exceptions > 9000) break
       if (ran === 0) left--
     }
     this.instructions += cpu.retired - from
     if (cpu.shutdownCause !== undefined) this.shutdowns++
-    this.#guards(`round ${seed}/${index} (${mode})`)
-    this.modes.set(mode, (this.modes.get(mode) ?? 0) + cpu.retired - from)
-    return mode
+    guards.check(mode)
+    this.#modes.set(mode, (this.#modes.get(mode) ?? 0) + 1)
   }
 
-  #guards(what: string): void {
-    const m = this.#memory
-    for (let i = RAM_OFFSET + RAM_BYTES; i < m.length; i++)
-      if (m[i] !== GUARD) throw new Error(`${what} wrote at ${(i - RAM_OFFSET - RAM_BYTES).toString(16)} past RAM`)
-    for (let i = 0; i < STATE; i++)
-      if (m[i] !== GUARD) throw new Error(`${what} wrote at ${i.toString(16)}, before the state`)
-  }
   #value(r: Random): bigint {
     const n = r.below(10)
     if (n < 5) return BigInt(r.below(RAM_BYTES))
@@ -157,11 +166,11 @@ export class Fuzzer {
       x ^= x << 5
       words[i] = x
     }
-    this.ram.onWrite(0, 0x80000)
+    this.#ram.onWrite(0, 0x80000)
   }
   /** Page tables that map RAM upon itself with random rights, descriptors good and random, an IDT to random code. */
   #tables(r: Random, long: boolean): void {
-    const { ram } = this
+    const ram = this.#ram
     const rights = (): number => (r.chance(85) ? 7 : r.u32() & 0x1ff)
     for (let i = 0; i < 4; i++) ram.writeU64(PDPT + i * 8, BigInt(PD | (i === 0 ? 1 : r.u32() & 1)))
     ram.writeU64(PML4, BigInt(PDPT | 7))
@@ -237,6 +246,6 @@ export class Fuzzer {
       }
     }
     if (r.chance(50)) for (let i = r.below(200); i > 0; i--) bytes[r.below(CODE_BYTES)] = r.u32()
-    this.ram.write(CODE, bytes)
+    this.#ram.write(CODE, bytes)
   }
 }
