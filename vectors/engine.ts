@@ -4,7 +4,6 @@
  * the outcome is read from its stack frame, and IRETQ starts the next case.
  */
 import type { Cpu } from '../src/machine/cpu/cpu.ts'
-import { RECORD_SHIFT } from '../src/machine/cpu/record.ts'
 import {
   CPL,
   CR2,
@@ -14,13 +13,10 @@ import {
   FSW,
   FTW,
   MXCSR,
-  RECORD,
-  RECORD_PAGE,
   RFLAGS_SYSTEM,
   RSP,
   SLOT_FS_BASE,
   SLOT_GS_BASE,
-  SLOT_PAGE,
   STATE,
   XMM,
 } from '../src/machine/cpu/state.ts'
@@ -136,8 +132,6 @@ export class Engine {
   readonly #expectedPages: Buffer[] = []
   readonly #ramPages: Buffer[] = []
   readonly #state: DataView
-  /** The code page each case starts in, as the record cache has it: record page by mode and page. */
-  readonly #recordPages = new Map<number, number>()
   /** 'kernel' stands at an IRETQ; otherwise the user mode in force. */
   #mode: 'kernel' | 64 | 32 = 'kernel'
   /** Alignment checks are on, or a segment register is not what cases start with: IRETQ is needed. */
@@ -279,14 +273,8 @@ export class Engine {
 
     const mode = legacy ? 32 : 64
     const aligned = (rflags & FLAG_AC) !== 0
-    let records: number | undefined
-    if (this.#mode === mode && !aligned && !this.#unsettled)
-      records = this.#recordPages.get((rip >>> 12) * 2 + (legacy ? 1 : 0))
-    if (records !== undefined) {
-      s.set32(RECORD_PAGE, records)
-      s.set32(SLOT_PAGE, rip & ~0xfff)
-      s.set32(SLOT_PAGE + 4, 0)
-      s.set32(RECORD, records + ((rip & 0xfff) << RECORD_SHIFT))
+    if (this.#mode === mode && !aligned && !this.#unsettled) {
+      cpu.rip = BigInt(rip)
       s.rflags = rflags
     } else this.#iret(mode, rip, rflags, aligned)
     if (legacy) {
@@ -312,13 +300,8 @@ export class Engine {
     const s = cpu.state
     if (this.#mode !== 'kernel') {
       // An INT3 where the code pages have nothing else brings the engine to a stub.
-      const records = this.#recordPages.get((CODE >>> 12) * 2 + (this.#mode === 32 ? 1 : 0))
-      if (records === undefined) throw new Error('invariant broken: the first code page has been visited')
       ram.writeU8(IMAGE, 0xcc)
-      s.set32(RECORD_PAGE, records)
-      s.set32(SLOT_PAGE, CODE)
-      s.set32(SLOT_PAGE + 4, 0)
-      s.set32(RECORD, records)
+      cpu.rip = BigInt(CODE)
       s.rflags = 0x202
       cpu.run(1)
       if (!cpu.halted) cpu.run(1)
@@ -342,36 +325,6 @@ export class Engine {
     if (s.get32(CPL) !== 3) throw new Error('invariant broken: IRETQ reaches user mode')
     this.#mode = mode
     this.#unsettled = aligned
-    // IRETQ leaves the record page of the code it returns to.
-    this.#recordPages.set((rip >>> 12) * 2 + (mode === 32 ? 1 : 0), s.get32(RECORD_PAGE))
-    if (this.#recordPages.get((CODE >>> 12) * 2 + (mode === 32 ? 1 : 0)) === undefined) {
-      // Visit the first page too, for the way back.
-      this.#visit(mode)
-      this.#mode = 'kernel'
-      this.#iret(mode, rip, rflags, aligned)
-    }
-  }
-  #visit(mode: 64 | 32): void {
-    const { cpu } = this
-    const s = cpu.state
-    // Jump there: EB with a displacement does not reach, so the code is an INT3 at the current place.
-    const rip = Number(cpu.rip)
-    const place = IMAGE + imageOffset(rip)
-    const was = this.ram.readU8(place)
-    this.ram.writeU8(place, 0xcc)
-    s.rflags = 0x202
-    cpu.run(2)
-    cpu.halted = false
-    this.ram.writeU8(place, was)
-    const frame = STACK_TOP - 40
-    this.ram.writeU64(frame, BigInt(CODE))
-    cpu.run(1)
-    this.#recordPages.set((CODE >>> 12) * 2 + (mode === 32 ? 1 : 0), s.get32(RECORD_PAGE))
-    const first = this.ram.readU8(IMAGE)
-    this.ram.writeU8(IMAGE, 0xcc)
-    cpu.run(2)
-    cpu.halted = false
-    this.ram.writeU8(IMAGE, first)
   }
 
   #loadFloat(fx: Uint8Array): void {

@@ -399,6 +399,7 @@ class MicroVm implements Machine {
             this.#wasRunning = false
             return { state: 'idle', sleepNs: wait }
           }
+          if (this.#host.monotonicNs() >= end) return { state: 'running', sleepNs: 0 }
           continue
         }
         const chunk = icount ? Math.min(ICOUNT_CHUNK, Math.max(1, Math.ceil(next - now))) : WALL_CHUNK

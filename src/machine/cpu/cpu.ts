@@ -1369,6 +1369,11 @@ export class Cpu implements CpuCore, LinearMemory {
     this.#settleRip()
     return this.state.rip
   }
+  /** Goes on there, in the mode in force. */
+  set rip(value: bigint) {
+    this.state.rip = value
+    this.#atRecord = false
+  }
   get translation(): Readonly<Record<string, number>> {
     return this.#translator?.counters ?? {}
   }
