@@ -245,6 +245,8 @@ class Reader implements Ext2Image {
       if (inode.kind !== 'symlink')
         fail('not-a-symlink', `${path} is a ${inode.kind}`, 'a symbolic link', 'the path of a link')
       const fast = inode.size < FAST_SYMLINK_BYTES && inode.view.getUint32(I.i_blocks, true) === 0
+      // A target has at most one block.
+      if (inode.size > this.blockSize) broken(`the symbolic link ${path} has ${inode.size} bytes`)
       if (!fast) return utf8Decode(this.contents(inode, path))
       return utf8Decode(new Uint8Array(inode.view.buffer, I.i_block, inode.size))
     })
