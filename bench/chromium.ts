@@ -13,6 +13,8 @@ const PORT = 4183
 const VIEWPORT = { width: 1440, height: 900 }
 /** A person takes longer from opening the page to Boot; workers stand by then. */
 const STAND_BY_MS = 1500
+/** The last frame of a trace, and the report of its task. */
+const SETTLE_MS = 500
 
 export interface BootInPage {
   readonly guest: string
@@ -28,6 +30,17 @@ export interface BootTimes {
   readonly wallMs: number
   /** CPU time of all of Chromium's processes from Boot to the text: what other programs do changes it little. */
   readonly cpuMs: number
+  /** The page's tasks of more than 50 ms from Boot until the trace is whole, in milliseconds. */
+  readonly longTasks: readonly number[]
+}
+
+/** In the page, before anything of it runs. */
+const watchLongTasks = (): void => {
+  const longTasks: { readonly at: number; readonly ms: number }[] = []
+  Object.assign(window, { longTasks })
+  new PerformanceObserver((list) => {
+    for (const { startTime, duration } of list.getEntries()) longTasks.push({ at: startTime, ms: duration })
+  }).observe({ type: 'longtask', buffered: true })
 }
 
 export interface Chromium {
@@ -84,14 +97,16 @@ export const openChromium = async (repository: string): Promise<Chromium | undef
     boot: ({ guest, mark, text, traced }) =>
       inPage(
         `/?boot=${guest}&clock=icount${traced ? '' : '&trace=0'}`,
-        async () => {},
+        (page) => page.addInitScript(watchLongTasks),
         async (page) => {
           await page.waitForTimeout(STAND_BY_MS)
           const before = await cpuMs()
-          await page.evaluate(async (seen) => {
+          const began = await page.evaluate(async (seen) => {
             const { playground } = window as unknown as PlaygroundWindow
+            const now = performance.now()
             await playground.boot()
             await playground.waitForText(seen, { timeoutMs: 60_000 })
+            return now
           }, text)
           const after = await cpuMs()
           const wallMs = await page.evaluate(async (name) => {
@@ -101,7 +116,14 @@ export const openChromium = async (repository: string): Promise<Chromium | undef
             if (found === undefined) throw new Error(`the boot has no mark ${name}`)
             return found.wallMs
           }, mark)
-          return { wallMs, cpuMs: after - before }
+          if (traced) await page.evaluate(() => (window as unknown as PlaygroundWindow).playground.waitForTrace())
+          await page.waitForTimeout(SETTLE_MS)
+          const longTasks = await page.evaluate(
+            (since) =>
+              (window as unknown as PlaygroundWindow).longTasks.filter(({ at }) => at >= since).map(({ ms }) => ms),
+            began,
+          )
+          return { wallMs, cpuMs: after - before, longTasks }
         },
       ),
     async close() {
@@ -114,7 +136,9 @@ export const openChromium = async (repository: string): Promise<Chromium | undef
 
 /** What is used of window.playground (docs/automation.md). */
 interface PlaygroundWindow {
+  readonly longTasks: readonly { readonly at: number; readonly ms: number }[]
   readonly playground: {
+    waitForTrace(): Promise<unknown>
     boot(): Promise<void>
     waitForText(text: string, options: { timeoutMs: number }): Promise<string>
     waitForState(states: readonly string[], options: { timeoutMs: number }): Promise<string>

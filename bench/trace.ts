@@ -107,6 +107,14 @@ export const traceBench = async (runs: number): Promise<{ text: string; figures:
       )
     const page = pageBy('wallMs')
     const pageCpu = pageBy('cpuMs')
+    const longTasks = {
+      untraced: inPage.untraced.map((times) => times.longTasks),
+      traced: inPage.traced.map((times) => times.longTasks),
+    }
+    const told = (runsOf: readonly (readonly number[])[]): string => {
+      const all = runsOf.flat()
+      return all.length === 0 ? 'none' : `${all.length}, the longest ${Math.max(...all).toFixed(0)} ms`
+    }
     const row = (name: string, { untraced, traced, ratio, pairRatio }: Overhead): string =>
       [
         name.padEnd(18),
@@ -120,8 +128,9 @@ export const traceBench = async (runs: number): Promise<{ text: string; figures:
       row('Chromium’s page', page),
       row('  its CPU time', pageCpu),
       `limit in the page: ${LIMIT}`,
+      `tasks of the page above 50 ms: untraced ${told(longTasks.untraced)}; traced ${told(longTasks.traced)}`,
     ].join('\n')
-    return { text, figures: { subject: subject.name, limit: LIMIT, node, page, pageCpu } }
+    return { text, figures: { subject: subject.name, limit: LIMIT, node, page, pageCpu, longTasks } }
   } finally {
     await chromium.close()
     rmSync(dir, { recursive: true, force: true })
