@@ -78,6 +78,7 @@ import type {
   Slice,
 } from './machine.ts'
 import { UserNetwork } from './net/user-network.ts'
+import { Programs } from './programs.ts'
 import { GuestRam } from './ram.ts'
 import { Timers } from './timers.ts'
 import { TraceNotes } from './trace-notes.ts'
@@ -118,6 +119,7 @@ class MicroVm implements Machine {
   readonly #slots: ReturnType<typeof virtioSlots>
   /** Of a traced machine. */
   readonly #notes: TraceNotes | undefined
+  #programs: Programs | undefined
 
   /** Guest nanoseconds that HLT jumped over (icount). */
   #skipped = 0
@@ -272,6 +274,7 @@ class MicroVm implements Machine {
       traced: config.trace,
       translate: config.engine === 'auto' ? (config.translation ?? POLICY) : undefined,
       callEvents: events.callEvents,
+      levelChanged: notes && ((kind, argument) => this.#programs?.levelChanged(kind, argument)),
       accessCost: config.clock === 'icount' ? ICOUNT_ACCESS_NS : 0,
       readTsc: () => {
         this.#latchTime()
@@ -328,6 +331,7 @@ class MicroVm implements Machine {
     this.#idleNs = 0
     this.#virtioSpoke = false
     this.#notes?.reset()
+    this.#programs = this.#notes && new Programs(this.#cpu, this.#notes, this.kernel.os)
     this.#wasRunning = false
     this.#started = this.#host.monotonicNs()
     this.#latched = 0

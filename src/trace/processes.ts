@@ -1,136 +1,237 @@
 /**
- * Who runs in user mode. A process is an address space (CR3) in which user code has run; execve's path and the pid name
- * it where the machine could read them. NetBSD reuses page tables of dead processes: an exit or exec note, or nothing,
- * tells them apart.
+ * Who runs in user mode: processes, told apart by the system calls that make and end them.
+ *
+ * A kernel thread that enters user mode for the first time is somebody new. Where it enters tells who: a forked child
+ * comes back from its parent's call, at the same instruction and stack pointer; a spawned one begins another program;
+ * anything else is a further thread of the process whose page tables it runs on. Page tables alone tell little, because
+ * vfork shares them and kernels use those of the dead again.
+ *
+ * A pid is what a call returned: fork and vfork to the parent, getpid to the process, wait4 to whoever reaps it. The first
+ * program is process 1. Of children of one parent that wait for their first instruction, the oldest is taken to run first;
+ * getpid corrects that. What no call ever told stays unknown.
  */
+import { ARGUMENT_CARRY, ARGUMENT_RAX_SHIFT } from './call-events.ts'
+import { cleanText } from './console-lines.ts'
+import type { GuestSystem, ProcessCall } from './systems.ts'
 import type { Lane } from './trace.ts'
 
 /** Later processes share the last lane. */
 const MAX_PROCESSES = 512
+/** Children that have not been seen in user mode. */
+const MAX_CHILDREN = 256
 
 export interface Process {
-  readonly addressSpace: number
-  lane: number
+  readonly lane: number
   pid: number | undefined
+  /** Of the program it runs: execve's, its parent's until then. */
   path: string | undefined
   ended: boolean
 }
 
+interface Child {
+  readonly parent: Process
+  readonly by: 'fork' | 'clone' | 'spawn'
+  readonly site: number
+  readonly rsp: number
+  readonly space: number
+  /** Of a spawned program. */
+  readonly path: string | undefined
+  pid: number | undefined
+  process: Process | undefined
+}
+
+/** A system call under way. */
+export interface SystemCall {
+  readonly kind: ProcessCall | undefined
+  readonly path: string | undefined
+  readonly child: Child | undefined
+}
+
+/** Where user mode is entered. */
+export interface UserEntry {
+  /** CR3. */
+  readonly space: number
+  readonly address: number
+  readonly rsp: number
+}
+
+/** What a system call came back with. */
+interface Outcome {
+  readonly failed: boolean
+  /** undefined: above 65534, or negative. */
+  readonly value: number | undefined
+}
+
 export class Processes {
-  readonly #bySpace = new Map<number, Process>()
   readonly #lanes: Lane[]
-  #seen = 0
-  #last = 0
+  readonly #system: GuestSystem
+  readonly #all: Process[] = []
+  /** The living, by the page tables they run on. */
+  readonly #bySpace = new Map<number, Process>()
+  #children: Child[] = []
+  #init: string | undefined
 
   /** Adds its lanes to `lanes`. */
-  constructor(lanes: Lane[]) {
+  constructor(lanes: Lane[], system: GuestSystem) {
     this.#lanes = lanes
+    this.#system = system
   }
 
-  /** The process that runs in this address space now, met for the first time or known. */
-  in(addressSpace: number): Process {
-    const known = this.#bySpace.get(addressSpace)
-    if (known !== undefined && !known.ended) return known
-    const isLast = this.#seen >= MAX_PROCESSES
-    const lane = isLast ? this.#last : this.#lanes.length
-    const process: Process = { addressSpace, lane, pid: undefined, path: undefined, ended: false }
-    this.#bySpace.set(addressSpace, process)
+  /** The first program's path has been found. */
+  first(path: string): void {
+    if (this.#all.length === 0) this.#init = cleanText(path)
+  }
+
+  /** A kernel thread enters user mode that was never there before. */
+  entered(entry: UserEntry): Process {
+    if (this.#all.length === 0) return this.#born(entry.space, this.#init, this.#init === undefined ? undefined : 1)
+    const child = this.#childAt(entry)
+    if (child !== undefined) {
+      // vfork's child runs on its parent's page tables until it executes something.
+      if (child.space !== entry.space) this.#bySpace.delete(entry.space)
+      child.process = this.#born(entry.space, child.path ?? child.parent.path, child.pid)
+      if (child.pid !== undefined) this.#drop(child)
+      return child.process
+    }
+    const known = this.#bySpace.get(entry.space)
+    return known !== undefined && !known.ended ? known : this.#born(entry.space, undefined, undefined)
+  }
+
+  /** The process has other page tables now. */
+  moved(process: Process, space: number): void {
+    this.#bySpace.set(space, process)
+  }
+
+  /** `path`: what the call was given to execute. */
+  called(process: Process, number: number, path: string | undefined, entry: UserEntry): SystemCall {
+    const kind = this.#system.processCalls.get(number)
+    let child: Child | undefined
+    if (kind === 'fork' || kind === 'clone' || kind === 'spawn') {
+      child = {
+        parent: process,
+        by: kind,
+        site: entry.address,
+        rsp: entry.rsp,
+        space: entry.space,
+        path: kind === 'spawn' && path !== undefined ? cleanText(path) : undefined,
+        pid: undefined,
+        process: undefined,
+      }
+      this.#children.push(child)
+      if (this.#children.length > MAX_CHILDREN) this.#children.shift()
+    } else if (kind === 'exit') process.ended = true
+    return { kind, path, child }
+  }
+
+  /** `argument`: of the event of the return. Answers whether the process runs another program now. */
+  returned(process: Process, call: SystemCall, argument: number): boolean {
+    const { failed, value } = this.#outcome(argument)
+    switch (call.kind) {
+      case 'fork':
+      case 'clone':
+      case 'spawn':
+        if (call.child !== undefined) this.#forked(call.child, call.kind, failed, value)
+        return false
+      case 'exec':
+        if (failed || value !== 0 || call.path === undefined) return false
+        process.path = cleanText(call.path)
+        this.#name(process)
+        return true
+      case 'getpid':
+        if (!failed && value !== undefined) this.#setPid(process, value)
+        return false
+      case 'wait':
+        if (!failed && value !== undefined && value > 0) this.#reaped(value)
+        return false
+      default:
+        return false
+    }
+  }
+
+  #outcome(argument: number): Outcome {
+    const rax = argument >>> ARGUMENT_RAX_SHIFT
+    const value = rax === 0 ? undefined : rax - 1
+    return { failed: this.#system.failsByCarry ? (argument & ARGUMENT_CARRY) !== 0 : value === undefined, value }
+  }
+
+  #forked(child: Child, by: Child['by'], failed: boolean, value: number | undefined): void {
+    if (failed) {
+      if (child.process === undefined) this.#drop(child)
+      return
+    }
+    // posix_spawn answers an error number, and leaves the pid in memory.
+    if (by === 'spawn' || value === undefined || value === 0) return
+    child.pid = value
+    if (child.process === undefined) return
+    this.#setPid(child.process, value)
+    this.#drop(child)
+  }
+
+  #childAt({ space, address, rsp }: UserEntry): Child | undefined {
+    const waiting = this.#children.filter((c) => c.process === undefined)
+    return (
+      waiting.find((c) => c.by !== 'spawn' && c.site === address && (c.by === 'clone' || c.rsp === rsp)) ??
+      (this.#bySpace.get(space)?.ended === false ? undefined : waiting.find((c) => c.by === 'spawn'))
+    )
+  }
+
+  #drop(child: Child): void {
+    this.#children = this.#children.filter((c) => c !== child)
+  }
+
+  #born(space: number, path: string | undefined, pid: number | undefined): Process {
+    const isLast = this.#all.length >= MAX_PROCESSES
+    const lane = isLast ? this.#all.at(-1)!.lane : this.#lanes.length
+    const process: Process = { lane, pid, path, ended: false }
+    const known = this.#bySpace.get(space)
+    if (known === undefined || known.ended) this.#bySpace.set(space, process)
     if (isLast) return process
-    this.#seen++
-    this.#last = lane
-    const name = this.#seen === MAX_PROCESSES ? 'more processes' : `process ${this.#seen}`
-    this.#lanes.push({ kind: 'process', name, addressSpace })
+    this.#all.push(process)
+    this.#lanes.push({ kind: 'process', name: '', addressSpace: space })
+    this.#name(process)
     return process
   }
 
-  known(addressSpace: number): Process | undefined {
-    return this.#bySpace.get(addressSpace)
+  /** A pid belongs to one living process: who had it by the order of forks gets the other's. */
+  #setPid(process: Process, pid: number): void {
+    if (process.pid === pid) return
+    const other = this.#all.find((p) => p !== process && !p.ended && p.pid === pid)
+    if (other !== undefined) {
+      other.pid = process.pid
+      this.#name(other)
+    }
+    process.pid = pid
+    this.#name(process)
   }
 
-  /** The process became another program: the same lane until it had a path, a new lane when it had one already. */
-  exec(process: Process, path: string, pid: number | undefined): Process {
-    if (process.path !== undefined && process.path !== path) {
-      process.ended = true
-      const next = this.in(process.addressSpace)
-      next.pid = process.pid
-      return this.exec(next, path, pid)
+  #reaped(pid: number): void {
+    let process = this.#all.findLast((p) => p.pid === pid)
+    if (process === undefined) {
+      // The only one it can be.
+      const nameless = this.#all.filter((p) => p.ended && p.pid === undefined)
+      if (nameless.length !== 1) return
+      process = nameless[0]!
+      this.#setPid(process, pid)
     }
-    process.path = path
-    process.pid = pid ?? process.pid
-    if (this.#lanes[process.lane]?.name === 'more processes') return process
-    const { addressSpace } = process
-    const name = process.pid === undefined ? path : `${path} (${process.pid})`
-    this.#lanes[process.lane] = {
-      kind: 'process',
-      name,
-      path,
-      addressSpace,
-      ...(process.pid !== undefined && { pid: process.pid }),
+    process.ended = true
+  }
+
+  #name(process: Process): void {
+    const { lane, path, pid } = process
+    const place = this.#lanes[lane]!
+    if (lane === this.#all[MAX_PROCESSES - 1]?.lane) {
+      this.#lanes[lane] = { kind: 'process', name: 'more processes' }
+      return
     }
-    return process
+    const name = path ?? (pid === undefined ? `process ${this.#all.indexOf(process) + 1}` : 'process')
+    this.#lanes[lane] = {
+      ...place,
+      name: pid === undefined ? name : `${name} (${pid})`,
+      ...(path !== undefined && { path }),
+      ...(pid !== undefined && { pid }),
+    }
   }
 }
-
-/** NetBSD's system calls that boots and small shells make (sys/kern/syscalls.master); others keep their number. */
-const NETBSD_SYSCALLS: Readonly<Record<number, string>> = {
-  1: 'exit',
-  2: 'fork',
-  3: 'read',
-  4: 'write',
-  5: 'open',
-  6: 'close',
-  9: 'link',
-  10: 'unlink',
-  12: 'chdir',
-  15: 'chmod',
-  17: 'break',
-  20: 'getpid',
-  22: 'unmount',
-  23: 'setuid',
-  24: 'getuid',
-  33: 'access',
-  36: 'sync',
-  37: 'kill',
-  39: 'getppid',
-  41: 'dup',
-  42: 'pipe',
-  54: 'ioctl',
-  57: 'symlink',
-  58: 'readlink',
-  59: 'execve',
-  60: 'umask',
-  66: 'vfork',
-  73: 'munmap',
-  74: 'mprotect',
-  90: 'dup2',
-  92: 'fcntl',
-  95: 'fsync',
-  121: 'writev',
-  128: 'rename',
-  136: 'mkdir',
-  137: 'rmdir',
-  147: 'setsid',
-  197: 'mmap',
-  199: 'lseek',
-  202: '__sysctl',
-  208: 'reboot',
-  209: 'poll',
-  290: '__posix_chown',
-  296: '__getcwd',
-  317: '_lwp_setprivate',
-  391: '__sigaction_sigtramp',
-  410: '__mount50',
-  417: '__select50',
-  427: '__clock_gettime50',
-  430: '__nanosleep50',
-  439: '__stat50',
-  440: '__fstat50',
-  441: '__lstat50',
-  449: '__wait450',
-}
-
-/** "write", or "system call 512" for one without a name here. */
-export const syscallName = (number: number): string => NETBSD_SYSCALLS[number] ?? `system call ${number}`
 
 const EXCEPTIONS = [
   ...['#DE', '#DB', 'NMI', '#BP', '#OF', '#BR', '#UD', '#NM', '#DF', '#9', '#TS', '#NP', '#SS', '#GP', '#PF', '#15'],

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { ARGUMENT_SOFTWARE } from './call-events.ts'
 import { SpanBuilder, type SpanBuilderOptions } from './span-builder.ts'
 import { drawTrace, picture } from './testing/drawn.ts'
 import { EventWriter } from './testing/events.ts'
@@ -159,7 +160,7 @@ test('a process: first by IRETQ, then in and out by SYSCALL', () => {
   w.at(6).call('start_init').at(10).cr3(0x2d9a000n).ret().at(12).iret('user1')
   w.at(14).call('user_main').at(20).call('user_write')
   w.at(24).syscall('lwp1', 4).at(26).call('sys_write').at(36).ret().at(38).sysret('user1').at(40).ret().at(43).ret()
-  const trace = build(w, { userSymbols: w.userSymbols })
+  const trace = build(w, { userSymbols: w.userSymbols, os: 'netbsd' })
   expect(drawTrace(trace)).toBe(
     picture(`
       kernel
@@ -169,6 +170,7 @@ test('a process: first by IRETQ, then in and out by SYSCALL', () => {
                     user===========================
                       user_main====================
                             user_write==========
+                                write=========
     `),
   )
   expect(trace.lanes.map((l) => l.name)).toEqual(['kernel', 'interrupts', 'process 1'])
@@ -308,28 +310,146 @@ test("where HLT's events do not tell the time, the slice's clock shares out what
   expect(trace.clock.wallNs.at(-1)).toBe(480)
 })
 
-test('execve names the process, whatever page tables it gets', () => {
+/** Runs a story of system calls told to a NetBSD trace; `exec` are the paths that calls were given, by moment. */
+const story = (tell: (w: EventWriter) => void, exec: Readonly<Record<number, string>> = {}, os = 'netbsd'): Trace => {
   const w = new EventWriter()
-  const builder = new SpanBuilder({ minSpanNs: 1 })
-  w.at(0).call('main').at(10).cr3(0x1000n).iret('user1').at(20).call('user_a').at(30).syscall('lwp1', 59)
-  w.at(40).cr3(0x2000n).sysret('user1').at(60).call('user_b').at(70).ret()
+  w.at(0).call('main').at(2).call('cpu_switchto').at(4).switchTo('lwp1', 'lwp_trampoline')
+  w.at(10).cr3(INIT).iret('user1')
+  tell(w)
+  const builder = new SpanBuilder({ minSpanNs: 1, os })
   builder.push({
     events: w.take(),
     notes: [
-      { kind: 'init', instructions: 5, path: '/sbin/init' },
-      { kind: 'exec', instructions: 30, path: '/bin/sh\u202e\u0007' },
+      { kind: 'init', instructions: 10, path: '/sbin/init' },
+      ...Object.entries(exec).map(([at, path]) => ({ kind: 'exec' as const, instructions: Number(at), path })),
     ],
   })
-  const trace = builder.snapshot()
-  const processes = trace.lanes.filter((l) => l.kind === 'process')
-  expect(processes.map((l) => [l.name, l.path, l.pid])).toEqual([
-    ['/sbin/init (1)', '/sbin/init', 1],
-    ['/bin/sh (1)', '/bin/sh', 1],
-  ])
+  return builder.snapshot()
+}
+const processes = (trace: Trace) => trace.lanes.filter((l) => l.kind === 'process').map((l) => l.name)
+const INIT = 0x1000n
+const CHILD = 0x2000n
+const OTHER = 0x3000n
+const FORK = 0x401234n
+
+test('execve renames a process and its spans when it succeeds', () => {
+  const trace = story(
+    (w) => {
+      w.at(20).syscall('lwp1', 59).at(28).sysret('user1', 2, true).at(30).syscall('lwp1', 59)
+      w.at(40).cr3(CHILD).iret('user1', 0x400100n).at(60)
+      w.syscall('lwp1', 20).at(64).sysret('user1', 1).at(70).syscall('lwp1', 4)
+    },
+    { 20: '/no/such', 30: '/bin/sh\u202e\u0007' },
+  )
+  expect(processes(trace)).toEqual(['/bin/sh (1)'])
+  expect(trace.lanes.find((l) => l.kind === 'process')).toMatchObject({ pid: 1, path: '/bin/sh' })
   expect(trace.marks.filter((m) => m.kind === 'exec').map((m) => [m.at, m.text])).toEqual([
-    [5, '/sbin/init'],
-    [30, '/bin/sh'],
+    [10, '/sbin/init'],
+    [40, '/bin/sh'],
   ])
+  expect(drawTrace(trace).split('\n').slice(-3).join('\n')).toBe(
+    picture(`
+      /bin/sh (1)
+                  /sbin/init====================/bin/sh=======================
+                            execve==  execve====                    getp
+    `),
+  )
+})
+
+test("fork's child is told by where it comes back, its pid by its parent; wait4 ends it", () => {
+  const trace = story(
+    (w) => {
+      w.at(20).syscall('lwp1', 2, FORK).at(24).sysret('user1', 54, false, FORK)
+      w.at(30).syscall('lwp1', 449).at(32).call('sys_wait').at(33).call('cpu_switchto')
+      // The child, then its program on the same page tables.
+      w.at(36).switchTo('lwp2', 'lwp_trampoline').at(38).cr3(CHILD).at(40).iret('user1', FORK)
+      w.at(44).syscall('lwp2', 59).at(50).iret('user2', 0x400100n).at(56).syscall('lwp2', 1)
+      w.at(58).call('exit1').at(59).call('cpu_switchto').at(60).switchTo('lwp1').at(61).ret().at(62).cr3(INIT)
+      w.sysret('user1', 54).at(70)
+      // A second child gets the dead one's page tables and stack.
+      w.syscall('lwp1', 2, FORK).at(74).sysret('user1', 55, false, FORK).at(78).syscall('lwp1', 449)
+      w.at(80).call('sys_wait').at(81).call('cpu_switchto').renew('lwp2')
+      w.at(82).switchTo('lwp2', 'lwp_trampoline').at(84).cr3(CHILD).iret('user1', FORK).at(90).syscall('lwp2', 4)
+    },
+    { 44: '/bin/ls' },
+  )
+  expect(processes(trace)).toEqual(['/sbin/init (1)', '/bin/ls (54)', '/sbin/init (55)'])
+})
+
+test('children of one parent run in the order of their forks unless getpid says otherwise', () => {
+  const fork = (w: EventWriter, at: number, pid: number) =>
+    w
+      .at(at)
+      .syscall('lwp1', 2, FORK)
+      .at(at + 2)
+      .sysret('user1', pid, false, FORK)
+  const child = (w: EventWriter, at: number, lwp: string, space: bigint, pid?: number) => {
+    w.at(at)
+      .switchTo(lwp, 'lwp_trampoline')
+      .at(at + 1)
+      .cr3(space)
+      .iret('user1', FORK)
+    if (pid !== undefined)
+      w.at(at + 2)
+        .syscall(lwp, 20)
+        .at(at + 3)
+        .sysret('user1', pid)
+    w.at(at + 4)
+      .syscall(lwp, 3)
+      .at(at + 5)
+      .call('cpu_switchto')
+  }
+  const run = (pids: boolean) =>
+    processes(
+      story((w) => {
+        fork(w, 20, 7)
+        fork(w, 30, 8)
+        w.at(40).syscall('lwp1', 449).at(41).call('cpu_switchto')
+        child(w, 50, 'lwp2', CHILD, pids ? 8 : undefined)
+        child(w, 60, 'lwp3', OTHER, pids ? 7 : undefined)
+      }),
+    )
+  expect(run(false)).toEqual(['/sbin/init (1)', '/sbin/init (7)', '/sbin/init (8)'])
+  expect(run(true)).toEqual(['/sbin/init (1)', '/sbin/init (8)', '/sbin/init (7)'])
+})
+
+test("vfork's child shares its parent's page tables until execve, and is another process all the same", () => {
+  const trace = story(
+    (w) => {
+      w.at(20).syscall('lwp1', 66, FORK).at(22).call('cpu_switchto')
+      w.at(24).switchTo('lwp2', 'lwp_trampoline').at(26).iret('user1', FORK).at(30).syscall('lwp2', 59)
+      w.at(40).cr3(CHILD).iret('user2', 0x400100n).at(44).syscall('lwp2', 3).at(46).call('cpu_switchto')
+      w.at(50).switchTo('lwp1').at(52).cr3(INIT).sysret('user1', 9, false, FORK).at(60).syscall('lwp1', 4)
+    },
+    { 30: '/bin/cat' },
+  )
+  expect(processes(trace)).toEqual(['/sbin/init (1)', '/bin/cat (9)'])
+})
+
+test("posix_spawn's child is the program it was given, its pid what wait4 returns", () => {
+  const trace = story(
+    (w) => {
+      w.at(20).syscall('lwp1', 474).at(22).sysret('user1', 0).at(24).syscall('lwp1', 449).at(26).call('cpu_switchto')
+      w.at(30).switchTo('lwp2', 'lwp_trampoline').at(32).cr3(CHILD).iret('user2', 0x400100n)
+      w.at(40).syscall('lwp2', 1).at(42).call('cpu_switchto').at(44).switchTo('lwp1').at(46).cr3(INIT)
+      w.sysret('user1', 12).at(50).syscall('lwp1', 4)
+    },
+    { 20: '/bin/date' },
+  )
+  expect(processes(trace)).toEqual(['/sbin/init (1)', '/bin/date (12)'])
+})
+
+test('system calls have names where the system is known, by SYSCALL and by INT 80h', () => {
+  const calls = (w: EventWriter) => {
+    w.at(20).syscall('lwp1', 290).at(24).sysret('user1').at(28).syscall('lwp1', 4000).at(30).sysret('user1')
+    w.at(34)
+      .raw(3, 0x80 | ARGUMENT_SOFTWARE | (5 << 16), 0x401002n, 0xffff_8000_1000_ff00n)
+      .at(36)
+      .iret('user1')
+  }
+  const names = (os: string) => story(calls, {}, os).functions.names.filter((name) => /writev|write|system/.test(name))
+  expect(names('netbsd')).toEqual(['pwritev', 'system call 4000', 'write'])
+  expect(names('linux')).toEqual(['system call 290', 'system call 4000', 'system call 4'])
 })
 
 test('stages come from calls, the console and user mode; the last one is where a boot arrives', () => {
@@ -393,7 +513,7 @@ test('device requests have a lane, side by side where they overlap', () => {
   const trace = builder.snapshot()
   expect(drawTrace(trace, 5)).toBe(
     picture(`
-      devices
+      ld0
           ld0 re
             ld
     `),

@@ -30,15 +30,17 @@ import {
   ARGUMENT_CPL_SHIFT,
   ARGUMENT_CPL_VALID,
   ARGUMENT_RAX_SHIFT,
+  ARGUMENT_SOFTWARE,
   CALL_EVENT_WORDS,
   type CallEventBatch,
   CallEventKind,
+  type TracedDevice,
   type TraceNote,
   wordsOf,
 } from './call-events.ts'
 import { ClockSamples } from './clock.ts'
 import { ConsoleLines, cleanText } from './console-lines.ts'
-import { EXCEPTION_VECTORS, type Process, Processes, syscallName, vectorName } from './processes.ts'
+import { EXCEPTION_VECTORS, type Process, Processes, type SystemCall, type UserEntry, vectorName } from './processes.ts'
 import { functionTable } from './stacks.ts'
 import { computeStages, type StageSpec } from './stages.ts'
 import { address48, type CodeSymbol, fromBigint, SymbolIndex, showAddress, UPPER_HALF } from './symbols.ts'
@@ -80,12 +82,14 @@ const MAX_DEPTH = 2048
 const MAX_CONTEXTS = 512
 const MAX_CHAIN = 64
 const MAX_DEVICE_SPANS = 32768
+const MAX_DEVICE_DEPTH = 32
 const MAX_MARKS = 20_000
 
-/** A CALL at most this far below the last one is on the same stack; no other stack starts this close to a deep frame. */
+/**
+ * A CALL at most this far below the last one is on the same stack: kernels' stacks are small (NetBSD's have 12 to 20 KiB)
+ * and their compilers refuse larger frames. Further down begins another stack: NetBSD's lie close to each other.
+ */
 const NEAR = 4096
-/** NetBSD's kernel stacks have 12 to 20 KiB (UPAGES); a bigger step is another stack. */
-const STACK_BYTES = 32768
 
 /** Fields of a frame in Context.frames. */
 const STRIDE = 12
@@ -124,8 +128,12 @@ class Context {
   suspended = false
   key = -1
   space = -1
+  /** Of a user context. */
   process: Process | undefined
-  exec: { readonly path: string; readonly pid: number | undefined } | undefined
+  /** Of a system call. */
+  call: SystemCall | undefined
+  /** Of a user context in a system call: depth of the frame that stands for it in the process's lane. */
+  callDepth = -1
 
   reset(kind: ContextKind, lane: number): this {
     this.kind = kind
@@ -142,12 +150,23 @@ class Context {
     this.key = -1
     this.space = -1
     this.process = undefined
-    this.exec = undefined
+    this.call = undefined
+    this.callDepth = -1
     return this
   }
 }
 
+/** INT 80h, as a program's system call. */
+const SYSTEM_CALL_GATE = ARGUMENT_SOFTWARE | 0x80
+const SYSTEM_CALL_GATE_MASK = ARGUMENT_SOFTWARE | 0xff
+
 const USER_KEY = 2 ** 49
+interface Device {
+  readonly lane: number
+  /** When the last request at each depth was done. */
+  readonly ends: number[]
+}
+
 const KERNEL_LANE = 0
 const INTERRUPT_LANE = 1
 
@@ -189,8 +208,8 @@ export class SpanBuilder {
   readonly #laneNode: number[] = []
   readonly #processes: Processes
   #idleLane = -1
-  #deviceLane = -1
-  #deviceEnds: number[] = []
+  readonly #devices = new Map<string, Device>()
+  readonly #deviceLanes = new Set<number>()
   #deviceSpans = 0
 
   readonly #spans = new SpanColumns(4096)
@@ -210,13 +229,13 @@ export class SpanBuilder {
   #idleSince = -1
   #idleSinceI = 0
   #firstUser: { readonly instructions: number; readonly ns: number } | undefined
-  #pendingExec: { readonly path: string; readonly pid: number | undefined } | undefined
+  /** What the next system call is given to execute. */
+  #execPath: string | undefined
 
   readonly #pool: Context[] = []
   /** Tips of chains put aside, oldest first, and the same by the return address slot of their innermost frame. */
   readonly #aside = new Set<Context>()
   readonly #tops = new Map<number, Context>()
-  readonly #users = new Map<number, Context[]>()
 
   #isSnapshot = false
   #events = 0
@@ -229,7 +248,7 @@ export class SpanBuilder {
     this.#minSpanNs = options.minSpanNs ?? MIN_SPAN_NS
     this.#symbols = new SymbolIndex(options.symbols ?? [])
     this.#userSymbols = new SymbolIndex(options.userSymbols ?? [])
-    this.#processes = new Processes(this.#lanes)
+    this.#processes = new Processes(this.#lanes, this.#system)
     this.#nodes = 1 // Node 0 is none: the table's free mark.
     this.#addLane({ kind: 'kernel', name: 'kernel' })
     this.#addLane({ kind: 'interrupts', name: 'interrupts' })
@@ -360,18 +379,18 @@ export class SpanBuilder {
           this.#returnSlow(rsp, address48(words[at + 2], words[at + 3]), i, n)
           break
         case CallEventKind.Interrupt:
-          this.#enter('interrupt', vectorName(argument & 0xff), (argument & 0xff) < EXCEPTION_VECTORS, rsp, i, n)
+          if ((argument & SYSTEM_CALL_GATE_MASK) === SYSTEM_CALL_GATE && this.#context.kind === 'user')
+            this.#systemCall(rsp, address48(words[at + 2], words[at + 3]), argument, i, n)
+          else this.#enter('interrupt', vectorName(argument & 0xff), (argument & 0xff) < EXCEPTION_VECTORS, rsp, i, n)
           break
         case CallEventKind.InterruptReturn:
           this.#interruptReturn(rsp, address48(words[at + 2], words[at + 3]), argument, i, n)
           break
-        case CallEventKind.Syscall: {
-          const number = argument >>> ARGUMENT_RAX_SHIFT
-          this.#enter('syscall', number === 0 ? 'system call' : syscallName(number - 1), true, Infinity, i, n)
+        case CallEventKind.Syscall:
+          this.#systemCall(rsp, address48(words[at + 2], words[at + 3]), argument, i, n)
           break
-        }
         case CallEventKind.SyscallReturn:
-          this.#toUser(rsp, i, n)
+          this.#toUser(rsp, address48(words[at + 2], words[at + 3]), argument, i, n)
           break
         case CallEventKind.AddressSpace:
           this.#space = Math.floor(address48(words[at + 2], words[at + 3]) / 4096) * 4096
@@ -722,16 +741,21 @@ export class SpanBuilder {
   #openRoot(context: Context, func: number, r: number, i: number, n: number): void {
     const node = this.#childOf(this.#laneNode[context.lane]!, func, context.lane, i, n)
     this.#nodeCalls[node]++
-    const { frames } = context
-    frames[R] = r
-    frames[NODE] = node
-    frames[SEG_I] = i
-    frames[SEG_N] = n
-    frames[SEG_CALLS] = 1
-    frames[RUN_CALLS] = 0
-    context.depth = 1
+    this.#openFrame(context, r, node, i, n)
     context.rooted = true
     this.#node = node
+  }
+
+  #openFrame(context: Context, r: number, node: number, i: number, n: number): void {
+    const top = context.depth++ * STRIDE
+    if (top + STRIDE > context.frames.length) context.frames = grown(context.frames, context.frames.length * 2)
+    const { frames } = context
+    frames[top + R] = r
+    frames[top + NODE] = node
+    frames[top + SEG_I] = i
+    frames[top + SEG_N] = n
+    frames[top + SEG_CALLS] = 1
+    frames[top + RUN_CALLS] = 0
   }
 
   /** The frame's span is over: kept, or merged into its parent's run of short ones. */
@@ -861,20 +885,21 @@ export class SpanBuilder {
       this.#switchTo(other, i, n)
       return other
     }
-    // Just above or somewhat below, and nobody else's: a big frame, or a return that was lost.
-    if (context.lo <= context.hi && rsp > context.lo - STACK_BYTES && rsp <= context.hi + NEAR) return context
+    // Just above and nobody else's: a return that was lost.
+    if (context.lo <= context.hi && rsp >= context.lo && rsp <= context.hi + NEAR) return context
     return this.#newThread(i, n)
   }
 
-  /** The chain put aside whose tip's stack holds `rsp`. */
+  /** The chain put aside whose tip's stack holds `rsp`; of several, on a stack that was used again, the latest. */
   #asideAt(rsp: number): Context | undefined {
     let near: Context | undefined
+    let on: Context | undefined
     for (const tip of this.#aside) {
       if (tip.kind === 'user' || rsp > tip.hi + 64 || rsp < tip.lo - NEAR) continue
-      if (rsp >= tip.lo) return tip
-      near = tip
+      if (rsp >= tip.lo) on = tip
+      else near = tip
     }
-    return near
+    return on ?? near
   }
 
   #newThread(i: number, n: number): Context {
@@ -924,12 +949,15 @@ export class SpanBuilder {
     }
     const here = context.lo <= context.hi && rsp > context.lo - NEAR && rsp <= context.hi + 64
     const unwound = here ? undefined : this.#asideAt(rsp)
-    if (here || unwound !== undefined) {
+    // All its calls lie below: their thread has died, and a new one begins on its stack.
+    const isReused = unwound !== undefined && outermost(unwound) < rsp
+    if (isReused) this.#forget(unwound)
+    else if (here || unwound !== undefined) {
       if (unwound !== undefined) this.#switchTo(unwound, i, n)
       const at = this.#context
       this.#closeBelow(at, rsp, i, n)
-      // A stack used again by a new thread: its first function was never called.
-      if (unwound !== undefined && at.depth === 0) this.#openRoot(at, this.#functionAt(address, false), Infinity, i, n)
+      // What is returned to was not seen called: a new thread's first function, after cpu_switchto's own calls.
+      if (at.kind === 'thread' && at.depth === 0) this.#openRoot(at, this.#functionAt(address, false), rsp + 0.5, i, n)
       this.#node = this.#topNode(at)
       return
     }
@@ -969,6 +997,10 @@ export class SpanBuilder {
     context.parent = undefined
     if (below === undefined) return
     below.child = undefined
+    if (below.callDepth >= 0) {
+      this.#unwind(below, below.callDepth, i, n)
+      below.callDepth = -1
+    }
     this.#pool.push(context)
     this.#context = below
     this.#node = this.#topNode(below)
@@ -981,7 +1013,7 @@ export class SpanBuilder {
         ? ((argument >>> ARGUMENT_CPL_SHIFT) & 3) === 3
         : this.#upper && address < UPPER_HALF
     if (toUser) {
-      this.#toUser(rsp, i, n)
+      this.#toUser(rsp, address, argument, i, n)
       return
     }
     const matches = (c: Context): boolean => c.kind === 'interrupt' && rsp - c.entryRsp >= 24 && rsp - c.entryRsp <= 72
@@ -1003,72 +1035,71 @@ export class SpanBuilder {
     this.#node = this.#topNode(context)
   }
 
-  /** User mode goes on, or begins, with this stack pointer. */
-  #toUser(rsp: number, i: number, n: number): void {
+  /** A program asks the kernel for something. In its lane a frame stands for the call until it returns. */
+  #systemCall(rsp: number, address: number, argument: number, i: number, n: number): void {
+    const number = (argument >>> ARGUMENT_RAX_SHIFT) - 1
+    const path = this.#execPath
+    this.#execPath = undefined
+    this.#idleLeave(i, n)
+    const user = this.#context
+    this.#enter('syscall', number < 0 ? 'system call' : this.#system.syscallName(number), true, Infinity, i, n)
+    if (user.kind !== 'user' || user.process === undefined) return
+    const call = this.#context
+    call.call = this.#processes.called(user.process, number, path, { space: user.space, address, rsp })
+    if (call.call.kind === 'spawn' && path !== undefined)
+      this.#mark({ kind: 'exec', at: n, atInstructions: i, text: cleanText(path) })
+    user.callDepth = user.depth
+    // No RET pops it, and its time is the call's.
+    this.#openFrame(user, Infinity, call.frames[NODE], i, n)
+  }
+
+  /** User mode goes on, or begins. */
+  #toUser(rsp: number, address: number, argument: number, i: number, n: number): void {
     this.#idleLeave(i, n)
     this.#firstUser ??= { instructions: i, ns: n }
     const space = this.#space
-    let bottom: Context = this.#context
-    while (bottom.parent !== undefined) bottom = bottom.parent
-    let user: Context | undefined
-    if (bottom.kind === 'user' && bottom.exec !== undefined) {
-      // execve: the old program is gone, whatever page tables the new one got.
-      const { exec } = bottom
+    let user: Context = this.#context
+    while (user.parent !== undefined) user = user.parent
+    if (user.kind === 'user' && user.process !== undefined) {
+      const call = user.child?.call
       while (this.#context.parent !== undefined) this.#leave(i, n)
-      this.#unwind(bottom, 0, i, n)
-      this.#forgetUser(bottom)
-      const known = this.#processes.known(bottom.space)
-      if (known !== undefined && bottom.space !== space) {
-        known.ended = true
-        this.#pendingExec = { path: exec.path, pid: exec.pid ?? known.pid }
-      } else this.#pendingExec = exec
-    } else if (bottom.kind === 'user' && bottom.space === space) {
-      while (this.#context.parent !== undefined) this.#leave(i, n)
-      user = bottom
-    } else {
-      // A new process's kernel thread has nothing left but its way in, and its stack will be used from the top again.
-      if (bottom === this.#context && bottom.rooted && bottom.depth === 1) this.#unwind(bottom, 0, i, n)
-      this.#putAside(i, n)
-      const candidates = this.#users.get(space)
-      const process = this.#processes.known(space)
-      user =
-        process?.ended === true
-          ? undefined
-          : (candidates?.find((c) => c.lo <= rsp && rsp <= c.hi + STACK_BYTES) ?? candidates?.at(-1))
-      if (user !== undefined) {
-        let tip: Context = user
-        while (tip.child !== undefined) tip = tip.child
-        this.#resume(tip, i, n)
-        while (this.#context.parent !== undefined) this.#leave(i, n)
+      if (call !== undefined) {
+        if (this.#processes.returned(user.process, call, argument)) this.#becomes(user, i, n)
+        if (call.kind === 'wait') this.#forgetEnded()
       }
-    }
-    if (user === undefined) {
-      let process = this.#processes.in(space)
-      if (this.#pendingExec !== undefined)
-        process = this.#processes.exec(process, this.#pendingExec.path, this.#pendingExec.pid)
-      this.#pendingExec = undefined
-      this.#laneNodes()
-      user = (this.#pool.pop() ?? new Context()).reset('user', process.lane)
+      if (user.space !== space) this.#processes.moved(user.process, space)
       user.space = space
-      user.process = process
-      const list = this.#users.get(space)
-      if (list === undefined) this.#users.set(space, [user])
-      else list.push(user)
-      this.#context = user
-      this.#openRoot(user, this.#pseudo('user'), Infinity, i, n)
-    }
+    } else user = this.#newUser({ space, address, rsp }, i, n)
     if (rsp > user.hi) user.hi = rsp
     if (rsp < user.lo) user.lo = rsp
     this.#closeBelow(user, rsp, i, n)
     this.#node = this.#topNode(user)
   }
 
-  #forgetUser(user: Context): void {
-    const list = this.#users.get(user.space)
-    if (list === undefined) return
-    const at = list.indexOf(user)
-    if (at >= 0) list.splice(at, 1)
-    if (list.length === 0) this.#users.delete(user.space)
+  /** The kernel thread that runs enters user mode for the first time. */
+  #newUser(entry: UserEntry, i: number, n: number): Context {
+    const thread = this.#context
+    // It has nothing left but its way in, and its stack will be used from the top again.
+    if (thread.parent === undefined && thread.rooted && thread.depth === 1) this.#unwind(thread, 0, i, n)
+    this.#putAside(i, n)
+    const process = this.#processes.entered(entry)
+    this.#laneNodes()
+    const user = (this.#pool.pop() ?? new Context()).reset('user', process.lane)
+    user.space = entry.space
+    user.process = process
+    this.#context = user
+    this.#openRoot(user, this.#pseudo(process.path ?? 'user'), Infinity, i, n)
+    return user
+  }
+
+  /** execve: the old program is gone. */
+  #becomes(user: Context, i: number, n: number): void {
+    const path = user.process?.path ?? 'user'
+    this.#mark({ kind: 'exec', at: n, atInstructions: i, text: path })
+    this.#unwind(user, 0, i, n)
+    user.lo = Infinity
+    user.hi = -Infinity
+    this.#openRoot(user, this.#pseudo(path), Infinity, i, n)
   }
 
   /** The running chain waits; its spans end here. */
@@ -1098,10 +1129,23 @@ export class SpanBuilder {
 
   #forgetOldest(): void {
     for (const tip of this.#aside) {
-      this.#aside.delete(tip)
-      if (this.#tops.get(tip.key) === tip) this.#tops.delete(tip.key)
-      for (let c: Context | undefined = tip; c !== undefined; c = c.parent) if (c.kind === 'user') this.#forgetUser(c)
+      this.#forget(tip)
       return
+    }
+  }
+
+  /** A chain put aside will not come back. */
+  #forget(tip: Context): void {
+    this.#aside.delete(tip)
+    if (this.#tops.get(tip.key) === tip) this.#tops.delete(tip.key)
+  }
+
+  /** Threads of processes that were reaped are gone. */
+  #forgetEnded(): void {
+    for (const tip of this.#aside) {
+      let bottom = tip
+      while (bottom.parent !== undefined) bottom = bottom.parent
+      if (bottom.process?.ended === true) this.#forget(tip)
     }
   }
 
@@ -1111,8 +1155,7 @@ export class SpanBuilder {
   }
 
   #resume(tip: Context, i: number, n: number): void {
-    this.#aside.delete(tip)
-    if (this.#tops.get(tip.key) === tip) this.#tops.delete(tip.key)
+    this.#forget(tip)
     tip.suspended = false
     tip.key = -1
     for (let context: Context | undefined = tip; context !== undefined; context = context.parent) {
@@ -1149,50 +1192,55 @@ export class SpanBuilder {
     switch (note.kind) {
       case 'console':
         this.#console.write(note.bytes, at, instructions)
+        this.#deviceSpan(note, 'write')
         return
       case 'init':
-      case 'exec': {
-        const exec = { path: cleanText(note.path), pid: note.kind === 'init' ? 1 : undefined }
-        this.#mark({ kind: 'exec', at, atInstructions: instructions, text: exec.path })
-        const user = this.#runningUser()
-        if (user === undefined) this.#pendingExec = exec
-        else user.exec = exec
+        this.#processes.first(note.path)
+        this.#mark({ kind: 'exec', at, atInstructions: instructions, text: cleanText(note.path) })
         return
-      }
+      case 'exec':
+        this.#execPath = note.path
+        return
       case 'device':
         this.#device(note)
         return
     }
   }
 
-  /** The user context at the bottom of the running chain. */
-  #runningUser(): Context | undefined {
-    let bottom: Context = this.#context
-    while (bottom.parent !== undefined) bottom = bottom.parent
-    return bottom.kind === 'user' ? bottom : undefined
+  #device(note: Extract<TraceNote, { kind: 'device' }>): void {
+    const { request, sector, bytes, instructions } = note
+    const place = sector === undefined ? '' : ` sector ${sector}`
+    const size = bytes === undefined ? '' : `, ${bytes} bytes`
+    const text = `${this.#system.deviceName(note)} ${request}${place}${size}`
+    this.#mark({ kind: 'device', at: this.#nsAt(instructions), atInstructions: instructions, text })
+    this.#deviceSpan(note, request)
   }
 
-  #device(note: Extract<TraceNote, { kind: 'device' }>): void {
-    const start = this.#nsAt(note.instructions)
-    const done = Math.max(note.done, note.instructions)
+  /** In the device's own lane; requests under way at once lie below each other. */
+  #deviceSpan(of: Extract<TraceNote, TracedDevice>, request: string): void {
+    const name = this.#system.deviceName(of)
+    let device = this.#devices.get(name)
+    if (device === undefined) {
+      device = { lane: this.#addLane({ kind: 'devices', name }), ends: [] }
+      this.#devices.set(name, device)
+      this.#deviceLanes.add(device.lane)
+    }
+    const { lane, ends } = device
+    const { instructions } = of
+    const done = Math.max(of.done, instructions)
+    const start = this.#nsAt(instructions)
     const end = this.#nsAt(done)
-    const name = `${this.#system.deviceName(note)} ${note.request}`
-    const place = note.sector === undefined ? '' : ` sector ${note.sector}`
-    const size = note.bytes === undefined ? '' : `, ${note.bytes} bytes`
-    this.#mark({ kind: 'device', at: start, atInstructions: note.instructions, text: `${name}${place}${size}` })
-    if (this.#deviceLane < 0) this.#deviceLane = this.#addLane({ kind: 'devices', name: 'devices' })
-    const func = this.#pseudo(name)
-    const node = this.#childOf(this.#laneNode[this.#deviceLane]!, func, this.#deviceLane, note.instructions, start)
+    const func = this.#pseudo(`${name} ${request}`)
+    const node = this.#childOf(this.#laneNode[lane]!, func, lane, instructions, start)
     this.#nodeCalls[node]++
     this.#nodeSelf[node] += end - start
-    this.#nodeSelfInstructions[node] += done - note.instructions
+    this.#nodeSelfInstructions[node] += done - instructions
     if (++this.#deviceSpans > MAX_DEVICE_SPANS) return
-    // Requests under way at once lie below each other.
     let depth = 0
-    while (depth < this.#deviceEnds.length && this.#deviceEnds[depth]! > start) depth++
-    if (depth > 31) return
-    this.#deviceEnds[depth] = end
-    this.#pushSpan(this.#deviceLane, depth, func, note.instructions, done, start, end, 1)
+    while (depth < ends.length && ends[depth]! > start) depth++
+    if (depth >= MAX_DEVICE_DEPTH) return
+    ends[depth] = end
+    this.#pushSpan(lane, depth, func, instructions, done, start, end, 1)
   }
 
   #mark(mark: Mark): void {
@@ -1210,13 +1258,19 @@ export class SpanBuilder {
     const goal = Math.floor(this.#maxSpans * 0.66)
     for (let rounds = 0; this.#spans.length > goal && rounds < 64; rounds++) {
       this.#minSpanNs *= 2
-      this.#dropped += mergeShort(this.#spans, this.#minSpanNs, this.#deviceLane)
+      this.#dropped += mergeShort(this.#spans, this.#minSpanNs, this.#deviceLanes)
     }
   }
 }
 
-/** Merges neighbours shorter than `min` ns, in place; answers how many spans that saved. `keepLane` is left alone. */
-const mergeShort = (spans: SpanColumns, min: number, keepLane: number): number => {
+/** Where the context's first call returned to on its stack; 0 without calls. */
+const outermost = ({ frames, depth, rooted }: Context): number => {
+  const first = rooted ? 1 : 0
+  return depth > first ? frames[first * STRIDE + R] : 0
+}
+
+/** Merges neighbours shorter than `min` ns, in place; answers how many spans that saved. Lanes in `keep` are left alone. */
+const mergeShort = (spans: SpanColumns, min: number, keep: ReadonlySet<number>): number => {
   const { length, lane, depth, func, start, end, startInstructions, endInstructions, calls } = spans
   let out = 0
   /** Per lane, pending runs by depth: indices of rows below `out`'s reach are free, so they are kept as values. */
@@ -1246,7 +1300,7 @@ const mergeShort = (spans: SpanColumns, min: number, keepLane: number): number =
     let runs = pending[l]
     if (runs === undefined) runs = pending[l] = []
     if (runs.length > d + 1) flushFrom(runs, d + 1)
-    if (ns >= min || l === keepLane) {
+    if (ns >= min || keep.has(l)) {
       flushFrom(runs, d)
       put([l, d, func[k], start[k], end[k], startInstructions[k], endInstructions[k], calls[k]])
       continue

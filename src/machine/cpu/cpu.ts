@@ -138,8 +138,8 @@ export interface CpuSurroundings {
   readonly translate: TranslatorPolicy | undefined
   /** Takes recorded events out of the ring, which is written over when it returns. */
   readonly callEvents?: ((bytes: Uint8Array) => void) | undefined
-  /** A call event that changes the privilege level has been recorded, as it was, just after it. */
-  readonly levelChanged?: ((kind: CallEventKind) => void) | undefined
+  /** The call event of an entry to a handler or of a return from one has been recorded. */
+  readonly levelChanged?: ((kind: CallEventKind, argument: number) => void) | undefined
   readTsc(): bigint
   /** A port or device is about to be accessed. */
   onAccess(): void
@@ -1297,7 +1297,7 @@ export class Cpu implements CpuCore, LinearMemory {
     view.setBigUint64(head + 16, s.get64(RSP), true)
     view.setBigUint64(head + 24, BigInt(this.retired), true)
     s.set32(TRACE_HEAD, head + CALL_EVENT_BYTES)
-    if (entersOrLeaves) this.#around.levelChanged?.(kind as CallEventKind)
+    if (entersOrLeaves) this.#around.levelChanged?.(kind as CallEventKind, argument)
   }
   /** The argument's upper bits, see call-event.ts. */
   #levelAndResult(kind: number, argument: number): number {

@@ -1,10 +1,24 @@
 /** Writes call events the way the machine does, for tests: stacks and functions by name. */
-import { CALL_EVENT_BYTES, CallEventKind } from '../../machine/call-event.ts'
+import {
+  ARGUMENT_CARRY,
+  ARGUMENT_CPL_SHIFT,
+  ARGUMENT_CPL_VALID,
+  ARGUMENT_RAX_SHIFT,
+  CALL_EVENT_BYTES,
+  CallEventKind,
+} from '../../machine/call-event.ts'
 import type { CodeSymbol } from '../symbols.ts'
 
 /** Stacks of 16 KiB in the upper half, each name its own; 'user...' in the lower half. */
 const STACK_BYTES = 0x4000
 const FUNCTION_BYTES = 0x100
+
+/** Where user programs are. */
+const PROGRAM = 0x40_1000n
+
+/** CPL and RAX as an event's argument says them. */
+const level = (cpl: number, rax?: number): number =>
+  ARGUMENT_CPL_VALID | (cpl << ARGUMENT_CPL_SHIFT) | (rax === undefined ? 0 : ((rax + 1) << ARGUMENT_RAX_SHIFT) >>> 0)
 
 export class EventWriter {
   #bytes = new Uint8Array(1024 * CALL_EVENT_BYTES)
@@ -81,6 +95,13 @@ export class EventWriter {
     return this
   }
 
+  /** A stack is given to a new thread. */
+  renew(name: string): this {
+    this.#stacks.get(name)!.slots.length = 0
+    this.#stacks.get(name)!.rsp = this.#stacks.get(name)!.base
+    return this
+  }
+
   /** cpu_switchto's RET: onto another stack, popping the call it went to sleep in, or into a new thread's function. */
   switchTo(name: string, fresh?: string): this {
     this.on(name)
@@ -97,27 +118,27 @@ export class EventWriter {
     return this.raw(CallEventKind.Interrupt, vector, this.addressOf(`Xintr${vector}`), top.rsp)
   }
 
-  iret(to?: string): this {
+  /** `at` and `rax` where user mode goes on. */
+  iret(to?: string, at = PROGRAM, rax = 0): this {
     const top = this.#top()
     top.rsp = top.slots.pop() ?? top.rsp
     if (to !== undefined) this.on(to)
     const rsp = this.#top().rsp
-    return this.raw(
-      CallEventKind.InterruptReturn,
-      0,
-      this.#stack.startsWith('user') ? 0x40_1000n : this.addressOf('x'),
-      rsp,
-    )
+    return this.#stack.startsWith('user')
+      ? this.raw(CallEventKind.InterruptReturn, level(3, rax), at, rsp)
+      : this.raw(CallEventKind.InterruptReturn, level(0), this.addressOf('x'), rsp)
   }
 
-  syscall(kernelStack: string, number?: number): this {
-    this.raw(CallEventKind.Syscall, number === undefined ? 0 : (number + 1) << 16, this.addressOf('Xsyscall'), this.rsp)
+  /** `site`: of the instruction after the call. */
+  syscall(kernelStack: string, number?: number, site = PROGRAM): this {
+    this.raw(CallEventKind.Syscall, level(0, number), site, this.rsp)
     return this.on(kernelStack)
   }
 
-  sysret(userStack: string): this {
+  /** What the call came back with: a result, or an error number with the carry flag set. */
+  sysret(userStack: string, rax = 0, carry = false, at = PROGRAM): this {
     this.on(userStack)
-    return this.raw(CallEventKind.SyscallReturn, 0, 0x40_1000n, this.rsp)
+    return this.raw(CallEventKind.SyscallReturn, level(3, rax) | (carry ? ARGUMENT_CARRY : 0), at, this.rsp)
   }
 
   cr3(value: bigint): this {
