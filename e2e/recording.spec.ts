@@ -22,3 +22,16 @@ test('a machine that starts afresh is recorded afresh', async ({ playground, pag
   expect(second.stages.map(({ name }) => name)).toEqual(first.stages.map(({ name }) => name))
   await expect.poll(() => page.evaluate(() => window.playground.trace()?.runs.length)).toBe(2)
 })
+
+for (const cores of [2, 8])
+  test(`with ${cores} cores a boot is recorded to its prompt`, async ({ playground, page }) => {
+    await page.addInitScript((count) => {
+      Object.defineProperty(navigator, 'hardwareConcurrency', { value: count })
+    }, cores)
+    await playground.open('clock=icount')
+    await playground.boot()
+    await playground.prompt()
+    const trace = await page.evaluate(() => window.playground.waitForTrace())
+    expect(trace.spans).toBeGreaterThan(50)
+    expect(trace.stages.at(-1)?.name).toBe('prompt')
+  })
