@@ -57,6 +57,11 @@ export const NETBSD_STAGES: readonly Stage[] = [
     ],
   },
   {
+    name: 'initclocks',
+    about: 'Timecounters and the periodic interrupt are set up; delays and calibrations take their time here',
+    marks: [{ kind: 'call', symbol: 'initclocks' }],
+  },
+  {
     name: 'configure2',
     about: 'Interrupts are on; secondary CPUs, clocks and deferred device work',
     marks: [{ kind: 'call', symbol: 'configure2' }],

@@ -9,7 +9,7 @@ import { exportTrace } from '../trace/export.ts'
 import { type FileDisk, fileProblem, openDisk } from './file-disk.ts'
 import { type Options, parseOptions, USAGE } from './options.ts'
 import { ConsoleTap, exitStatus, type RunIo, report, runMachine } from './run.ts'
-import type { ExportTrace } from './trace.ts'
+import { type ExportTrace, metaOf, stagesOf } from './trace.ts'
 
 export interface BootIo {
   readonly createMachine: CreateMachine
@@ -104,6 +104,8 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
             guestNs: result.figures.guestNs,
             instructions: result.figures.instructions,
             wallMs: result.wallMs,
+            stages: stagesOf(options, machine.kernel),
+            meta: metaOf(options, config.value, machine.kernel),
           },
           options.traceFormat,
         ),

@@ -1,7 +1,12 @@
 /** The way to the trace room, which names spans and knows the file formats. */
-import type { KernelInfo } from '../machine/machine.ts'
+import { basename } from 'node:path'
+import { PLAYGROUND } from '../guests/catalogue.ts'
+import type { Stage } from '../guests/guest.ts'
+import { NETBSD_STAGES } from '../guests/stages.ts'
+import type { KernelInfo, MachineConfig } from '../machine/machine.ts'
 import type { TraceNote } from '../trace/call-events.ts'
-import type { TraceFormat } from './options.ts'
+import type { TraceMeta } from '../trace/trace.ts'
+import type { Options, TraceFormat } from './options.ts'
 
 export interface TraceInput {
   /** CALL_EVENT_BYTES each, in order. */
@@ -11,7 +16,29 @@ export interface TraceInput {
   readonly guestNs: number
   readonly instructions: number
   readonly wallMs: number
+  readonly stages: readonly Stage[]
+  readonly meta: TraceMeta
 }
 
 /** `exportTrace` of src/trace/export.ts; tests give their own. */
 export type ExportTrace = (input: TraceInput, format: TraceFormat) => Uint8Array | string
+
+/** A kernel of the embedded guest's or NetBSD's has stages; what others do at boot is not known. */
+export const stagesOf = (options: Options, kernel: KernelInfo): readonly Stage[] =>
+  options.kernel === undefined ? PLAYGROUND.stages : kernel.os === 'netbsd' ? NETBSD_STAGES : []
+
+/** What the trace says of itself. */
+export const metaOf = (options: Options, config: MachineConfig, kernel: KernelInfo): TraceMeta => {
+  const name = options.kernel === undefined ? PLAYGROUND.name : basename(options.kernel)
+  return {
+    title: `${name} on ${config.profile}`,
+    guest: name,
+    cmdline: kernel.cmdline,
+    profile: config.profile,
+    clock: config.clock,
+    engine: config.engine,
+    memoryMiB: config.memoryMiB,
+    cpu: config.cpu,
+    notes: [],
+  }
+}
