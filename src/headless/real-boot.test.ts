@@ -116,8 +116,15 @@ describe.skipIf(!existsSync(kernel))(`a traced NetBSD boot (skipped unless there
     const elf = readFileSync(kernel)
     const named = sysentNames(elf)
     expect(named.size).toBeGreaterThan(250)
-    for (const [number, symbols] of named)
-      expect(symbols, `system call ${number}`).toContain(`sys_${netbsdSyscallName(number)}`)
+    const others = [...named].filter(([number, symbols]) => !symbols.includes(`sys_${netbsdSyscallName(number)}`))
+    // Where a function's name says more than its call's, or the language has the word.
+    expect(Object.fromEntries(others)).toEqual({
+      17: ['sys_obreak'],
+      20: ['sys_getpid_with_ppid'],
+      24: ['sys_getuid_with_euid'],
+      47: ['sys_getgid_with_egid'],
+      72: ['sys_ovadvise'],
+    })
   })
 })
 
