@@ -1070,6 +1070,7 @@ export class Cpu implements CpuCore, LinearMemory {
     this.#writeLinear(linear, size, value, cpl === 3, false)
   }
   readBlock(linear: bigint, into: Uint8Array): void {
+    into.fill(0xff)
     this.#block(linear, into.length, 'read', (physical, offset, n) => {
       into.set(this.#ram.bytes.subarray(physical, physical + n), offset)
     })
