@@ -2,7 +2,7 @@
 import type { Key } from './terminal.ts'
 
 const KEYS: readonly { readonly key: Key; readonly face: string; readonly name: string }[] = [
-  { key: 'escape', face: 'Esc', name: 'Escape' },
+  { key: 'escape', face: 'Esc', name: 'Esc, Escape' },
   { key: 'tab', face: 'Tab', name: 'Tab' },
   { key: 'interrupt', face: '^C', name: 'Control C' },
   { key: 'left', face: '←', name: 'Left' },
