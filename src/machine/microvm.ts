@@ -437,9 +437,10 @@ class MicroVm implements Machine {
   }
 
   reset(): void {
-    for (const part of this.#resettable) part.reset()
     this.#ram.fill(0, this.#ram.size, 0)
     this.powerOn()
+    // Once the clocks begin anew: timers count from there.
+    for (const part of this.#resettable) part.reset()
   }
 
   figures(): Figures {
