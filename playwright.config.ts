@@ -1,8 +1,10 @@
 import { defineConfig } from '@playwright/test'
 import { browserArguments, findBrowser } from './scripts/browser.mjs'
 
-const DEV = 'http://localhost:5301'
-const BUILT = 'http://localhost:5302'
+/** Two checkouts that are tested at once need two ports each. */
+const PORT = Number(process.env['PLAYGROUND_PORT'] ?? 5301)
+const DEV = `http://localhost:${PORT}`
+const BUILT = `http://localhost:${PORT + 1}`
 const vite = 'node node_modules/vite/bin/vite.js'
 const executablePath = findBrowser()
 
@@ -10,14 +12,14 @@ const executablePath = findBrowser()
 const serves = (project: string): boolean => !process.argv.includes('--project') || process.argv.includes(project)
 
 const dev = {
-  command: `${vite} --port 5301 --strictPort`,
+  command: `${vite} --port ${PORT} --strictPort`,
   url: DEV,
   env: { PLAYGROUND_WATCH: 'off', PLAYGROUND_GUESTS: 'off' },
 }
 // scripts/test.mjs has built it already.
 const build = process.env['PLAYGROUND_BUILT'] ? '' : `${vite} build --logLevel warn && `
 const built = {
-  command: `${build}${vite} preview --port 5302 --strictPort`,
+  command: `${build}${vite} preview --port ${PORT + 1} --strictPort`,
   url: BUILT,
   timeout: 120_000,
   env: { GUESTS: 'cached' },
