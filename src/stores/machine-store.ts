@@ -3,13 +3,15 @@ import { createStore, type StoreApi } from 'zustand/vanilla'
 import type {
   BootMark,
   BootRequest,
+  DiskSummary,
   EmulatorEvent,
   KernelSummary,
   LiveFigures,
   MachineState,
+  Problem,
 } from '../worker/protocol.ts'
 
-export type { BootMark, BootRequest, KernelSummary, LiveFigures, MachineState }
+export type { BootMark, BootRequest, DiskSummary, KernelSummary, LiveFigures, MachineState }
 
 export interface LoadingFile {
   readonly file: string
@@ -24,6 +26,10 @@ export interface MachineView {
   readonly request: BootRequest | undefined
   readonly loading: readonly LoadingFile[]
   readonly kernel: KernelSummary | undefined
+  /** Those of the machine there is. */
+  readonly disks: readonly DiskSummary[]
+  /** The last write that could not be kept, until somebody has read it. */
+  readonly diskProblem: Problem | undefined
   readonly figures: LiveFigures | undefined
   /** Since the last power-on. */
   readonly marks: readonly BootMark[]
@@ -58,6 +64,8 @@ export const initialView: MachineView = {
   request: undefined,
   loading: [],
   kernel: undefined,
+  disks: [],
+  diskProblem: undefined,
   figures: undefined,
   marks: [],
   log: [],
@@ -102,10 +110,13 @@ export const phaseOf = (view: MachineView): Phase => {
 export const isOn = (phase: Phase): boolean =>
   phase === 'booting' || phase === 'running' || phase === 'idle' || phase === 'paused'
 
+/** Disks go with their machine. */
+const hasDisks = ({ name }: MachineState): boolean => name !== 'off' && name !== 'refused' && name !== 'fault'
+
 export const fold = (view: MachineView, event: EmulatorEvent): MachineView => {
   switch (event.type) {
     case 'state':
-      return { ...view, state: event.state }
+      return { ...view, state: event.state, ...(hasDisks(event.state) ? {} : { disks: [] }) }
     case 'loading': {
       const { file, loaded, total, bytesPerSecond } = event
       const others = view.loading.filter((entry) => entry.file !== file)
@@ -113,6 +124,10 @@ export const fold = (view: MachineView, event: EmulatorEvent): MachineView => {
     }
     case 'kernel':
       return { ...view, kernel: event.kernel }
+    case 'disks':
+      return { ...view, disks: event.disks }
+    case 'disk-failed':
+      return { ...view, diskProblem: event.problem }
     case 'figures':
       return { ...view, figures: event.figures }
     case 'mark':

@@ -130,6 +130,8 @@ export const createPlayground = ({ guests: catalogue, connect }: PlaygroundParts
       request,
       loading: [],
       kernel: undefined,
+      disks: [],
+      diskProblem: undefined,
       figures: undefined,
       marks: [],
       log: [],
