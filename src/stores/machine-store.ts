@@ -8,7 +8,6 @@ import type {
   KernelSummary,
   LiveFigures,
   MachineState,
-  Problem,
 } from '../worker/protocol.ts'
 
 export type { BootMark, BootRequest, DiskSummary, KernelSummary, LiveFigures, MachineState }
@@ -28,8 +27,6 @@ export interface MachineView {
   readonly kernel: KernelSummary | undefined
   /** Those of the machine there is. */
   readonly disks: readonly DiskSummary[]
-  /** The last write that could not be kept, until somebody has read it. */
-  readonly diskProblem: Problem | undefined
   readonly figures: LiveFigures | undefined
   /** Since the last power-on. */
   readonly marks: readonly BootMark[]
@@ -65,7 +62,6 @@ export const initialView: MachineView = {
   loading: [],
   kernel: undefined,
   disks: [],
-  diskProblem: undefined,
   figures: undefined,
   marks: [],
   log: [],
@@ -126,8 +122,6 @@ export const fold = (view: MachineView, event: EmulatorEvent): MachineView => {
       return { ...view, kernel: event.kernel }
     case 'disks':
       return { ...view, disks: event.disks }
-    case 'disk-failed':
-      return { ...view, diskProblem: event.problem }
     case 'figures':
       return { ...view, figures: event.figures }
     case 'mark':
@@ -137,6 +131,7 @@ export const fold = (view: MachineView, event: EmulatorEvent): MachineView => {
     case 'log':
       return view.log.length < LOG_LINES ? { ...view, log: [...view.log, event.line] } : view
     case 'console':
+    case 'disk-failed':
     case 'trace':
     case 'trace-lost':
       return view

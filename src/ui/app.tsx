@@ -1,4 +1,5 @@
 import { type CSSProperties, useEffect, useState } from 'react'
+import { gatherDropped } from '../stores/added-files.ts'
 import type { Playground } from '../stores/playground.ts'
 import { useAppearance, useIsNarrow } from './appearance.ts'
 import { ConsolePane } from './console-pane.tsx'
@@ -33,7 +34,7 @@ const useDrop = (): boolean => {
       setOver(false)
       if (event.defaultPrevented || !hasFiles(event)) return
       event.preventDefault()
-      void playground.drop([...(event.dataTransfer?.files ?? [])])
+      void gatherDropped(event.dataTransfer?.items ?? []).then((files) => playground.drop(files))
     }
     window.addEventListener('dragover', onOver)
     window.addEventListener('dragleave', onLeave)
@@ -108,7 +109,7 @@ const Page = ({ supported }: { readonly supported: boolean }) => {
       <p className="visually-hidden" role="status" aria-live="polite">
         {PHASE_WORDS[phase].spoken}
       </p>
-      {isDropping && <div className="drop-ground">Drop a kernel, a disk image or a trace</div>}
+      {isDropping && <div className="drop-ground">Drop a kernel, a disk image, files for its root, or a trace</div>}
     </div>
   )
 }
