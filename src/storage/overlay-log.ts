@@ -106,7 +106,9 @@ const writeHeader = (file: LogFile, generation: number, base: BaseIdentity): voi
 const writeWhole = (file: LogFile, bytes: Uint8Array<ArrayBuffer>, at: number): void => {
   for (let done = 0; done < bytes.length; ) {
     const wrote = file.write(bytes.subarray(done), { at: at + done })
-    if (wrote === 0) throw new Error('the file takes no more bytes')
+    // Without room Chromium's files in memory, those of private windows, answer their error's number as an unsigned one.
+    if (wrote === 0 || wrote > bytes.length - done)
+      throw new DOMException('the file takes no more bytes', 'QuotaExceededError')
     done += wrote
   }
 }

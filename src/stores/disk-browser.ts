@@ -15,6 +15,9 @@ export interface DiskReader {
 
 export interface ShownDisk {
   readonly ref: DiskRef
+  /** For people: "ld0 of NetBSD". */
+  readonly title: string
+  /** Of the files that are made of it. */
   readonly name: string
 }
 

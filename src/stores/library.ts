@@ -84,19 +84,20 @@ export class Library {
     if (this.view.figures?.persisted === false) await navigator.storage.persist?.().catch(() => false)
   }
 
-  /** Stores the form's files and settings as a guest of that name; undefined when that failed, with the problem in the view. */
+  /** Stores the form's files and settings: a new guest of that name, or those of the kept one that it is. Undefined when that failed. */
   async keepGuest(form: BootForm, name: string): Promise<KeptGuest | undefined> {
     const { kernel } = form
     if (!kernel) return undefined
     const sources = [kernel, ...(form.initrd ? [form.initrd] : []), ...form.disks.map(({ source }) => source)]
     const total = sources.reduce((sum, source) => sum + (source.kind === 'blob' ? source.blob.size : 0), 0)
     this.store.setState({ saving: { done: 0, total } })
+    const before = this.view.guests.find(({ guest }) => guest.id === form.guestId)?.guest
     return this.#attempt('the guest', async () => {
       const guest = await saveGuest(
         {
-          id: crypto.randomUUID(),
-          name,
-          createdMs: Date.now(),
+          id: before?.id ?? crypto.randomUUID(),
+          name: before?.name ?? name,
+          createdMs: before?.createdMs ?? Date.now(),
           kernel: fileToStore(kernel),
           ...(form.initrd && { initrd: fileToStore(form.initrd) }),
           disks: form.disks.map(({ kind, source, readOnly }) => ({ kind, file: fileToStore(source), readOnly })),

@@ -241,8 +241,13 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
     bootWith: (lesson) => {
       const last = trace.view.runs.find((run) => run.form !== undefined)
       // What is changed is what was booted, not what the form has become since. Counting instructions, the host's speed
-      // is in neither run: two boots are compared, not two moments of this computer.
-      const base: BootForm = { ...(last?.form ?? form.getState()), clock: 'icount', trace: true }
+      // is in neither run: two boots are compared, not two moments of this computer, and both begin with the same disks.
+      const base: BootForm = {
+        ...(last?.form ?? form.getState()),
+        clock: 'icount',
+        trace: true,
+        changes: 'discard',
+      }
       const change = lesson.apply(base)
       if (!change) return
       const about = `${lesson.name}: ${lesson.about}`
@@ -283,9 +288,9 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
     addRoot: () => form.setState(({ disks }) => ({ disks: [root, ...disks] })),
     addFiles,
     keepGuest: async (name) => {
-      const { added } = form.getState()
-      const kept = await library.keepGuest(form.getState(), name)
-      if (kept) form.setState({ ...formFor(kept.choice), added }, true)
+      const current = form.getState()
+      const kept = await library.keepGuest(current, name)
+      if (kept) form.setState({ ...formFor(kept.choice), added: current.added, changes: current.changes }, true)
     },
     deleteGuest: async (id) => {
       const kept = library.view.guests.find(({ guest }) => guest.id === id)

@@ -5,6 +5,7 @@ import { useAppearance, useIsNarrow } from './appearance.ts'
 import { ConsolePane } from './console-pane.tsx'
 import { PlaygroundContext, usePhase, usePlayground, useSettings, useTrace } from './context.ts'
 import { DetailsPane } from './details-pane.tsx'
+import { FileBrowser } from './file-browser.tsx'
 import { Header } from './header.tsx'
 import { PHASE_WORDS } from './phase-words.ts'
 import { Split, timelineDefault } from './split.tsx'
@@ -109,6 +110,7 @@ const Page = ({ supported }: { readonly supported: boolean }) => {
       <p className="visually-hidden" role="status" aria-live="polite">
         {PHASE_WORDS[phase].spoken}
       </p>
+      <FileBrowser />
       {isDropping && <div className="drop-ground">Drop a kernel, a disk image, files for its root, or a trace</div>}
     </div>
   )
