@@ -161,7 +161,7 @@ const KeepGuest = () => {
   const saving = useLibrary((view) => view.saving)
   const canKeep = useLibrary((view) => view.state === 'ready')
   const sources = [form.kernel, form.initrd, ...form.disks.map(({ source }) => source)]
-  const isOwn = form.guestId === OWN_GUEST_ID || sources.some((source) => source?.kind === 'blob')
+  const isOwn = form.guestId === OWN_GUEST_ID || isKept || sources.some((source) => source?.kind === 'blob')
   if (!canKeep || !form.kernel || !isOwn) return null
   const { name } = form.kernel
   return (

@@ -4,7 +4,7 @@ import type { GuestChoice } from '../stores/guest-choice.ts'
 import { type GuestStatus, standing } from '../stores/guest-files.ts'
 import { isOn } from '../stores/machine-store.ts'
 import { useForm, useGuestFiles, useLibrary, usePhase, usePlayground } from './context.ts'
-import { byteCount, said } from './quantity.ts'
+import { storedWords } from './kept-section.tsx'
 
 export const Controls = ({ supported }: { readonly supported: boolean }) => {
   const playground = usePlayground()
@@ -70,7 +70,7 @@ export const GuestSelect = () => {
           <optgroup label="Kept in this browser">
             {kept.map(({ guest, bytes }) => (
               <option key={guest.id} value={guest.id}>
-                {guest.name} · {said(byteCount(bytes))}
+                {guest.name} · {storedWords(bytes)}
               </option>
             ))}
           </optgroup>

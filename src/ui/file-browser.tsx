@@ -27,7 +27,7 @@ const Entry = ({ entry, path }: { readonly entry: FolderEntry; readonly path: st
   const full = below(path, name)
   return (
     <tr>
-      <th scope="row" className="mono">
+      <th scope="row" className="mono folder-name">
         {kind === 'directory' ? (
           <button type="button" className="row-button" onClick={() => void browser.go(full)}>
             {name}/

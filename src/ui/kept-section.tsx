@@ -10,6 +10,9 @@ import { byteCount, said } from './quantity.ts'
 const day = (ms: number): string =>
   new Date(ms).toLocaleDateString('en', { day: 'numeric', month: 'short', year: 'numeric' })
 
+/** What a guest's files take here; those by address take nothing. */
+export const storedWords = (bytes: number): string => (bytes > 0 ? said(byteCount(bytes)) : 'by address')
+
 const GuestItem = ({ kept }: { readonly kept: KeptGuest }) => {
   const playground = usePlayground()
   const [renaming, setRenaming] = useState(false)
@@ -47,7 +50,7 @@ const GuestItem = ({ kept }: { readonly kept: KeptGuest }) => {
       ) : (
         <p className="item-row">
           <span className="item-name">{guest.name}</span>
-          <span className="muted">{said(byteCount(bytes))}</span>
+          <span className="muted">{storedWords(bytes)}</span>
         </p>
       )}
       <p className="hint">
