@@ -221,7 +221,7 @@ export const BootFormPanel = () => {
             // biome-ignore lint/suspicious/noArrayIndexKey: a disk is its slot, ld0 and up
             key={index}
             label={`ld${index}`}
-            value={disk.kind === 'netbsd-root' ? { ...disk.source, name: 'ext2 root, made here' } : disk.source}
+            value={disk.kind === 'netbsd-root' ? { ...disk.source, name: 'root, made here' } : disk.source}
             empty="none"
             onChoose={(source) =>
               update({
