@@ -32,7 +32,7 @@ export const storageProblem = (what: string, error: unknown): Problem => {
       'storage-full',
       `the browser’s storage for this page is full: ${what} was not stored, and nothing that was stored is lost`,
       'room for it',
-      'delete guests or kept changes under Files, or free space on this device',
+      'delete guests or kept changes under Kept in this browser, or free space on this device',
     )
   if (name === 'SecurityError' || name === 'NotAllowedError' || name === 'TypeError') return NO_STORAGE
   if (name === 'NoModificationAllowedError' || name === 'InvalidStateError')

@@ -8,12 +8,15 @@
  * that dies takes the recording with it and not the boot.
  */
 import * as Comlink from 'comlink'
-import { problem } from '../base/problem.ts'
+import { problem, type Result } from '../base/problem.ts'
 import { createRingBuffer, EventRing, RECORDS_BRIEF, RECORDS_LONG } from './event-ring.ts'
 import type {
   BootRequest,
+  DiskPart,
+  DiskRef,
   EmulatorControl,
   EmulatorEvent,
+  Folder,
   PageMessage,
   TraceAttachment,
   TraceEvent,
@@ -88,6 +91,21 @@ export class EmulatorClient {
 
   async registers(): Promise<Readonly<Record<string, string>>> {
     return this.#seat?.used ? await this.#seat.control.registers() : {}
+  }
+
+  /** Of the machine at hand, or of a kept disk: then the worker that stands by reads it. */
+  async listFolder(disk: DiskRef, path: string): Promise<Result<Folder>> {
+    this.standBy()
+    return (await this.#seat?.control.listFolder(disk, path)) as Result<Folder>
+  }
+
+  async takeFrom(disk: DiskRef, part: DiskPart): Promise<Result<Blob>> {
+    this.standBy()
+    return (await this.#seat?.control.takeFrom(disk, part)) as Result<Blob>
+  }
+
+  forgetDisk(): void {
+    if (this.#seat) this.#ask(this.#seat, this.#seat.control.forgetDisk())
   }
 
   send(bytes: Uint8Array<ArrayBuffer>): void {
