@@ -91,6 +91,11 @@ test('files and folders go on the root, and come out of it', async ({ playground
   expect(entries.get('project/README')).toEqual({ mode: 0o644, text: 'read me\n' })
   await page.keyboard.press('Escape')
   await expect(dialog).toHaveCount(0)
+
+  // A guest that has ended leaves its disks, until the machine goes.
+  await page.evaluate(() => window.playground.send('poweroff\n'))
+  await page.evaluate(() => window.playground.waitForState('powered-off'))
+  expect(await page.evaluate(() => window.playground.listFolder('/root'))).toMatchObject([{ name: 'hello.txt' }])
 })
 
 test('a dropped folder goes on the root, with the folders in it', async ({ playground, page }, info) => {

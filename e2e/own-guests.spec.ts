@@ -68,3 +68,29 @@ test('a guest by address keeps the address, and its settings can be saved again'
   await page.evaluate(() => window.playground.boot())
   await playground.prompt()
 })
+
+test('what does not fit is not kept, and what the browser has deleted is said to be', async ({
+  playground,
+  page,
+  baseURL,
+}) => {
+  await playground.open()
+  await page.getByTestId('file-kernel').setInputFiles(EMBEDDED)
+  const browser = await page.context().newCDPSession(page)
+  const origin = new URL(baseURL ?? '').origin
+  await browser.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1000 })
+  await page.getByRole('button', { name: 'Keep this guest' }).click()
+  await expect(page.getByTestId('kept-problem')).toContainText('storage for this page is full')
+  await expect(page.getByTestId('kept-guest')).toHaveCount(0)
+  await browser.send('Storage.overrideQuotaForOrigin', { origin })
+  await keep(page)
+  await page.evaluate(async () => {
+    const root = await (await navigator.storage.getDirectory()).getDirectoryHandle('playground')
+    await root.removeEntry('files', { recursive: true })
+  })
+  await playground.open()
+  await expect(page.getByTestId('kept-guest')).toContainText('This browser has deleted files of this guest')
+  const id = await menu(page).locator('optgroup option').getAttribute('value')
+  await menu(page).selectOption(id)
+  await expect(page.getByRole('button', { name: 'Boot', exact: true })).toBeDisabled()
+})

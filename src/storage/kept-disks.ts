@@ -15,7 +15,15 @@ import {
   storeFile,
   writeFile,
 } from './opfs.ts'
-import { type BaseIdentity, type Change, isSameBase, type LogFiles, OverlayLog, readLogHeader } from './overlay-log.ts'
+import {
+  type BaseIdentity,
+  type Change,
+  HEADER_BYTES,
+  isSameBase,
+  type LogFiles,
+  OverlayLog,
+  readLogHeader,
+} from './overlay-log.ts'
 
 export interface KeptDiskRecord {
   readonly version: 1
@@ -30,7 +38,7 @@ export interface KeptDiskRecord {
 }
 
 export interface KeptDisk extends KeptDiskRecord {
-  /** Bytes of its log. */
+  /** Bytes of its changes, as its log has them. */
   readonly logBytes: number
 }
 
@@ -73,7 +81,7 @@ export const listKeptDisks = async (): Promise<readonly KeptDisk[]> => {
     const record = await recordOf(directory)
     if (!record) continue
     const [a, b] = await Promise.all(LOGS.map((name) => sizeOf(directory, name)))
-    disks.push({ ...record, logBytes: Math.max(a ?? 0, b ?? 0) })
+    disks.push({ ...record, logBytes: Math.max(a ?? 0, b ?? 0, HEADER_BYTES) - HEADER_BYTES })
   }
   return disks.sort((a, b) => a.createdMs - b.createdMs)
 }
@@ -153,7 +161,7 @@ const storedImage = async ({ size, digest }: BaseIdentity): Promise<Uint8Array> 
         'kept-image-missing',
         `the image that the kept changes stand over is ${bytes ? 'damaged' : 'not stored any more'}`,
         `${size} bytes that this page stored`,
-        'delete the kept changes under Kept in this browser',
+        'discard the changes under Kept in this browser',
       ),
     )
   return bytes

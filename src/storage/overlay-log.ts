@@ -346,7 +346,7 @@ const damaged = (saw: string) =>
     'overlay-damaged',
     `the kept changes cannot be read: ${saw}`,
     'a log that this page wrote',
-    'delete the kept changes under Kept in this browser',
+    'discard the changes under Kept in this browser',
   )
 
 const newer = (version: number) =>
@@ -365,5 +365,5 @@ const otherBase = (kept: BaseIdentity, given: BaseIdentity) =>
     'overlay-other-base',
     `the kept changes stand over another image (${digestWords(kept)}) than this one (${digestWords(given)})`,
     'the image that they were made on',
-    'choose that image, or delete the kept changes under Kept in this browser',
+    'go on with the kept disk, choose the image and files that it began with, or discard what is kept',
   )

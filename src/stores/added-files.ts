@@ -59,8 +59,8 @@ const tooMuch = (additions: readonly Addition[]): Problem | undefined => {
   if (entries.length > FILES_MAX)
     return problem(
       'files-too-many',
-      `these are ${entries.length} files and folders`,
-      `${FILES_MAX} at most`,
+      `these are more than ${FILES_MAX} files and folders`,
+      'no more than that',
       'add an archive of them instead',
     )
   return undefined
@@ -112,33 +112,44 @@ interface DroppedEntry {
 }
 
 /** What was dropped, folders too; called before the drop's event is over, since its items are gone after that. */
-export const gatherDropped = (items: Iterable<DataTransferItem>): Promise<readonly Gathered[]> => {
+export const gatherDropped = async (items: Iterable<DataTransferItem>): Promise<Result<readonly Gathered[]>> => {
   const entries = [...items].flatMap((item) => {
     const entry = item.kind === 'file' ? (item.webkitGetAsEntry() as DroppedEntry | null) : null
     return entry ? [entry] : []
   })
-  return walkAll(entries, '')
-}
-
-const walkAll = async (entries: readonly DroppedEntry[], below: string): Promise<readonly Gathered[]> => {
   const gathered: Gathered[] = []
-  for (const entry of entries) gathered.push(...(await walk(entry, below)))
-  return gathered
+  try {
+    await walk(entries, '', gathered)
+    return ok(gathered)
+  } catch (error) {
+    return refuse(
+      problem(
+        'file-unreachable',
+        `the browser could not read what was dropped (${error instanceof Error ? error.message : String(error)})`,
+        'files and folders that may be read',
+        'choose them with Files or Folder',
+      ),
+    )
+  }
 }
 
-const walk = async (entry: DroppedEntry, below: string): Promise<readonly Gathered[]> => {
-  const path = `${below}${entry.name}`
-  if (entry.isFile) {
-    const file = await new Promise<File>((found, failed) => entry.file?.(found, failed))
-    return [{ path, file }]
+/** Ends early with more than may be added: who drops a whole disk need not wait for all of it to be counted. */
+const walk = async (entries: readonly DroppedEntry[], below: string, gathered: Gathered[]): Promise<void> => {
+  for (const entry of entries) {
+    if (gathered.length > FILES_MAX) return
+    const path = `${below}${entry.name}`
+    if (entry.isFile) {
+      const file = await new Promise<File>((found, failed) => entry.file?.(found, failed))
+      gathered.push({ path, file })
+      continue
+    }
+    gathered.push({ path, file: undefined })
+    const reader = entry.createReader?.()
+    // It gives a hundred at a time.
+    for (;;) {
+      const children = await new Promise<DroppedEntry[]>((found, failed) => reader?.readEntries(found, failed))
+      if (children.length === 0) break
+      await walk(children, `${path}/`, gathered)
+    }
   }
-  const reader = entry.createReader?.()
-  const children: DroppedEntry[] = []
-  // It gives a hundred at a time.
-  for (;;) {
-    const more = await new Promise<DroppedEntry[]>((found, failed) => reader?.readEntries(found, failed))
-    if (more.length === 0) break
-    children.push(...more)
-  }
-  return [{ path, file: undefined }, ...(await walkAll(children, `${path}/`))]
 }

@@ -67,7 +67,8 @@ export const clampMemory = (mib: number): number =>
 export const rootOf = ({ disks }: Pick<BootForm, 'disks'>): number =>
   disks.findIndex(({ kind }) => kind === 'netbsd-root')
 
-export const keepKey = (guestId: string, index: number): string => `${guestId}.ld${index}`
+/** What the keys of a guest's kept disks begin with. */
+export const keepPrefix = (guestId: string): string => `${guestId}.ld`
 
 export interface BootOnce {
   /** What the page shows at once while it boots. */
@@ -86,7 +87,7 @@ export const requestFrom = (
   const label = guest.id === OWN_GUEST_ID ? form.kernel.name : guest.name
   const root = rootOf(form)
   const keepOf = ({ kind, source }: DiskSource, index: number): Keep => ({
-    key: keepKey(guest.id, index),
+    key: `${keepPrefix(guest.id)}${index}`,
     guest: label,
     disk: `ld${index}`,
     image: kind === 'netbsd-root' ? 'ext2 root' : source.name,

@@ -16,7 +16,7 @@ import {
 } from '../storage/guest-library.ts'
 import { deleteKeptDisk, type KeptDisk, listKeptDisks } from '../storage/kept-disks.ts'
 import { exclusively, type StorageFigures, storageFigures, storageProblem } from '../storage/opfs.ts'
-import type { BootForm } from './boot-form-store.ts'
+import { type BootForm, keepPrefix } from './boot-form-store.ts'
 import { type DiskSource, type FileSource, type GuestChoice, ownGuest } from './guest-choice.ts'
 
 export type { KeptDisk, StorageFigures }
@@ -122,7 +122,7 @@ export class Library {
   /** And the changes kept of its disks, which nothing else can boot. */
   deleteGuest({ id }: LocalGuest): Promise<unknown> {
     return this.#attempt('the guest', async () => {
-      for (const { key } of this.view.disks) if (key.startsWith(`${id}.`)) await deleteKeptDisk(key)
+      for (const { key } of this.view.disks) if (key.startsWith(keepPrefix(id))) await deleteKeptDisk(key)
       await deleteGuest(id)
     })
   }

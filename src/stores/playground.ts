@@ -13,7 +13,7 @@ import {
   clampMemory,
   createBootFormStore,
   formFor,
-  keepKey,
+  keepPrefix,
   kindOfDrop,
   requestFrom,
   rootOf,
@@ -176,7 +176,7 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
   }
 
   /** A guest whose changes are kept goes on with them, unless somebody says otherwise. */
-  const isKept = (id: string) => library.view.disks.some(({ key }) => [0, 1, 2, 3].some((i) => key === keepKey(id, i)))
+  const isKept = (id: string) => library.view.disks.some(({ key }) => key.startsWith(keepPrefix(id)))
   const chooseGuest = (id: string) => {
     const { added } = form.getState()
     form.setState({ ...formFor(guestOf(id)), added, changes: isKept(id) ? 'keep' : 'discard' }, true)
@@ -295,7 +295,7 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
     deleteGuest: async (id) => {
       const kept = library.view.guests.find(({ guest }) => guest.id === id)
       if (!kept) return
-      letGo(library.view.disks.map(({ key }) => key).filter((key) => key.startsWith(`${id}.`)))
+      letGo(library.view.disks.map(({ key }) => key).filter((key) => key.startsWith(keepPrefix(id))))
       await library.deleteGuest(kept.guest)
       const isGone = !library.view.guests.some(({ guest }) => guest.id === id)
       if (isGone && form.getState().guestId === id) chooseGuest(catalogue[0]?.id ?? OWN_GUEST_ID)

@@ -1,12 +1,19 @@
 /** Files and folders for the root disk of the next boot. */
 import { useId, useRef, useState } from 'react'
 import { type Problem, sentence } from '../base/problem.ts'
-import { type Gathered, gatherDropped, gatherPicked, HOME } from '../stores/added-files.ts'
+import { type Addition, type Gathered, gatherDropped, gatherPicked, HOME } from '../stores/added-files.ts'
 import { useForm, usePlayground } from './context.ts'
 import { CloseIcon } from './icons.tsx'
 import { byteCount, said } from './quantity.ts'
 
 const counted = (files: number): string => (files === 1 ? '1 file' : `${files.toLocaleString('en')} files`)
+
+const filesOf = ({ entries }: Addition): number => entries.filter(({ blob }) => blob).length
+
+export const addedWords = (added: readonly Addition[]): string => {
+  const files = added.reduce((total, addition) => total + filesOf(addition), 0)
+  return `${counted(files)}, ${said(byteCount(added.reduce((total, { bytes }) => total + bytes, 0)))}`
+}
 
 export const AddedFiles = () => {
   const playground = usePlayground()
@@ -18,8 +25,6 @@ export const AddedFiles = () => {
   const [over, setOver] = useState(false)
   const [wrong, setWrong] = useState<Problem>()
   const add = (gathered: readonly Gathered[]) => setWrong(playground.addFiles(gathered, target))
-  const sum = added.reduce((total, { bytes }) => total + bytes, 0)
-  const count = added.reduce((total, { entries }) => total + entries.filter(({ blob }) => blob).length, 0)
   return (
     <fieldset
       className="file-field"
@@ -35,13 +40,15 @@ export const AddedFiles = () => {
         event.preventDefault()
         event.stopPropagation()
         setOver(false)
-        void gatherDropped(event.dataTransfer.items).then(add)
+        void gatherDropped(event.dataTransfer.items).then((found) =>
+          found.ok ? add(found.value) : setWrong(found.problem),
+        )
       }}
     >
       <div className="file-row">
         <span className="file-label">Add</span>
         <span className="file-name" data-empty={added.length === 0} role="status">
-          {added.length === 0 ? 'no files' : `${counted(count)}, ${said(byteCount(sum))}`}
+          {added.length === 0 ? 'no files' : addedWords(added)}
         </span>
         <button type="button" className="button small" onClick={() => files.current?.click()}>
           Files
@@ -98,29 +105,32 @@ export const AddedFiles = () => {
       )}
       {added.length > 0 && (
         <ul className="items" aria-label="Added files">
-          {added.map(({ path, kind, bytes, entries }) => (
-            <li key={path} className="item-row">
-              <span className="item-name mono" title={path}>
-                {path}
-                {kind === 'folder' ? '/' : ''}
-              </span>
-              <span className="muted">
-                {kind === 'folder' && `${counted(entries.filter(({ blob }) => blob).length)}, `}
-                {said(byteCount(bytes))}
-              </span>
-              <button
-                type="button"
-                className="icon-button"
-                aria-label={`Remove ${path}`}
-                onClick={() => {
-                  setWrong(undefined)
-                  playground.form.setState({ added: added.filter((addition) => addition.path !== path) })
-                }}
-              >
-                <CloseIcon />
-              </button>
-            </li>
-          ))}
+          {added.map((addition) => {
+            const { path, kind, bytes } = addition
+            return (
+              <li key={path} className="item-row">
+                <span className="item-name mono" title={path}>
+                  {path}
+                  {kind === 'folder' ? '/' : ''}
+                </span>
+                <span className="muted">
+                  {kind === 'folder' && `${counted(filesOf(addition))}, `}
+                  {said(byteCount(bytes))}
+                </span>
+                <button
+                  type="button"
+                  className="icon-button"
+                  aria-label={`Remove ${path}`}
+                  onClick={() => {
+                    setWrong(undefined)
+                    playground.form.setState({ added: added.filter((other) => other !== addition) })
+                  }}
+                >
+                  <CloseIcon />
+                </button>
+              </li>
+            )
+          })}
         </ul>
       )}
     </fieldset>

@@ -35,7 +35,9 @@ const useDrop = (): boolean => {
       setOver(false)
       if (event.defaultPrevented || !hasFiles(event)) return
       event.preventDefault()
-      void gatherDropped(event.dataTransfer?.items ?? []).then((files) => playground.drop(files))
+      void gatherDropped(event.dataTransfer?.items ?? []).then((found) =>
+        found.ok ? playground.drop(found.value) : playground.complaint.setState({ problem: found.problem }),
+      )
     }
     window.addEventListener('dragover', onOver)
     window.addEventListener('dragleave', onLeave)

@@ -1,7 +1,7 @@
 /** What the next Boot will use. Every field is the guest's own setting until it is changed. */
 import { useId, useRef, useState } from 'react'
 import { urlSource } from '../stores/address.ts'
-import { MEMORY_MAX_MIB, MEMORY_MIN_MIB, rootOf } from '../stores/boot-form-store.ts'
+import { keepPrefix, MEMORY_MAX_MIB, MEMORY_MIN_MIB, rootOf } from '../stores/boot-form-store.ts'
 import { type ClockName, type FileSource, OWN_GUEST_ID, type ProfileName } from '../stores/guest-choice.ts'
 import { AddedFiles } from './added-files.tsx'
 import { useForm, useLibrary, usePlayground } from './context.ts'
@@ -121,7 +121,7 @@ const Changes = () => {
   const guestId = useForm((state) => state.guestId)
   const canKeep = useLibrary((view) => view.state !== 'none')
   const disks = useLibrary((view) => view.disks)
-  const kept = disks.filter(({ key }) => key.startsWith(`${guestId}.`))
+  const kept = disks.filter(({ key }) => key.startsWith(keepPrefix(guestId)))
   const size = said(byteCount(kept.reduce((sum, { logBytes }) => sum + logBytes, 0)))
   const hint = !canKeep
     ? 'This browser keeps no files for this page, so that changes go with the machine.'
@@ -221,7 +221,7 @@ export const BootFormPanel = () => {
             // biome-ignore lint/suspicious/noArrayIndexKey: a disk is its slot, ld0 and up
             key={index}
             label={`ld${index}`}
-            value={disk.kind === 'netbsd-root' ? { ...disk.source, name: 'ext2 root, made here' } : disk.source}
+            value={disk.kind === 'netbsd-root' ? { ...disk.source, name: 'root, made here' } : disk.source}
             empty="none"
             onChoose={(source) =>
               update({

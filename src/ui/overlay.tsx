@@ -4,6 +4,7 @@ import { sentence } from '../base/problem.ts'
 import { standing } from '../stores/guest-files.ts'
 import type { LoadingFile } from '../stores/machine-store.ts'
 import { bootLength } from '../trace/compare.ts'
+import { addedWords } from './added-files.tsx'
 import { ConfirmButton } from './confirm-button.tsx'
 import { useDesk, useForm, useGuestFiles, useMachine, usePhase, usePlayground, useTrace } from './context.ts'
 import { byteCount, count, duration, said } from './quantity.ts'
@@ -25,7 +26,7 @@ const FirstVisit = () => {
     ...form.disks.map(
       (disk, index) => [`ld${index}`, disk.kind === 'netbsd-root' ? 'ext2 root' : disk.source.name] as const,
     ),
-    ...(form.added.length > 0 ? [['files', form.added.map(({ path }) => path).join(' ')] as const] : []),
+    ...(form.added.length > 0 ? [['files', addedWords(form.added)] as const] : []),
     ...(form.changes === 'keep' ? [['changes', 'kept in this browser'] as const] : []),
     ['append', form.cmdline || '(nothing)'],
   ]

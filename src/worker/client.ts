@@ -8,7 +8,7 @@
  * that dies takes the recording with it and not the boot.
  */
 import * as Comlink from 'comlink'
-import { problem, type Result } from '../base/problem.ts'
+import { problem, type Result, refuse } from '../base/problem.ts'
 import { createRingBuffer, EventRing, RECORDS_BRIEF, RECORDS_LONG } from './event-ring.ts'
 import type {
   BootRequest,
@@ -94,14 +94,12 @@ export class EmulatorClient {
   }
 
   /** Of the machine at hand, or of a kept disk: then the worker that stands by reads it. */
-  async listFolder(disk: DiskRef, path: string): Promise<Result<Folder>> {
-    this.standBy()
-    return (await this.#seat?.control.listFolder(disk, path)) as Result<Folder>
+  listFolder(disk: DiskRef, path: string): Promise<Result<Folder>> {
+    return this.#read((control) => control.listFolder(disk, path))
   }
 
-  async takeFrom(disk: DiskRef, part: DiskPart): Promise<Result<Blob>> {
-    this.standBy()
-    return (await this.#seat?.control.takeFrom(disk, part)) as Result<Blob>
+  takeFrom(disk: DiskRef, part: DiskPart): Promise<Result<Blob>> {
+    return this.#read((control) => control.takeFrom(disk, part))
   }
 
   forgetDisk(): void {
@@ -120,6 +118,23 @@ export class EmulatorClient {
   /** Asks for a full trace; it comes as an event. */
   askTrace(): void {
     if (this.#seat?.used) this.#seat.tracePort.postMessage('show')
+  }
+
+  async #read<T>(ask: (control: Comlink.Remote<EmulatorControl>) => Promise<Result<T>>): Promise<Result<T>> {
+    try {
+      this.standBy()
+    } catch (error) {
+      return refuse(
+        problem(
+          'no-worker',
+          `no worker could start (${error instanceof Error ? error.message : String(error)})`,
+          'shared memory, which a worker of this page needs',
+          'what the page says about shared memory',
+        ),
+      )
+    }
+    const { control } = this.#seat as Seat
+    return ask(control)
   }
 
   #open(): Seat {

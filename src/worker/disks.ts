@@ -1,15 +1,12 @@
 /** The disks that a boot asks for, put together in this worker's memory: images, roots with a person's files, kept changes. */
 import { ProblemError } from '../base/problem.ts'
-import { isProgram, netbsdRoot } from '../disk/netbsd-root.ts'
+import { isProgram, KEPT_FREE_BYTES, netbsdRoot } from '../disk/netbsd-root.ts'
 import { directory, file, type TreeNode } from '../disk/tree.ts'
 import type { BlockBackend } from '../machine/machine.ts'
 import { openKeptDisk } from '../storage/kept-disks.ts'
 import { createKeptDisk } from './kept-disk.ts'
 import { createMemoryDisk } from './memory-disk.ts'
 import type { AddedEntry, DiskSource, DiskSummary, FileSource, Problem } from './protocol.ts'
-
-/** Room on a root whose changes are kept: they are more than one boot's. */
-const KEPT_FREE_BYTES = 32 * 1024 * 1024
 
 export interface DiskHost {
   readonly load: (source: FileSource) => Promise<Uint8Array>
