@@ -35,7 +35,7 @@ import {
   sequencePlans,
 } from './corpus.ts'
 import { mnemonicOf } from './descriptor.ts'
-import { deviationOf } from './deviations.ts'
+import { deviationOf, vendorOf } from './deviations.ts'
 import { Engine } from './engine.ts'
 import {
   agrees,
@@ -110,6 +110,7 @@ const wanted = (p: Plan): boolean =>
   mnemonicOf(p.descriptor) === values.only.toUpperCase() ||
   p.descriptor.text === values.only
 const all = (values.sequences === true ? sequencePlans() : [...plans(), ...sequencePlans()]).filter(wanted)
+const vendor = vendorOf(hostProcessor())
 const c = new Case()
 const interpreter = new Engine()
 const translator = new Engine(EAGER)
@@ -125,7 +126,7 @@ const shown = new Map<string, number>()
 const compare = (m: Made, engine: Engine, record: Uint8Array, native: Uint8Array): void => {
   const lines = check(engine, record, native, m.undefined)
   if (lines === undefined) return
-  const deviation = deviationOf(m.plan, lines)
+  const deviation = deviationOf(vendor, m.plan, lines)
   if (deviation !== undefined) {
     known.set(deviation.id, (known.get(deviation.id) ?? 0) + 1)
     return

@@ -134,6 +134,8 @@ export interface Machine {
   readonly kernel: KernelInfo
   /** Runs for at most about `maxMs` of host time. */
   run(maxMs: number): Slice
+  /** From within an event: `run` returns before the next instruction, wherever the host's clock stands. */
+  yield(): void
   /** Bytes typed at the console (16550A, and the virtio console if the guest opened it). */
   send(bytes: Uint8Array): void
   /** Power-cycles: same configuration, RAM cleared, disks keep their bytes. */

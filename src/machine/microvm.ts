@@ -133,6 +133,7 @@ class MicroVm implements Machine {
   #virtioSpoke = false
   #lastRunEnd = 0
   #wasRunning = false
+  #yielded = false
   #running = false
   #idleNs = 0
 
@@ -373,6 +374,7 @@ class MicroVm implements Machine {
     const end = start + maxMs * 1e6
     this.#wasRunning = true
     this.#running = true
+    this.#yielded = false
     try {
       for (;;) {
         if (this.#exit !== undefined) return { state: 'stopped', sleepNs: 0, exit: this.#exit }
@@ -413,7 +415,7 @@ class MicroVm implements Machine {
           this.#exit = { reason: 'triple-fault', crash: this.#crash(cpu.shutdownCause) }
           continue
         }
-        if (this.#host.monotonicNs() >= end) {
+        if (this.#yielded || this.#host.monotonicNs() >= end) {
           if (this.#exit !== undefined) continue
           return { state: 'running', sleepNs: 0 }
         }
@@ -424,6 +426,11 @@ class MicroVm implements Machine {
       this.#running = false
       this.#lastRunEnd = this.#host.monotonicNs()
     }
+  }
+
+  yield(): void {
+    this.#yielded = true
+    this.#cpu.requestBreak()
   }
 
   /** To the console that spoke last: a guest prompts where it listens. */

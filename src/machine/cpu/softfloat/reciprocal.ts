@@ -1,67 +1,18 @@
 /**
  * RCPPS and RSQRTPS. The manuals promise a relative error below 1.5 * 2^-12 and leave the bits to the processor; here they
- * are those of an AMD EPYC (Zen 4), recorded: both look at the 12 upper fraction bits and give 12 fraction bits.
- * A table holds what was recorded minus the truncated exact value at the middle of each of the 4096 intervals.
+ * are those of Intel's processors: the exact value in the middle of an interval of the argument, rounded to 12 fraction
+ * bits. RCPPS has 2048 intervals in a binade, RSQRTPS 1024. AMD's are other approximations.
  */
 
-/** Three entries of two bits per letter, each 1 more than the correction. */
-const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
-const table = (letters: string, exact: (interval: number) => number): Uint16Array => {
-  const entries = new Uint16Array(4096)
-  for (let i = 0; i < 4096; i++) {
-    const three = LETTERS.indexOf(letters[Math.trunc(i / 3)]!)
-    const correction = ((three >> (2 * (i % 3))) & 3) - 1
-    entries[i] = Math.floor((2 * exact(1 + (i + 0.5) / 4096) - 1) * 4096) + correction
-  }
-  return entries
-}
-const RECIPROCAL =
-  'QVVpqCVVlqapqq/rQVVpqaqq6/bpqqvqlqVpqWqqmqqqqqqqqqqpqWqWlaluqaqa6vqqqp/qqqm+qaqVqqWZVQVllmaVWaqqVZZppmqq66bWaaqq' +
-  'pqqquqqq66qqqqqqqqqqqllllllqaaaauqqqp5qqqmmqqaaWqpZZV56qmmVVmqquVpqq6WlqqqaVmZqqZq6u7WlZmpamqqqqZqqqqmpqqqamqamZ' +
-  'qu7uqmpqqZmqrqqaqurqqq6uqqmqrqqZllppqmqqr7bZZaqqlppqqmmqqqbaqqqqpppppWWWWWmqqqqqllllllmmmmmaaaaaqqppppmmmWWaaZZV' +
-  '6qqqpVlVWqZlmaqqpqqqumqqq6aqqqqrpqqpqWqpWqpqruqrpaqpaq6qqqapWalWlapValqlWpVqWaVWlalVVp6qmqlalqaqqqq+qmWlqWpalqaq' +
-  'qpqqqqmqqqqaqqaqqVqqVqWVqWluqqqqqVpqVprqqWqaVVaVqVpqVpWqqWlapqaVVVqqqWVVpqqqqqq6qqqqqWVVVpqqqqqqqqqqqWVVlqqqqqqq' +
-  'qqqqqqqqqqqqqqqqqqaVVpqqqqqqqqqqqqWVVVVpqqqqlqqqVVqqVVVpqqaVlqqqaVqqqqVpqqqVlqqqVVqqWVVpaVlqqqqqWVqqWpquqqqWlqaV' +
-  'qqqqqVVpVVllqqqqqqq+qWZVlWVlVVaVqrquqqqqqqqlqaqqVqWpWpuq6qqmqWqaVaVZVppqlql6qqqqVqVpVppalalqqWqWlVpVaValWpVpValW' +
-  'lVZVapr6quqqqqqqlapWqValWZlqqqmqlapVapqqqpapValVmqpWaprqqpapVWVVmapVWZppmaqlqqqqaqqqmappmaqlmaqpWWaplWZZlVmqqqqq' +
-  'WaqplWZZlVmmqaqpVWaZlppqmaallVWVWaaplppqmaaZppppmmmqqaaqqqqpqqqqqqqqqqqqqqqqqqqqmmmqqaaaaaaZZZZZVVlllpqqqqqppZZZ' +
-  'qqqqqaaaaaaZVVVVVVWWmllpppaaqqquVVWWmllppZaaqmmqqpqqqqqqqqbVlVVZVVWWllVZVVWVlVVZqqqqqqqqqpqaqmmppZaWmllZZWmqqqqq' +
-  'pZaqmmlZZWmaqmqpZZWmlpqqqaaWmlZVqpaqmlVZVWVamlZZqpaqm5qqqqaWmVZVpZWmVpmpZWWVZWlZVlZVmVZmVZWlZWlZVlZVmVVmVVmqqrqq' +
-  'qqqpqmpqmZamZWmZVmZVVpqqmqampamZVmZVVpqqmZamZWlZqqmZqmZWVZmqqZmpZmVVVlqamZmqqpqqZmVVVlqamZmqqZmZq7qqqmZWVVVmZVVV' +
-  'qqmZmpqamZmqqZmZqqmZmB'
-/** Of numbers from 1 to 2. */
-const ROOT_ODD =
-  'VVlqqWVVqqaVVpqqqalqqWVVqqaVVpWVVVlqqqqWqqaVVpaVVVlqqVVVqqaVVpqqVVlqqVVVqWVVVZVVqalqqalqqqaVqVlqapqqqWlVVpWVqWlq' +
-  'WpqWqqmqqpqaqqqqqqqaqqmqqpqWqalqWpaVqVlWVVlaqqlqVpWVWpqqapalapapaqqqqWZVaValWpWpWqlqlapWqWqlqpapWqlalWpWqValWpVZ' +
-  'qqqqmqpaqWalWpVVqqqqlapVaVlqqpapVWqpmapqqqaVlVWZVVaplWZplWallWapVWaplWZplWallWapVVWZlpqqqqqmmaqpVWaZlpqqqqqlmWap' +
-  'qqrqqWlVVWWaappppqmqqmlVVWWWaZZppplmmmqaaaqqqppqqqmmqqqaaqqqqppppqmmmmmWWWWWaZZZuuqqqqqaaaaZZZaaqqqqqWWWmmmqqqrq' +
-  'lllpppaaqqaZVVWWmmlpppaaqqqqqqrqllVZZZWWmllpZZaWmmlpZZaWmmlpZZaWqq6qqqmqqqaamqqpZZqmmlVZWWmqquqqpZqmmlVZWWlaqqqp' +
-  'ZZmmlpqqrqaWmpZZqqqqmmlZWWlamqpZqq6qmmpamqZqqpqqq6qqrWZWlZVmZZmlZmmZamZampZmqZmmZqmZamZamZZmpZmlZmVZWVZWVZlquqqm' +
-  'qqmpamZamZlqqq6umZqqqWlZmZmqqqqumZmZqqqqqurZmZqqqqqq7amZmZqqqqqqVZmZmZmZqqqqqqqqVZmZmZmZmZmZqqqqZmZmZmZmZmZmqqqq' +
-  'qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqamZmZmZmZmZmZ6u7qqqqqqqqqqqqZmZmqqamZZmZqq6urmZmqqamVZmZqqqqqmZmmZmqquqq' +
-  'ZmpampqqrqamZamZqqpqqmZVmZmmZqqZqq6qqmZWmZmVZmZZmpampqmqqmqquqquWlZWlZWmZmmZqmZqmpqmpqmqqmqqqqaqqqqqqqqqqqqquqqq' +
-  'qqqqqqqqqmqqqqaqZZmmZWlZZmVVWlZVqqqrqqpqqqamqpqmZZmmZWlVZWlqqqqqZqmqZmlZZmlqq6qqZqmqZWlZZWlqqqqmZammZpaqqqbmlZZq' +
-  'qqqq6mZZWmmqqqquZWmlppaqmqaWlVZZammppqqqqqbmlZZaammppqqqqqbmlVZZammpppaqmqaVWlVZZZWmlppZammmqpaaqqqqpq6qqqqrr6qq' +
-  'ZZWWlllZZWWmmlZZZaWmllpZaWmmmpZZaaWmllpZZWWmmlZZppaaqmmqppZaammmlpZZZWWmllluuqqrqqqqqmqqppaaammmllZZZprrqqqqqmqq' +
-  'ppZaaWWmlllqqqqqppaaaC'
-/** Of numbers from 2 to 4. */
-const ROOT_EVEN =
-  'lllmmaaaqqqpqqqqVVVllVVVVWmqqquuqqqqqqqqqqqppppplllllpqqqqqppppplllllpqqaaaZZZZZmmmmmmlpppZaqqqmqqrqqmVZZVVWmllV' +
-  'ZZWWWllZZZVWmllVZVWWVpquqqpqqqmmpZaaWmlZZVlqqqmmpZaWW5quqpZamqpqZVlVZmlZamqaqqqqZVlVZmlZWmZampZmqZqmpqmqaqqqqqpq' +
-  'qqqmqqqqaqqaqqZqqZqmZqmZWmZWmZVlZVVZmpmqqqaamZmqZVVZmpmZqqaWVZmZqZmqqmVVlZmamZmquqqqqmVZmZmamZmZuqqqqmVVVVVWVVmZ' +
-  'qZmZmpqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqamZmZmZmZmZmZmVVVVlqqqqqZmZmZmZmVVlqqqqmZmZmZqqqqqqlZmZqmqqq6aZmZmmpqqqq' +
-  'VmZWlZqmZmqqqqqqVmZVlZamZmmpqqZqqqqqqWZWVVWlZWVZWmZWlZamZWmpZmZZqqqqqqqqqqqqpqqqqmqaqqZqmpampZmmZWmZZmVZWlpqqqqq' +
-  'qmqaqmZamlZWlZVWqqqaqqZamlZWlVVWqmqZqmZZWmlqqqqqZWmlZpqqqqamlZZWqmqpamVZVWlmpZamqqqqqmZZVWlmpZamqqqpamVZVWVmlZZW' +
-  'ammpZpaqmmZZWWmlpZZammmppaaqmmqppaqqmqqpqaqqmqqpqaqqmqqpqaqqmmqppaaqmmmppZaaWmmllZZZVWWllVluqqqpaaaqqmlpppZVWWWm' +
-  'qqqquqppppaWWWmmVVVVZpppppaWWWWWqqqqqmlpppZVVVVWaaaaaWVllllmmmmmVVVZZppppppqqqqqZZZZaqqqqqaWWWWWaaaaaqqqqqaWWWWW' +
-  'aaaaaqqqqqaWWWWVZZZZZppppppqqqqmqqqqqmlllllVVVVWWWWWaZZZZppplllmmmmWaaaaaqqppppqqmmmqqaaaqqqpppqqmmmqqaaaqqppppm' +
-  'mmmmaaaaZppplllmVVVWWpqqqqqaaqqqpppmmmWWaaZZZlllVVVWVpqmqqaaaqpplllWWWVVZVlqaqqppplmWWWVZZlqaqqppplmWWWVZVlaaqqp' +
-  'pllWWqqqqqaaappllVVWVpmmaaaZZlVVqppmmWWWZVlaaqppllVWVpmmaaZZVlVVpplmWqqqqaaWZplWaqpmqWVVZlVWaplmaqpqqWVWZlVWaplm' +
-  'aqpqqWVVZlVWZplWappmaqpqqqaVZlVWZplWaplmaqpmaqqqVVVVVlVWZlVWZplWaplWaqpmaqpmaqpqqqqqqWVVVVVWZlVWZlVWZlVWZlVWZplW' +
-  'aplWaplWaplWaplWaplWaB'
-const reciprocals = table(RECIPROCAL, (x) => 1 / x)
-const rootsOdd = table(ROOT_ODD, (x) => 1 / Math.sqrt(x))
-const rootsEven = table(ROOT_EVEN, (x) => 1 / Math.sqrt(2 * x))
+const RECIPROCAL_BITS = 11
+const ROOT_BITS = 10
+/** The 12 fraction bits of `exact`, which is from 1/2 to 1, for the middle of each interval of a binade. */
+const table = (bits: number, exact: (x: number) => number): Uint16Array =>
+  Uint16Array.from({ length: 1 << bits }, (_, i) => Math.round((2 * exact(1 + (i + 0.5) / (1 << bits)) - 1) * 4096))
+const reciprocals = table(RECIPROCAL_BITS, (x) => 1 / x)
+/** Of numbers from 1 to 2, and from 2 to 4. */
+const rootsOdd = table(ROOT_BITS, (x) => 1 / Math.sqrt(x))
+const rootsEven = table(ROOT_BITS, (x) => 1 / Math.sqrt(2 * x))
 
 const SIGN = 0x80000000
 const QUIET = 0x00400000
@@ -77,7 +28,7 @@ export const reciprocal = (bits: number): number => {
   if (exponent === 0) return (sign | INFINITY) >>> 0
   const result = 253 - exponent
   if (result <= 0) return sign >>> 0
-  return (sign | (result << 23) | (reciprocals[fraction >> 11]! << 11)) >>> 0
+  return (sign | (result << 23) | (reciprocals[fraction >> (23 - RECIPROCAL_BITS)]! << 11)) >>> 0
 }
 
 /** 1/sqrt(x), likewise. Negative numbers give the default NaN. */
@@ -90,6 +41,6 @@ export const reciprocalSquareRoot = (bits: number): number => {
   if (sign !== 0) return INDEFINITE
   if (exponent === 0xff) return 0
   // An odd biased exponent is an even power of two.
-  const entry = ((exponent & 1) === 1 ? rootsOdd : rootsEven)[fraction >> 11]!
+  const entry = ((exponent & 1) === 1 ? rootsOdd : rootsEven)[fraction >> (23 - ROOT_BITS)]!
   return ((((380 - exponent) >> 1) << 23) | (entry << 11)) >>> 0
 }

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import type { Row } from '../../isa/row.ts'
 import { X87_ROWS } from '../../isa/rows/x87.ts'
+import { hostVendor } from '../../isa/testing/native.ts'
 import type { Random } from '../../isa/testing/verify.ts'
 import { MF, NM } from '../core.ts'
 import { REC_BASE, REC_INDEX, REC_R1, REC_SEGMENT, REC_WIDTH } from '../record.ts'
+import { UE } from '../softfloat/format.ts'
 import {
   CR0,
   CR0_EM,
@@ -24,7 +26,7 @@ import {
 } from '../state.ts'
 import { FakeCore, faultOf } from '../system/testing/fake-core.ts'
 import { X87_HOST } from './host.ts'
-import { CASE_BYTES, CASE_SIGNAL, runX87, x87Missing } from './testing/native-x87.ts'
+import { CASE_BYTES, CASE_FCW, CASE_SIGNAL, CASE_ST, runX87, x87Missing } from './testing/native-x87.ts'
 import { type Extended, type Operands, significand, verifyX87 } from './testing/verify-x87.ts'
 
 const TRANSCENDENTAL = /^(FSIN|FCOS|FSINCOS|FPTAN|FPATAN|F2XM1|FYL2X|FYL2XP1)$/
@@ -32,13 +34,28 @@ const ENVIRONMENT = /^(FNSTENV|FLDENV|FNSAVE|FRSTOR|WAIT)$/
 const missing = x87Missing()
 const skipped = missing === undefined ? '' : ` (skipped: ${missing})`
 
+const INTEL = hostVendor() === 'intel'
+/** FPREM of a denormal by infinity with UE unmasked: elsewhere than on Intel it underflows. */
+const remainderUnderflows = (before: DataView): boolean =>
+  (before.getUint16(CASE_FCW, true) & UE) === 0 &&
+  (before.getUint16(CASE_ST + 8, true) & 0x7fff) === 0 &&
+  (before.getUint16(CASE_ST + 18, true) & 0x7fff) === 0x7fff
+
 const exact = X87_ROWS.filter((row) => !TRANSCENDENTAL.test(row.mnemonic) && !ENVIRONMENT.test(row.mnemonic))
 const named = (rows: readonly Row[]): [string, Row][] => rows.map((row) => [`${row.text} (${row.encoding.text})`, row])
 
 describe.skipIf(missing !== undefined)(`x87 does what this CPU does, bit for bit${skipped}`, () => {
   test.each(named(exact))('%s', (_, row) => {
     for (const register of row.operands.some((o) => o.class === 'st') ? [1, 0, 5] : [1])
-      expect(verifyX87(row, { cases: 2000, register, pointers: true, seed: 99 + register }).failures).toEqual([])
+      expect(
+        verifyX87(row, {
+          cases: 2000,
+          register,
+          pointers: true,
+          seed: 99 + register,
+          ...(INTEL || !/^FPREM1?$/.test(row.mnemonic) ? {} : { except: remainderUnderflows }),
+        }).failures,
+      ).toEqual([])
   })
 })
 
@@ -55,36 +72,40 @@ const between =
 const FSW_WITHOUT_C1 = 0xfdff
 
 /**
- * Last bits that differ from this CPU's (AMD Zen 4), in all four rounding modes: hardware's results are not always
- * correctly rounded, and these are. The bound is what was measured, and a little more.
+ * Last bits that differ from the CPU's in all four rounding modes, in percent of Intel's (a Xeon of 2023) and of AMD's
+ * (Zen 4): hardware's results are not always correctly rounded, and these are. The bound is what was measured, and a
+ * little more.
  */
-const RATES: readonly [mnemonic: string, domain: string, operands: Operands, percent: number][] = [
-  ['FSIN', '2^-60 to 2^6', between(-60, 5), 1],
-  ['FSIN', '2^6 to 2^63', between(6, 62), 1.5],
-  ['FCOS', '2^-60 to 2^6', between(-60, 5), 1],
-  ['FCOS', '2^6 to 2^63', between(6, 62), 1.5],
-  ['FSINCOS', '2^-60 to 2^6', between(-60, 5), 1],
-  ['FPTAN', '2^-33 to 2^6', between(-33, 5), 4],
-  ['FPTAN', 'below 2^-34', between(-80, -35), 36],
-  ['FPATAN', 'ratios of 2^-60 to 2^9', between(-60, 5), 3],
-  ['F2XM1', 'up to 1', between(-60, -1), 3],
-  ['FYL2X', '2^-60 to 2^60', between(-60, 60, -3, 3, true), 5],
-  ['FYL2XP1', 'up to 1/8', between(-70, -4), 4],
+const RATES: readonly [mnemonic: string, domain: string, operands: Operands, intel: number, amd: number][] = [
+  ['FSIN', '2^-60 to 2^6', between(-60, 5), 1, 1],
+  ['FSIN', '2^6 to 2^63', between(6, 62), 4, 1.5],
+  ['FSIN', 'below 2^-68', between(-3000, -69), 0, 40],
+  ['FCOS', '2^-60 to 2^6', between(-60, 5), 1, 1],
+  ['FCOS', '2^6 to 2^63', between(6, 62), 4, 1.5],
+  ['FCOS', 'below 2^-68', between(-3000, -69), 0, 60],
+  ['FSINCOS', '2^-60 to 2^6', between(-60, 5), 1, 1],
+  ['FPTAN', '2^-33 to 2^6', between(-33, 5), 4, 4],
+  ['FPTAN', 'below 2^-33', between(-80, -34), 0, 50],
+  ['FPATAN', 'ratios of 2^-60 to 2^9', between(-60, 5), 3, 3],
+  ['F2XM1', 'up to 1', between(-60, -1), 10, 3],
+  ['FYL2X', '2^-60 to 2^60', between(-60, 60, -3, 3, true), 9, 5],
+  ['FYL2XP1', 'up to 1/8', between(-70, -4), 11, 4],
 ]
 describe.skipIf(missing !== undefined)(`transcendental functions against this CPU${skipped}`, () => {
   const rowOf = (mnemonic: string): Row => X87_ROWS.find((row) => row.mnemonic === mnemonic)!
-  test.each(RATES)('%s, %s: within one unit in the last place', (mnemonic, _, operands, percent) => {
+  test.each(RATES)('%s, %s: within one unit in the last place', (mnemonic, _, operands, intel, amd) => {
     const common = { cases: 4000, masked: true, allValid: true, operands, fswMask: FSW_WITHOUT_C1 }
     expect(verifyX87(rowOf(mnemonic), { ...common, ulps: 1 }).failures).toEqual([])
     const { different, cases } = verifyX87(rowOf(mnemonic), common)
-    expect((100 * different) / cases).toBeLessThan(percent)
+    expect((100 * different) / cases).toBeLessThanOrEqual(INTEL ? intel : amd)
   })
   test.each(named(X87_ROWS.filter((row) => TRANSCENDENTAL.test(row.mnemonic))))(
     '%s: any operands, stack faults, unmasked exceptions',
     (_, row) => {
-      // FPTAN of the largest denormals may round to a normal number, which changes the tag.
       const { failures, different, cases } = verifyX87(row, { cases: 4000, ulps: 1, fswMask: FSW_WITHOUT_C1 })
-      if (row.mnemonic === 'FPTAN') expect(different / cases).toBeLessThan(0.003)
+      // AMD's sine and tangent of the least normal number and the largest denormals may round to the other kind, which
+      // changes the tag and UE.
+      if (!INTEL && /^(FSIN|FSINCOS|FPTAN)$/.test(row.mnemonic)) expect(different / cases).toBeLessThan(0.01)
       else expect(failures).toEqual([])
     },
   )

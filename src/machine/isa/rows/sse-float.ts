@@ -233,7 +233,8 @@ const horizontal =
   }
 /**
  * Immediate bits 7:4 choose the products, bits 3:0 the lanes that get the sum. Unchosen products are 0 * 0. Sums are
- * taken in pairs; each step rounds and raises for itself.
+ * taken in pairs; each step rounds and raises for itself. Which operand is the first shows in nothing but the choice
+ * among NaNs, which the SDM leaves open (2A DPPS): here every lane adds as Intel's do, AMD's all have lane 0's.
  */
 export const dotProduct =
   (t: LaneType): Meaning =>
@@ -248,19 +249,12 @@ export const dotProduct =
     }
     const products = b.let(chosen(4))
     const full = shape(t, false)
-    const product = MUL(b, t, b.let(v128.and(left, products)), b.let(v128.and(right, products)), full)
+    const product = b.let(MUL(b, t, b.let(v128.and(left, products)), b.let(v128.and(right, products)), full))
     let sum: V128
     if (t.bits === 32) {
-      // Lanes 0+1 and 2+3, then both.
-      const pairs = ADD(
-        b,
-        t,
-        b.let(lanes32(product, product, 0, 2, 0, 2)),
-        b.let(lanes32(product, product, 1, 3, 1, 3)),
-        full,
-      )
-      sum = ADD(b, t, b.let(lanes32(pairs, pairs, 0, 0, 0, 0)), b.let(lanes32(pairs, pairs, 1, 1, 1, 1)), full)
-    } else sum = ADD(b, t, b.let(lanes64(product, product, 0, 0)), b.let(lanes64(product, product, 1, 1)), full)
+      const pairs = b.let(ADD(b, t, b.let(lanes32(product, product, 1, 0, 3, 2)), product, full))
+      sum = ADD(b, t, pairs, b.let(lanes32(pairs, pairs, 2, 3, 0, 1)), full)
+    } else sum = ADD(b, t, product, b.let(lanes64(product, product, 1, 0)), full)
     x.writeV(v128.and(sum, chosen(0)))
   }
 // ── comparisons to RFLAGS ────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { SSE_HOST } from '../../cpu/softfloat/host.ts'
 import { anyMxcsr, floats32, floats64 } from '../testing/floats.ts'
-import { nativeMissing } from '../testing/native.ts'
-import { type Fill, integers, type VerifyOptions, verifyRow } from '../testing/verify.ts'
+import { hostVendor, nativeMissing } from '../testing/native.ts'
+import { type Fill, forgiveLanes, integers, type VerifyOptions, verifyRow } from '../testing/verify.ts'
 import { SSE4_ROWS } from './sse4.ts'
 
 const missing = nativeMissing(['sse4.1', 'sse4.2'])
@@ -29,6 +29,11 @@ describe.skipIf(missing !== undefined)(`SSE4 does what this CPU does${skipped}`,
         : row.mnemonic.includes('STR')
           ? letters
           : integers
-    expect(verifyRow(row, { ...options, fill }).failures).toEqual([])
+    // Which NaN a lane of a dot product has is Intel's choice here; which lanes have one is everyone's.
+    const anyNan =
+      row.mnemonic.startsWith('DPP') && hostVendor() !== 'intel'
+        ? { forgive: forgiveLanes(row.mnemonic === 'DPPS' ? 32 : 64, (x, y) => Number.isNaN(x) && Number.isNaN(y)) }
+        : {}
+    expect(verifyRow(row, { ...options, ...anyNan, fill }).failures).toEqual([])
   })
 })

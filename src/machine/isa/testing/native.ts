@@ -22,6 +22,18 @@ export interface NativeGroup {
 
 let runner: string | undefined
 
+export type Vendor = 'intel' | 'amd' | 'other'
+/** Who made this machine's CPU: where the manual leaves something open, processors differ by it. */
+export const hostVendor = (): Vendor => {
+  let vendor: string | undefined
+  try {
+    vendor = /^vendor_id\s*:\s*(\S+)/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1]
+  } catch {
+    // Not Linux: no reference either.
+  }
+  return vendor === 'GenuineIntel' ? 'intel' : vendor === 'AuthenticAMD' ? 'amd' : 'other'
+}
+
 const cpuFlags = (): Set<string> => {
   try {
     const line = /^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))

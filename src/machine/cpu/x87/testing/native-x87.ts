@@ -43,6 +43,14 @@ export const x87Missing = (): string | undefined => {
   return undefined
 }
 
+let exceptionsOnly: boolean | undefined
+/**
+ * Whether this CPU writes FDP and FDS only when an exception is unmasked (CPUID.(EAX=7,ECX=0):EBX[6], FDP_EXCPTN_ONLY).
+ * Intel's do since 2015, AMD's do not; the model says 0 and always writes them.
+ */
+export const fdpByExceptionsOnly = (): boolean =>
+  (exceptionsOnly ??= execFileSync(compile(), ['--fdp-exceptions-only'], { encoding: 'utf8' }).trim() === 'yes')
+
 /** The states after the instruction. */
 export const runX87 = (code: readonly number[], cases: Uint8Array): Uint8Array => {
   const head = new Uint8Array(8 + 16)

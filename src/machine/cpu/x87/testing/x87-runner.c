@@ -1,5 +1,6 @@
 /* Runs one x87 instruction on many unit states, on this machine's own CPU. Protocol: see native-x87.ts. */
 #define _GNU_SOURCE
+#include <cpuid.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -26,7 +27,17 @@ static void caught(int signal) {
 }
 static int take(void *to, size_t n) { return fread(to, 1, n, stdin) == n; }
 
-int main(void) {
+/* CPUID.(EAX=7,ECX=0):EBX[6]: FDP and FDS are written by unmasked exceptions only (SDM 2A CPUID). */
+static int data_pointer_by_exceptions_only(void) {
+  uint32_t a, b, c, d;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 6 & 1);
+}
+
+int main(int argc, char **argv) {
+  if (argc > 1 && strcmp(argv[1], "--fdp-exceptions-only") == 0) {
+    puts(data_pointer_by_exceptions_only() ? "yes" : "no");
+    return 0;
+  }
   uint8_t *code = mmap(0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
   struct state *s = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
   if (code == MAP_FAILED || s == MAP_FAILED) return 2;
