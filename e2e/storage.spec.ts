@@ -126,7 +126,9 @@ test('in a full store the guest gets an I/O error, and nothing is lost', async (
   await browser.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1 })
   await bootWithDisk(playground)
   await blk(playground, 'write 1 after', 'the device reports an I/O error')
-  await expect(page.getByRole('alert')).toContainText('storage for this page is full, and a write to ld0 was not stored')
+  await expect(page.getByRole('alert')).toContainText(
+    'storage for this page is full, and a write to ld0 was not stored',
+  )
   await blk(playground, 'read 1', 'before')
   await browser.send('Storage.overrideQuotaForOrigin', { origin })
   await blk(playground, 'write 2 again', 'sector 2 written')
