@@ -101,3 +101,16 @@ test('what does not fit is not kept, and what the browser has deleted is said to
   await menu(page).selectOption(id)
   await expect(page.getByRole('button', { name: 'Boot', exact: true })).toBeDisabled()
 })
+
+test('a kernel chosen in place of NetBSD’s has its root and the files that were added', async ({
+  playground,
+  page,
+}) => {
+  await playground.open('boot=netbsd-microvm')
+  await page.evaluate(() => window.playground.addFiles({ '/root/a': 'a' }))
+  await page.getByTestId('file-kernel').setInputFiles(EMBEDDED)
+  await expect(menu(page)).toHaveValue('own')
+  await page.evaluate(() => window.playground.boot())
+  await playground.prompt()
+  expect(await page.evaluate(() => window.playground.listFolder('/root'))).toMatchObject([{ name: 'a' }])
+})

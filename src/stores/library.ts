@@ -52,12 +52,12 @@ export class Library {
     figures: undefined,
     saving: undefined,
   }))
-  /** Where bundled files stand. */
-  readonly #init: () => FileSource
+  /** Our init, for guests whose root this page makes. */
+  readonly #init: FileSource
   #firstLook: Promise<void> | undefined
   #lookedMs = Number.NEGATIVE_INFINITY
 
-  constructor(init: () => FileSource) {
+  constructor(init: FileSource) {
     this.#init = init
   }
 
@@ -173,7 +173,7 @@ export class Library {
     const initrd = guest.initrd && (await sourceOf(guest.initrd))
     const disks: DiskSource[] = []
     for (const { kind, file, readOnly } of guest.disks) {
-      const source = kind === 'netbsd-root' ? this.#init() : await sourceOf(file)
+      const source = kind === 'netbsd-root' ? this.#init : await sourceOf(file)
       if (source) disks.push({ kind, source, readOnly })
     }
     const isWhole = kernel && disks.length === guest.disks.length && (!guest.initrd || initrd)

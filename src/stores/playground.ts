@@ -119,7 +119,7 @@ const formOfTrace = ({ meta }: Trace, guests: readonly GuestChoice[]): BootForm 
 }
 
 export const createPlayground = ({ guests: catalogue, init, connect }: PlaygroundParts): Playground => {
-  const library = new Library(() => init)
+  const library = new Library(init)
   const guests = () => [...catalogue, ...library.view.guests.map(({ choice }) => choice), ownGuest]
   const guestOf = (id: string) => guests().find((guest) => guest.id === id) ?? ownGuest
   const machine = createMachineStore()
@@ -158,10 +158,21 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
   const trace = new TraceDesk(() => client.askTrace())
   const files = new GuestFiles(() => machine.getState().state.name === 'loading')
 
+  /** A kernel chosen in place of one that boots our root has that root too: who builds kernels wants a shell. */
   const chooseKernel = (source: FileSource) => {
     const current = form.getState()
-    if (current.guestId === OWN_GUEST_ID) form.setState({ kernel: source })
-    else form.setState({ ...formFor(ownGuest), kernel: source, memoryMiB: current.memoryMiB })
+    if (current.guestId === OWN_GUEST_ID) {
+      form.setState({ kernel: source })
+      return
+    }
+    const { memoryMiB, added, disks, net } = current
+    form.setState({
+      ...formFor(ownGuest),
+      kernel: source,
+      memoryMiB,
+      added,
+      ...(rootOf(current) >= 0 && { disks, net }),
+    })
   }
   const addDisk = (source: FileSource) =>
     form.setState(({ disks }) => ({ disks: [...disks, { kind: 'image', source, readOnly: false }] }))
