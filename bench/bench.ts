@@ -14,14 +14,14 @@
  * QEMU's guest calibrates its clocks in real time, ours (icount) in counted time; the wall-clock row pays for it too.
  */
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, release, tmpdir, totalmem, type } from 'node:os'
 import { join } from 'node:path'
-import { cacheRoot, kernelPath } from '../scripts/guest-cache.ts'
 import { buildElf } from '../src/machine/boot/testing/elf-builder.ts'
 import { type Chromium, openChromium } from './chromium.ts'
 import { type BenchLine, median, parseBenchLines, ratio } from './figures.ts'
 import { EMBEDDED, REPOSITORY, run, runOurs } from './headless.ts'
+import { hasNetbsd, NETBSD_CMDLINE, NETBSD_KERNEL, NETBSD_SEEN, writeNetbsdRoot } from './netbsd.ts'
 import { timelineBench } from './timeline.ts'
 import { traceBench } from './trace.ts'
 
@@ -32,7 +32,6 @@ const DEBUG_EXIT = ['-device', 'isa-debug-exit,iobase=0xf4,iosize=4']
 
 const PROMPT = 'playground> $'
 const PROMPT_TEXT = 'playground> '
-const NETBSD_SEEN = 'INIT: hello from NetBSD userland'
 const netbsdInPage = { guest: 'netbsd-microvm', mark: 'init', text: NETBSD_SEEN }
 
 interface Row {
@@ -230,38 +229,56 @@ const main = async (): Promise<number> => {
           r.qemu.push(line.tsc / same.ms / 1000)
         }
       }
-      const kernel = kernelPath(cacheRoot(), 'netbsd-microvm')
-      const root = join(cacheRoot(), 'netbsd-microvm', 'root.img')
       if (only === undefined || only === 'netbsd' || only === 'chromium') {
-        if (!existsSync(kernel) || !existsSync(root)) {
-          if (turn === 0) complain(`no NetBSD boot: ${existsSync(kernel) ? root : kernel} is not in the cache`)
+        if (!hasNetbsd()) {
+          if (turn === 0) complain(`no NetBSD boot: ${NETBSD_KERNEL} is not in the cache`)
           continue
         }
-        // A boot writes to its root: every run gets its own.
         const disk = join(dir, 'root.img')
-        copyFileSync(root, disk)
-        const cmdline = 'console=com root=ld0a -z'
+        writeNetbsdRoot(disk)
         await boot(
           'NetBSD, boot to init',
           turn,
-          ['--kernel', kernel, '--disk', disk, '--memory', '256', '--clock', 'icount', '--cmdline', cmdline],
+          [
+            '--kernel',
+            NETBSD_KERNEL,
+            '--disk',
+            disk,
+            '--memory',
+            '256',
+            '--clock',
+            'icount',
+            '--cmdline',
+            NETBSD_CMDLINE,
+          ],
           NETBSD_SEEN,
           () => {
-            copyFileSync(root, disk)
+            writeNetbsdRoot(disk)
             return [
-              ...[...QEMU_MACHINE, ...QEMU_REST, '-m', '256', '-kernel', kernel, '-append', cmdline],
+              ...[...QEMU_MACHINE, ...QEMU_REST, '-m', '256', '-kernel', NETBSD_KERNEL, '-append', NETBSD_CMDLINE],
               ...['-global', 'virtio-mmio.force-legacy=false', '-drive', `if=none,id=d,format=raw,file=${disk}`],
               ...['-device', 'virtio-blk-device,drive=d'],
             ]
           },
         )
         const traced = row('NetBSD, traced', 'ms')
-        copyFileSync(root, disk)
+        writeNetbsdRoot(disk)
         await boot(
           'NetBSD, traced',
           turn,
           [
-            ...['--kernel', kernel, '--disk', disk, '--memory', '256', '--clock', 'icount', '--cmdline', cmdline],
+            ...[
+              '--kernel',
+              NETBSD_KERNEL,
+              '--disk',
+              disk,
+              '--memory',
+              '256',
+              '--clock',
+              'icount',
+              '--cmdline',
+              NETBSD_CMDLINE,
+            ],
             ...['--trace', join(dir, 'trace.json')],
           ],
           NETBSD_SEEN,

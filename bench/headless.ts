@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { TimedText } from './figures.ts'
 
 export const REPOSITORY = fileURLToPath(new URL('..', import.meta.url))
-const HEADLESS = join(REPOSITORY, 'src/headless/main.ts')
+const HEADLESS = join(REPOSITORY, 'scripts/boot.mjs')
 export const EMBEDDED = join(REPOSITORY, 'public/guests/embedded/playground.elf')
 const TIMEOUT_SECONDS = 300
 
@@ -60,7 +60,7 @@ export const runOurs = async (
   const json = join(dir, 'ours.json')
   rmSync(json, { force: true })
   const result = await run(process.execPath, [
-    ...['--import', 'tsx', HEADLESS, '--json', json, '--timeout', `${TIMEOUT_SECONDS}`],
+    ...[HEADLESS, '--json', json, '--timeout', `${TIMEOUT_SECONDS}`],
     ...args,
   ])
   let figures: OwnFigures | undefined

@@ -6,17 +6,19 @@
  * right after it. Both are timed from the guest's first instruction. On a computer that does other things as well the
  * CPU time is the steadier of the page's two figures.
  */
-import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { cacheRoot, kernelPath } from '../scripts/guest-cache.ts'
+import { sentence } from '../src/base/problem.ts'
+import { writeLink } from '../src/trace/link.ts'
+import { readTrace } from '../src/trace/trace-file.ts'
 import { type BootInPage, openChromium } from './chromium.ts'
 import { median } from './figures.ts'
 import { REPOSITORY, runOurs } from './headless.ts'
+import { hasNetbsd, NETBSD_CMDLINE, NETBSD_KERNEL, NETBSD_SEEN, writeNetbsdRoot } from './netbsd.ts'
 
 /** The project's promise: at most this many times as long. */
 const LIMIT = 1.15
-const NETBSD_SEEN = 'INIT: hello from NetBSD userland'
 
 /** Median milliseconds, of one way to measure. */
 interface Overhead {
@@ -54,20 +56,18 @@ interface Subject {
   readonly inPage: Omit<BootInPage, 'traced'>
 }
 
-const netbsd = (kernel: string, root: string): Subject => ({
+const netbsd: Subject = {
   name: 'NetBSD to its init',
   inNode: (dir) => {
-    // A boot writes to its root: every run gets its own.
     const disk = join(dir, 'root.img')
-    copyFileSync(root, disk)
-    const cmdline = 'console=com root=ld0a -z'
+    writeNetbsdRoot(disk)
     return [
-      ...['--kernel', kernel, '--disk', disk, '--memory', '256', '--clock', 'icount', '--net', 'user'],
-      ...['--cmdline', cmdline, '--until', NETBSD_SEEN],
+      ...['--kernel', NETBSD_KERNEL, '--disk', disk, '--memory', '256', '--clock', 'icount', '--net', 'user'],
+      ...['--cmdline', NETBSD_CMDLINE, '--until', NETBSD_SEEN],
     ]
   },
   inPage: { guest: 'netbsd-microvm', mark: 'init', text: NETBSD_SEEN },
-})
+}
 
 const embedded: Subject = {
   name: 'the embedded guest to its prompt',
@@ -75,10 +75,16 @@ const embedded: Subject = {
   inPage: { guest: 'embedded', mark: 'ready', text: 'playground> ' },
 }
 
-const findSubject = (): Subject => {
-  const kernel = kernelPath(cacheRoot(), 'netbsd-microvm')
-  const root = join(cacheRoot(), 'netbsd-microvm', 'root.img')
-  return existsSync(kernel) && existsSync(root) ? netbsd(kernel, root) : embedded
+/** How long the links of a boot's trace are. */
+const linkBench = async (dir: string, { name, inNode }: Subject): Promise<{ text: string; figures: object }> => {
+  const file = join(dir, 'trace.json')
+  await runOurs(dir, [...inNode(dir), '--trace', file])
+  const read = readTrace(readFileSync(file, 'utf8'))
+  if (!read.ok) throw new Error(sentence(read.problem))
+  const trace = read.value
+  const whole = writeLink(trace)
+  const text = `link of ${name}: ${whole.fragment.length} characters, ${whole.spans} spans of ${trace.spans.length}`
+  return { text, figures: { name, characters: whole.fragment.length, spans: whole.spans, of: trace.spans.length } }
 }
 
 const nodeBoot =
@@ -92,7 +98,7 @@ const nodeBoot =
 
 /** Undefined without a Chromium. */
 export const traceBench = async (runs: number): Promise<{ text: string; figures: object } | undefined> => {
-  const subject = findSubject()
+  const subject = hasNetbsd() ? netbsd : embedded
   const dir = mkdtempSync(join(tmpdir(), 'bench-trace-'))
   const chromium = await openChromium(REPOSITORY)
   if (chromium === undefined) return undefined
@@ -111,6 +117,8 @@ export const traceBench = async (runs: number): Promise<{ text: string; figures:
       untraced: inPage.untraced.map((times) => times.longTasks),
       traced: inPage.traced.map((times) => times.longTasks),
     }
+    const links = []
+    for (const linked of hasNetbsd() ? [embedded, netbsd] : [embedded]) links.push(await linkBench(dir, linked))
     const told = (runsOf: readonly (readonly number[])[]): string => {
       const all = runsOf.flat()
       return all.length === 0 ? 'none' : `${all.length}, the longest ${Math.max(...all).toFixed(0)} ms`
@@ -129,8 +137,20 @@ export const traceBench = async (runs: number): Promise<{ text: string; figures:
       row('  its CPU time', pageCpu),
       `limit in the page: ${LIMIT}`,
       `tasks of the page above 50 ms: untraced ${told(longTasks.untraced)}; traced ${told(longTasks.traced)}`,
+      ...links.map((link) => link.text),
     ].join('\n')
-    return { text, figures: { subject: subject.name, limit: LIMIT, node, page, pageCpu, longTasks } }
+    return {
+      text,
+      figures: {
+        subject: subject.name,
+        limit: LIMIT,
+        node,
+        page,
+        pageCpu,
+        longTasks,
+        links: links.map((link) => link.figures),
+      },
+    }
   } finally {
     await chromium.close()
     rmSync(dir, { recursive: true, force: true })

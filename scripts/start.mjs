@@ -35,16 +35,17 @@ export const installDependencies = () => {
   // Installed by hand: npm's own record is then newer than the lock file.
   const isByHand = existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs
   if (!isStamped && !isByHand) {
-    console.log('Installing dependencies (npm ci).')
+    console.error('Installing dependencies (npm ci).')
     const { status } = spawnSync(npm, ['ci', '--no-audit', '--no-fund'], {
       cwd: ROOT,
-      stdio: 'inherit',
+      // Standard output may be a guest's console.
+      stdio: ['ignore', 2, 2],
       shell: process.platform === 'win32',
     })
     if (status !== 0)
       return 'npm ci failed; expected: the packages of package-lock.json. Try: check the network, then run it again.'
   }
-  writeFileSync(stamp, sum)
+  if (!isStamped) writeFileSync(stamp, sum)
   return undefined
 }
 

@@ -1,10 +1,10 @@
 /// <reference types="vite/client" />
 /** Opens the door: puts worker, stores and page together. */
 import { createRoot } from 'react-dom/client'
-import { GUESTS } from './guests/catalogue.ts'
-import { readAddress } from './stores/address.ts'
+import { GUESTS, NETBSD_INIT } from './guests/catalogue.ts'
+import { findGuest, readAddress } from './stores/address.ts'
 import { createAutomation } from './stores/automation.ts'
-import { choiceOf, ownGuest } from './stores/guest-choice.ts'
+import { bundledSource, choiceOf, ownGuest } from './stores/guest-choice.ts'
 import { createPlayground } from './stores/playground.ts'
 import { App } from './ui/app.tsx'
 import { EmulatorClient } from './worker/client.ts'
@@ -44,6 +44,7 @@ const open = async (): Promise<void> => {
   const guests = GUESTS.map((guest) => choiceOf(guest, document.baseURI))
   const playground = createPlayground({
     guests,
+    init: bundledSource(NETBSD_INIT, document.baseURI),
     connect: (onEvent) => {
       const client = new EmulatorClient({ machine, trace: spawnTrace }, onEvent)
       if (supported) client.standBy()
@@ -51,8 +52,13 @@ const open = async (): Promise<void> => {
     },
   })
   playground.files.watch(new URL('guests/status.json', document.baseURI))
-  const address = readAddress(location.href, guests, ownGuest)
+  // An address may name a guest that is kept here.
+  const looked = playground.library.looked()
+  const named = new URLSearchParams(location.search).get('boot') ?? ''
+  if (named !== '' && !findGuest(named, guests)) await looked
+  const address = readAddress(location.href, playground.guests, ownGuest)
   playground.form.setState(address.form, true)
+  if (!address.autostart) void looked.then(() => playground.goOnKept())
   if (address.theme) playground.settings.setState({ theme: address.theme })
 
   const root = document.getElementById('root')

@@ -30,6 +30,8 @@ export interface NetbsdRootOptions extends Ext2Options {
 
 /** Room for what a guest writes, unless a size is asked for. */
 const FREE_BYTES = 4 * 1024 * 1024
+/** The same on a root that outlives its machine. */
+export const KEPT_FREE_BYTES = 32 * 1024 * 1024
 
 const CONS = 0
 const CTTY = 1

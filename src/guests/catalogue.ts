@@ -39,6 +39,9 @@ export const PLAYGROUND: Guest = {
   bye: 'poweroff\n',
 }
 
+/** Our init for NetBSD/amd64, which is all of a userland. */
+export const NETBSD_INIT = '/guests/netbsd/init'
+
 /** What every NetBSD here has in common, with our init on an ext2 root, written when the machine is put together. */
 const NETBSD = {
   licence: 'BSD-2-Clause AND BSD-3-Clause',
@@ -46,7 +49,7 @@ const NETBSD = {
   cmdline: 'console=com root=ld0a -z',
   profile: 'microvm',
   memoryMiB: 256,
-  disks: [{ kind: 'netbsd-root', init: '/guests/netbsd/init', readOnly: false }] as readonly DiskSource[],
+  disks: [{ kind: 'netbsd-root', init: NETBSD_INIT, readOnly: false }] as readonly DiskSource[],
   net: 'user',
   rng: true,
   stages: NETBSD_STAGES,

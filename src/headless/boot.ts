@@ -3,10 +3,12 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { ok, type Problem, problem, type Result, refuse, sentence } from '../base/problem.ts'
 import { PLAYGROUND } from '../guests/catalogue.ts'
+import { MemoryDisk } from '../machine/devices/virtio/memory-disk.ts'
 import type { CrashReport, CreateMachine, MachineConfig, MachineHost } from '../machine/machine.ts'
 import type { TraceNote } from '../trace/call-events.ts'
 import { exportTrace } from '../trace/export.ts'
 import { type FileDisk, fileProblem, openDisk } from './file-disk.ts'
+import { madeRoot } from './made-root.ts'
 import { type Options, parseOptions, USAGE } from './options.ts'
 import { ConsoleTap, exitStatus, type RunIo, report, runMachine } from './run.ts'
 import { type ExportTrace, metaOf, stagesOf } from './trace.ts'
@@ -47,14 +49,16 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
   const { options } = parsed.value
 
   // Found out before a long run, not after it.
-  for (const file of [options.json, options.trace]) {
+  for (const file of [options.json, options.trace, options.saveDisk]) {
     if (file === undefined) continue
     const fault = checkWritable(file)
     if (fault !== undefined) return refused(fault)
   }
+  const root = makeRoot(options)
+  if (!root.ok) return refused(root.problem)
   const disks: FileDisk[] = []
   try {
-    const config = readConfig(options, io, disks)
+    const config = readConfig(options, io, root.value, disks)
     if (!config.ok) return refused(config.problem)
 
     const callEvents: Uint8Array[] = []
@@ -91,6 +95,7 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
       runIo,
     )
     for (const disk of disks) disk.flush()
+    if (options.saveDisk !== undefined && root.value) writeFileSync(options.saveDisk, root.value.bytes)
 
     if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report(result), null, 2)}\n`)
     if (options.trace !== undefined)
@@ -126,7 +131,18 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
   }
 }
 
-const readConfig = (options: Options, io: BootIo, disks: FileDisk[]): Result<MachineConfig> => {
+const makeRoot = ({ adds, saveDisk }: Options): Result<MemoryDisk | undefined> => {
+  if (adds.length === 0 && saveDisk === undefined) return ok(undefined)
+  const image = madeRoot(adds, saveDisk !== undefined)
+  return image.ok ? ok(new MemoryDisk(image.value, { id: 'root' })) : image
+}
+
+const readConfig = (
+  options: Options,
+  io: BootIo,
+  root: MemoryDisk | undefined,
+  disks: FileDisk[],
+): Result<MachineConfig> => {
   const kernel = readAll('kernel', options.kernel ?? io.embedded)
   if (!kernel.ok)
     return options.kernel === undefined
@@ -146,15 +162,16 @@ const readConfig = (options: Options, io: BootIo, disks: FileDisk[]): Result<Mac
     if (!disk.ok) return disk
     disks.push(disk.value)
   }
+  const all = [...(root ? [root] : []), ...disks]
   const defaultCmdline =
-    options.kernel === undefined ? PLAYGROUND.cmdline : disks.length > 0 ? 'console=com root=ld0a -z' : 'console=com -z'
+    options.kernel === undefined ? PLAYGROUND.cmdline : all.length > 0 ? 'console=com root=ld0a -z' : 'console=com -z'
   return ok({
     profile: options.profile,
     memoryMiB: options.memoryMiB,
     kernel: kernel.value,
     ...(initrd === undefined ? {} : { initrd: initrd.value }),
     cmdline: options.cmdline ?? defaultCmdline,
-    disks,
+    disks: all,
     net: options.net,
     rng: true,
     virtioConsole: true,

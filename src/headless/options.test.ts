@@ -52,6 +52,15 @@ test('every option, with a space or an equals sign', () => {
   expect(o.until?.source).toBe('^a+')
 })
 
+test('what is put on the root: a colon before an absolute folder names it', () => {
+  const o = parse('--add', 'a:b/c', '--add', 'd:/home/me/', '--save-disk', 'root.img')
+  expect(o.adds).toEqual([
+    { path: 'a:b/c', target: '/root' },
+    { path: 'd', target: '/home/me/' },
+  ])
+  expect(o.saveDisk).toBe('root.img')
+})
+
 test.each([
   [['--kernal', 'x'], 'unknown-option', /Try: --kernel\./],
   [['--verbose'], 'unknown-option', /--verbose/],

@@ -13,6 +13,12 @@ export interface DiskOption {
   readonly readOnly: boolean
 }
 
+export interface AddOption {
+  readonly path: string
+  /** The folder on the root that it is put into. */
+  readonly target: string
+}
+
 export interface Options {
   /** Undefined: the embedded guest. */
   readonly kernel: string | undefined
@@ -32,6 +38,8 @@ export interface Options {
   readonly trace: string | undefined
   readonly traceFormat: TraceFormat
   readonly json: string | undefined
+  readonly adds: readonly AddOption[]
+  readonly saveDisk: string | undefined
 }
 
 export const USAGE = `npm run -s boot -- [options]
@@ -40,6 +48,9 @@ export const USAGE = `npm run -s boot -- [options]
   --cmdline S            kernel command line (default: console=com, with root=ld0a when there is a disk)
   --initrd FILE          handed over as a PVH module
   --disk FILE[,ro]       a virtio-blk disk, may be repeated; writes go to FILE unless ,ro
+  --add PATH[:FOLDER]    a file or folder put on a root disk that is made for it, with our init, as ld0; FOLDER is /root
+                         unless given; may be repeated
+  --save-disk FILE       write that root disk, as the guest leaves it, to FILE
   --net user|none        a virtio-net card with user networking (default: none)
   --memory MIB           ${RAM_MIN / MiB} to ${RAM_MAX / MiB} (default: 256)
   --profile NAME         microvm or firecracker (default: microvm)
@@ -61,7 +72,7 @@ files; 3 timeout; 4 the guest crashed.
 
 const OPTION_NAMES = [
   ...['kernel', 'cmdline', 'initrd', 'disk', 'net', 'memory', 'profile', 'cpu', 'clock', 'engine', 'send', 'until'],
-  ...['timeout', 'trace', 'trace-format', 'json'],
+  ...['timeout', 'trace', 'trace-format', 'json', 'add', 'save-disk'],
 ] as const
 type OptionName = (typeof OPTION_NAMES)[number]
 
@@ -160,7 +171,7 @@ export const parseOptions = (argv: readonly string[]): Result<Parsed> => {
     const option = name as OptionName
     const values = given.get(option)
     if (values === undefined) given.set(option, [value])
-    else if (option === 'disk' || option === 'send' || option === 'cpu') values.push(value)
+    else if (option === 'disk' || option === 'send' || option === 'cpu' || option === 'add') values.push(value)
     else return bad('repeated-option', `--${name} is given more than once`, `--${name} once`, 'leave out all but one')
   }
 
@@ -245,6 +256,12 @@ export const parseOptions = (argv: readonly string[]): Result<Parsed> => {
   if (disks.some((disk) => disk.file === ''))
     return bad('missing-value', '--disk has no file', '--disk FILE or --disk FILE,ro', 'name the disk image')
 
+  // A folder on the root is absolute; any other colon belongs to the path.
+  const adds = (given.get('add') ?? []).map((text): AddOption => {
+    const match = /^(.+):(\/.*)$/s.exec(text)
+    return match === null ? { path: text, target: '/root' } : { path: match[1]!, target: match[2]! }
+  })
+
   const sends: Uint8Array[] = []
   for (const text of given.get('send') ?? []) {
     const bytes = unescapeText(text)
@@ -271,6 +288,8 @@ export const parseOptions = (argv: readonly string[]): Result<Parsed> => {
       trace: one('trace'),
       traceFormat: traceFormat.value ?? 'native',
       json: one('json'),
+      adds,
+      saveDisk: one('save-disk'),
     },
   })
 }

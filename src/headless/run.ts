@@ -72,6 +72,7 @@ export class ConsoleTap {
     if (matched >= 0) {
       this.untilMs = this.#io.now() - this.startedAt
       this.untilInstructions = this.machine?.figures().instructions
+      this.machine?.yield()
     }
     // A line is out when it is complete, not at the slice's end: whoever times our output reads true times.
     if (kept.includes(10)) this.flush()

@@ -8,8 +8,9 @@ import { nodeHost } from './node-host.ts'
 
 const KERNEL = new Uint8Array(readFileSync(join(import.meta.dirname, '../../public/guests/embedded/playground.elf')))
 
-const boot = (config: Partial<MachineConfig>) => {
+const boot = (config: Partial<MachineConfig>, { sliceMs = 1000, until = '' } = {}) => {
   let text = ''
+  let isOver = false
   const events: number[] = []
   const created = createMachine(
     {
@@ -33,6 +34,9 @@ const boot = (config: Partial<MachineConfig>) => {
     {
       console: (bytes) => {
         text += Buffer.from(bytes).toString('latin1')
+        if (until === '' || isOver || !text.includes(until)) return
+        isOver = true
+        machine.yield()
       },
       log: () => {},
       callEvents: (bytes) => {
@@ -42,7 +46,7 @@ const boot = (config: Partial<MachineConfig>) => {
   )
   if (!created.ok) throw new Error(JSON.stringify(created.problem))
   const machine = created.value
-  while (machine.run(1000).state !== 'stopped');
+  while (!isOver && machine.run(sliceMs).state !== 'stopped');
   const { instructions, engine } = machine.figures()
   return { text, instructions, events, regions: engine['regions'] ?? 0 }
 }
@@ -54,4 +58,15 @@ test.each([false, true])('the same boot, traced: %s', (trace) => {
   expect(translated.text).toBe(interpreted.text)
   expect(translated.instructions).toBe(interpreted.instructions)
   expect(Buffer.from(translated.events).equals(Buffer.from(interpreted.events))).toBe(true)
+})
+
+test('a run that yields ends at the same instruction, however long its slices and whatever runs it', () => {
+  const until = 'selftest self-modifying code'
+  const ends = [
+    boot({}, { until }),
+    boot({}, { until, sliceMs: 0.05 }),
+    boot({ engine: 'auto', translation: { period: 2003, looks: 1, eager: true } }, { until }),
+  ]
+  expect(ends.map(({ text }) => text.endsWith(until))).toEqual([true, true, true])
+  expect(new Set(ends.map(({ instructions }) => instructions)).size).toBe(1)
 })

@@ -133,6 +133,7 @@ class MicroVm implements Machine {
   #virtioSpoke = false
   #lastRunEnd = 0
   #wasRunning = false
+  #yielded = false
   #running = false
   #idleNs = 0
 
@@ -364,7 +365,7 @@ class MicroVm implements Machine {
     return { seconds: this.#config.epoch + Math.floor(ns / 1e9), nanoseconds: Math.floor(ns % 1e9) }
   }
 
-  run(maxMs: number): Slice {
+  run(maxMs: number, patient = false): Slice {
     const cpu = this.#cpu
     const icount = this.#config.clock === 'icount'
     const start = this.#host.monotonicNs()
@@ -373,6 +374,7 @@ class MicroVm implements Machine {
     const end = start + maxMs * 1e6
     this.#wasRunning = true
     this.#running = true
+    this.#yielded = false
     try {
       for (;;) {
         if (this.#exit !== undefined) return { state: 'stopped', sleepNs: 0, exit: this.#exit }
@@ -395,6 +397,7 @@ class MicroVm implements Machine {
             this.#skipped += jump
             this.#idleNs += jump
             if (this.#config.trace) cpu.trace(CallEventKind.IdleLeave, 0, BigInt(Math.floor(this.#now())))
+            if (patient) return { state: 'idle', sleepNs: jump }
             if (this.#host.monotonicNs() >= end) return { state: 'running', sleepNs: 0 }
             continue
           }
@@ -413,7 +416,7 @@ class MicroVm implements Machine {
           this.#exit = { reason: 'triple-fault', crash: this.#crash(cpu.shutdownCause) }
           continue
         }
-        if (this.#host.monotonicNs() >= end) {
+        if (this.#yielded || this.#host.monotonicNs() >= end) {
           if (this.#exit !== undefined) continue
           return { state: 'running', sleepNs: 0 }
         }
@@ -424,6 +427,11 @@ class MicroVm implements Machine {
       this.#running = false
       this.#lastRunEnd = this.#host.monotonicNs()
     }
+  }
+
+  yield(): void {
+    this.#yielded = true
+    this.#cpu.requestBreak()
   }
 
   /** To the console that spoke last: a guest prompts where it listens. */

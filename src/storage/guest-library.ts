@@ -17,6 +17,12 @@ export type GuestFile =
   | ({ readonly kind: 'stored'; readonly name: string } & StoredFile)
   | { readonly kind: 'url'; readonly name: string; readonly url: string }
 
+export interface LocalDisk<File> {
+  readonly kind: 'image' | 'netbsd-root'
+  readonly file: File
+  readonly readOnly: boolean
+}
+
 export interface LocalGuest {
   readonly version: 1
   readonly id: string
@@ -24,7 +30,8 @@ export interface LocalGuest {
   readonly createdMs: number
   readonly kernel: GuestFile
   readonly initrd?: GuestFile
-  readonly disks: readonly { readonly file: GuestFile; readonly readOnly: boolean }[]
+  /** A `netbsd-root` is made anew around this page's own init, whatever `file` says. */
+  readonly disks: readonly LocalDisk<GuestFile>[]
   readonly memoryMiB: number
   readonly profile: 'microvm' | 'firecracker'
   readonly cmdline: string
@@ -52,7 +59,7 @@ const asGuest = (value: unknown): LocalGuest | undefined => {
     isGuestFile(guest.kernel) &&
     (guest.initrd === undefined || isGuestFile(guest.initrd)) &&
     Array.isArray(guest.disks) &&
-    guest.disks.every(({ file }) => isGuestFile(file))
+    guest.disks.every(({ kind, file }) => (kind === 'image' || kind === 'netbsd-root') && isGuestFile(file))
   return isWhole ? guest : undefined
 }
 
@@ -81,7 +88,7 @@ export type FileToStore = { readonly name: string } & ({ readonly blob: Blob } |
 export interface GuestToSave extends Omit<LocalGuest, 'version' | 'kernel' | 'initrd' | 'disks'> {
   readonly kernel: FileToStore
   readonly initrd?: FileToStore
-  readonly disks: readonly { readonly file: FileToStore; readonly readOnly: boolean }[]
+  readonly disks: readonly LocalDisk<FileToStore>[]
 }
 
 /** Stores what is not stored yet and replaces the guest of that id. `onBytes`: read so far, of all files. */
@@ -101,7 +108,7 @@ export const saveGuest = (guest: GuestToSave, onBytes: (done: number) => void = 
         version: 1,
         kernel: await store(kernel),
         ...(initrd && { initrd: await store(initrd) }),
-        disks: await inOrder(disks, async ({ file, readOnly }) => ({ file: await store(file), readOnly })),
+        disks: await inOrder(disks, async ({ kind, file, readOnly }) => ({ kind, file: await store(file), readOnly })),
       }
       await writeGuest(saved)
       return saved

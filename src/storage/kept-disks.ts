@@ -15,7 +15,15 @@ import {
   storeFile,
   writeFile,
 } from './opfs.ts'
-import { type BaseIdentity, type Change, isSameBase, type LogFiles, OverlayLog, readLogHeader } from './overlay-log.ts'
+import {
+  type BaseIdentity,
+  type Change,
+  HEADER_BYTES,
+  isSameBase,
+  type LogFiles,
+  OverlayLog,
+  readLogHeader,
+} from './overlay-log.ts'
 
 export interface KeptDiskRecord {
   readonly version: 1
@@ -30,7 +38,7 @@ export interface KeptDiskRecord {
 }
 
 export interface KeptDisk extends KeptDiskRecord {
-  /** Bytes of its log. */
+  /** Bytes of its changes, as its log has them. */
   readonly logBytes: number
 }
 
@@ -73,7 +81,7 @@ export const listKeptDisks = async (): Promise<readonly KeptDisk[]> => {
     const record = await recordOf(directory)
     if (!record) continue
     const [a, b] = await Promise.all(LOGS.map((name) => sizeOf(directory, name)))
-    disks.push({ ...record, logBytes: Math.max(a ?? 0, b ?? 0) })
+    disks.push({ ...record, logBytes: Math.max(a ?? 0, b ?? 0, HEADER_BYTES) - HEADER_BYTES })
   }
   return disks.sort((a, b) => a.createdMs - b.createdMs)
 }
@@ -88,12 +96,28 @@ export const deleteKeptDisk = async (key: string): Promise<void> => {
     const directory = await disks.getDirectoryHandle(key)
     // The logs first: they are what a machine holds, and without them there is nothing to keep.
     for (const name of LOGS)
-      await directory.removeEntry(name).catch((error: unknown) => {
-        if (!isMissing(error)) throw error
+      await whenFree(async () => {
+        await directory.removeEntry(name).catch((error: unknown) => {
+          if (!isMissing(error)) throw error
+        })
       })
     await disks.removeEntry(key, { recursive: true })
   } catch (error) {
     if (!isMissing(error)) throw new ProblemError(storageProblem('the kept disk', error))
+  }
+}
+
+/** Tries again for as long as a worker that was just ended may hold its files. */
+const whenFree = async <T>(work: () => Promise<T>): Promise<T> => {
+  const deadline = performance.now() + RELEASE_MS
+  for (;;) {
+    try {
+      return await work()
+    } catch (error) {
+      const isTaken = error instanceof DOMException && error.name === 'NoModificationAllowedError'
+      if (!isTaken || performance.now() >= deadline) throw error
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+    }
   }
 }
 
@@ -109,9 +133,8 @@ export interface KeptFiles {
 type Logs = readonly [FileSystemSyncAccessHandle, FileSystemSyncAccessHandle]
 
 /** Only in a worker: no other place gives synchronous files. */
-const openLogs = async (directory: FileSystemDirectoryHandle, patienceMs: number): Promise<Logs> => {
-  const deadline = performance.now() + patienceMs
-  for (;;) {
+const openLogs = (directory: FileSystemDirectoryHandle): Promise<Logs> =>
+  whenFree(async () => {
     const logs: FileSystemSyncAccessHandle[] = []
     try {
       for (const name of LOGS)
@@ -119,12 +142,9 @@ const openLogs = async (directory: FileSystemDirectoryHandle, patienceMs: number
       return logs as unknown as Logs
     } catch (error) {
       for (const log of logs) log.close()
-      const isTaken = error instanceof DOMException && error.name === 'NoModificationAllowedError'
-      if (!isTaken || performance.now() >= deadline) throw error
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+      throw error
     }
-  }
-}
+  })
 
 const identityOf = async (bytes: Uint8Array): Promise<BaseIdentity> => ({
   size: bytes.length,
@@ -141,7 +161,7 @@ const storedImage = async ({ size, digest }: BaseIdentity): Promise<Uint8Array> 
         'kept-image-missing',
         `the image that the kept changes stand over is ${bytes ? 'damaged' : 'not stored any more'}`,
         `${size} bytes that this page stored`,
-        'delete the kept changes under Files',
+        'discard the changes under Kept in this browser',
       ),
     )
   return bytes
@@ -173,7 +193,7 @@ export const openKeptDisk = async (
   let logs: Logs | undefined
   try {
     const directory = await (await openRoom('disks')).getDirectoryHandle(names.key, { create: true })
-    logs = await openLogs(directory, RELEASE_MS)
+    logs = await openLogs(directory)
     const files = logs
     const close = () => {
       for (const log of files) log.close()
@@ -204,7 +224,7 @@ export const readKeptDisk = async (
   let logs: Logs | undefined
   try {
     const directory = await (await openRoom('disks')).getDirectoryHandle(key)
-    logs = await openLogs(directory, 0)
+    logs = await openLogs(directory)
     const files = logs
     const header = readLogHeader(files)
     if (!header)

@@ -104,6 +104,11 @@ test('without room, the log is what it was, and goes on when there is room', () 
   expect(() => log.append([write(2, 11), write(3, 12)])).toThrow('no room')
   expect(() => log.rewrite([write(1, 10)])).toThrow('no room')
   expect(files.map((file) => file.bytes.length)).toEqual([full, 0])
+  for (const answer of [0, 2 ** 32 - 8]) {
+    files[0].full = answer
+    expect(() => log.append([write(2, 11), write(3, 12)])).toThrow('takes no more')
+    expect(files[0].bytes.length).toBe(full)
+  }
   files[0].limit = Number.POSITIVE_INFINITY
   log.append([write(2, 11), write(3, 12)])
   const { disk } = open(files)

@@ -1,5 +1,5 @@
 /**
- * A disk's kept changes as an append-only log, in one of two files. docs/decisions/0014-overlay-log.md.
+ * A disk's kept changes as an append-only log, in one of two files. docs/decisions/0016-overlay-log.md.
  *
  *   header, 128 bytes                          record, 24 bytes and its data
  *   0   magic "pgovrlay"                       0   u32 CRC-32 of the rest, begun with the log's generation
@@ -106,7 +106,9 @@ const writeHeader = (file: LogFile, generation: number, base: BaseIdentity): voi
 const writeWhole = (file: LogFile, bytes: Uint8Array<ArrayBuffer>, at: number): void => {
   for (let done = 0; done < bytes.length; ) {
     const wrote = file.write(bytes.subarray(done), { at: at + done })
-    if (wrote === 0) throw new Error('the file takes no more bytes')
+    // Without room Chromium's files in memory, those of private windows, answer their error's number as an unsigned one.
+    if (wrote === 0 || wrote > bytes.length - done)
+      throw new DOMException('the file takes no more bytes', 'QuotaExceededError')
     done += wrote
   }
 }
@@ -344,7 +346,7 @@ const damaged = (saw: string) =>
     'overlay-damaged',
     `the kept changes cannot be read: ${saw}`,
     'a log that this page wrote',
-    'delete the kept changes under Files',
+    'discard the changes under Kept in this browser',
   )
 
 const newer = (version: number) =>
@@ -363,5 +365,5 @@ const otherBase = (kept: BaseIdentity, given: BaseIdentity) =>
     'overlay-other-base',
     `the kept changes stand over another image (${digestWords(kept)}) than this one (${digestWords(given)})`,
     'the image that they were made on',
-    'choose that image, or delete the kept changes under Files',
+    'go on with the kept disk, choose the image and files that it began with, or discard what is kept',
   )

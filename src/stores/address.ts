@@ -53,6 +53,7 @@ export const readAddress = (href: string, guests: readonly GuestChoice[], own: G
       kernel: kernelSource ?? base.kernel,
       initrd: initrd === undefined ? base.initrd : source(initrd),
       disks: disks.length > 0 ? disks : base.disks,
+      changes: searchParams.has('keep') && searchParams.get('keep') !== '0' ? 'keep' : base.changes,
       memoryMiB: memory === undefined ? base.memoryMiB : clampMemory(Number(memory)),
       profile: profile === 'microvm' || profile === 'firecracker' ? profile : base.profile,
       cmdline: text('cmdline') ?? base.cmdline,

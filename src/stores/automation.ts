@@ -1,9 +1,10 @@
 /** `window.playground`, for Playwright and other drivers. The contract is docs/automation.md. */
-import { sentence } from '../base/problem.ts'
+import { type Result, sentence } from '../base/problem.ts'
 import { exportTrace, type TraceFormat } from '../trace/export.ts'
 import type { StageRow } from '../trace/trace.ts'
 import { findGuest, urlSource } from './address.ts'
 import { clampMemory } from './boot-form-store.ts'
+import type { DiskPart, DiskRef, FolderEntry } from './disk-browser.ts'
 import type { ClockName, ProfileName } from './guest-choice.ts'
 import { type BootMark, type LiveFigures, type Phase, phaseOf, readyMark } from './machine-store.ts'
 import type { Playground } from './playground.ts'
@@ -20,6 +21,15 @@ export interface BootOptions {
   readonly profile?: ProfileName
   readonly cmdline?: string
   readonly clock?: ClockName
+  /** Keep what the guest writes to its disks in this browser, and go on with what was kept. */
+  readonly keep?: boolean
+}
+
+export interface AutomationKept {
+  readonly key: string
+  readonly guest: string
+  /** Of the kept changes. */
+  readonly bytes: number
 }
 
 export interface AutomationFigures extends LiveFigures {
@@ -58,6 +68,15 @@ export interface AutomationTrace {
 
 export interface Automation {
   readonly version: 1
+  /** Puts files, by absolute path, on the root disk that the next boots make. */
+  addFiles(files: Readonly<Record<string, string | Uint8Array>>): void
+  /** A disk of the machine by its number, or a kept one by its key, as it is now. */
+  diskImage(disk?: number | string): Promise<Blob>
+  listFolder(path: string, disk?: number | string): Promise<readonly FolderEntry[]>
+  readFile(path: string, disk?: number | string): Promise<Uint8Array>
+  /** What this browser keeps of disks. */
+  kept(): Promise<readonly AutomationKept[]>
+  discardKept(key: string): Promise<void>
   boot(options?: string | BootOptions): Promise<void>
   pause(): void
   resume(): void
@@ -84,6 +103,11 @@ export interface Automation {
   link(): string
   /** Shows a link's trace; a link that cannot be read rejects with the sentence a person would see. */
   openLink(fragment: string): Promise<void>
+}
+
+const orThrow = <T>(result: Result<T>): T => {
+  if (!result.ok) throw new Error(sentence(result.problem))
+  return result.value
 }
 
 const TIMEOUT_MS = 30_000
@@ -149,10 +173,37 @@ export const createAutomation = (playground: Playground): Automation => {
     return shown.trace
   }
 
+  const refOf = (disk: number | string): DiskRef =>
+    typeof disk === 'number' ? { kind: 'machine', index: disk } : { kind: 'kept', key: disk }
+  const take = async (disk: number | string, part: DiskPart): Promise<Blob> =>
+    orThrow(await playground.reader.takeFrom(refOf(disk), part))
+
   return {
     version: 1,
+    addFiles: (files) => {
+      for (const [path, bytes] of Object.entries(files)) {
+        const slash = path.lastIndexOf('/')
+        const name = path.slice(slash + 1)
+        const file = new File([typeof bytes === 'string' ? bytes : new Uint8Array(bytes)], name)
+        const wrong = playground.addFiles([{ path: name, file }], path.slice(0, slash))
+        if (wrong) throw new Error(sentence(wrong))
+      }
+    },
+    diskImage: (disk = 0) => take(disk, { kind: 'image' }),
+    listFolder: async (path, disk = 0) => orThrow(await playground.reader.listFolder(refOf(disk), path)).entries,
+    readFile: async (path, disk = 0) => new Uint8Array(await (await take(disk, { kind: 'file', path })).arrayBuffer()),
+    kept: async () => {
+      await playground.library.refresh()
+      return playground.library.view.disks.map(({ key, guest, logBytes }) => ({ key, guest, bytes: logBytes }))
+    },
+    discardKept: async (key) => {
+      await playground.discardDisk(key)
+      const { problem } = playground.library.view
+      if (problem) throw new Error(sentence(problem))
+    },
     boot: async (options = {}) => {
       const asked: BootOptions = typeof options === 'string' ? { guest: options } : options
+      await playground.library.looked()
       if (asked.guest !== undefined) {
         const guest = findGuest(asked.guest, playground.guests)
         if (!guest) throw new Error(`no guest is called ${asked.guest}`)
@@ -172,6 +223,7 @@ export const createAutomation = (playground: Playground): Automation => {
         ...(asked.profile && { profile: asked.profile }),
         ...(asked.cmdline !== undefined && { cmdline: asked.cmdline }),
         ...(asked.clock && { clock: asked.clock }),
+        ...(asked.keep !== undefined && { changes: asked.keep ? ('keep' as const) : ('discard' as const) }),
       })
       if (!playground.form.getState().kernel) throw new Error('there is no kernel to boot: choose a guest or a kernel')
       playground.boot()

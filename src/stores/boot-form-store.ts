@@ -1,6 +1,7 @@
 /** What the next Boot will use: a guest's own settings until the person changes them. */
 import { createStore, type StoreApi } from 'zustand/vanilla'
-import type { BootRequest, CpuSwitches } from '../worker/protocol.ts'
+import type { BootRequest, CpuSwitches, Keep } from '../worker/protocol.ts'
+import type { Addition } from './added-files.ts'
 import {
   type ClockName,
   type DiskSource,
@@ -23,6 +24,10 @@ export interface BootForm {
   readonly kernel: FileSource | undefined
   readonly initrd: FileSource | undefined
   readonly disks: readonly DiskSource[]
+  /** What becomes of what the guest writes to its disks. */
+  readonly changes: 'discard' | 'keep'
+  /** Put on the root that this page makes, where the guest has one. */
+  readonly added: readonly Addition[]
   readonly memoryMiB: number
   readonly profile: ProfileName
   readonly cmdline: string
@@ -41,6 +46,8 @@ export const formFor = (guest: GuestChoice): BootForm => ({
   kernel: guest.kernel,
   initrd: guest.initrd,
   disks: guest.disks,
+  changes: 'discard',
+  added: [],
   memoryMiB: guest.memoryMiB,
   profile: guest.profile,
   cmdline: guest.cmdline,
@@ -56,16 +63,47 @@ export const formFor = (guest: GuestChoice): BootForm => ({
 export const clampMemory = (mib: number): number =>
   Number.isFinite(mib) ? Math.min(MEMORY_MAX_MIB, Math.max(MEMORY_MIN_MIB, Math.round(mib))) : 256
 
-/** Undefined while there is no kernel to boot. `liveNs`: what the page shows at once while it boots. */
-export const requestFrom = (form: BootForm, guest: GuestChoice, liveNs = LIVE_NS): BootRequest | undefined => {
+/** The disk that added files are put on, or -1. */
+export const rootOf = ({ disks }: Pick<BootForm, 'disks'>): number =>
+  disks.findIndex(({ kind }) => kind === 'netbsd-root')
+
+/** What the keys of a guest's kept disks begin with. */
+export const keepPrefix = (guestId: string): string => `${guestId}.ld`
+
+export interface BootOnce {
+  /** What the page shows at once while it boots. */
+  readonly liveNs?: number
+  /** Disks go on with what was kept, over the images that they began with. */
+  readonly asKept?: boolean
+}
+
+/** Undefined while there is no kernel to boot. */
+export const requestFrom = (
+  form: BootForm,
+  guest: GuestChoice,
+  { liveNs = LIVE_NS, asKept = false }: BootOnce = {},
+): BootRequest | undefined => {
   if (!form.kernel) return undefined
+  const label = guest.id === OWN_GUEST_ID ? form.kernel.name : guest.name
+  const root = rootOf(form)
+  const keepOf = ({ kind, source }: DiskSource, index: number): Keep => ({
+    key: `${keepPrefix(guest.id)}${index}`,
+    guest: label,
+    disk: `ld${index}`,
+    image: kind === 'netbsd-root' ? 'ext2 root' : source.name,
+    asKept,
+  })
   return {
-    label: guest.id === OWN_GUEST_ID ? form.kernel.name : guest.name,
+    label,
     profile: form.profile,
     memoryMiB: clampMemory(form.memoryMiB),
     kernel: form.kernel,
     ...(form.initrd && { initrd: form.initrd }),
-    disks: form.disks,
+    disks: form.disks.map((disk, index) => ({
+      ...disk,
+      ...(index === root && { added: form.added.flatMap(({ entries }) => entries) }),
+      ...(form.changes === 'keep' && !disk.readOnly && { keep: keepOf(disk, index) }),
+    })),
     cmdline: form.cmdline,
     net: form.net,
     rng: form.rng,
@@ -86,13 +124,13 @@ export const requestFrom = (form: BootForm, guest: GuestChoice, liveNs = LIVE_NS
 }
 
 /** A file that was dropped: what is it? By its first bytes, then by its size. */
-export const kindOfDrop = async (file: File): Promise<'kernel' | 'disk' | 'initrd' | 'trace'> => {
+export const kindOfDrop = async (file: File): Promise<'kernel' | 'disk' | 'trace' | 'other'> => {
   const head = new Uint8Array(await file.slice(0, 4).arrayBuffer())
   const isElf = head[0] === 0x7f && head[1] === 0x45 && head[2] === 0x4c && head[3] === 0x46
   const isGzip = head[0] === 0x1f && head[1] === 0x8b
   if (isElf || isGzip) return 'kernel'
   if (head[0] === 0x7b || head[0] === 0x5b || /\.(json|folded|tslog|txt)$/i.test(file.name)) return 'trace'
-  return file.size > 0 && file.size % 512 === 0 ? 'disk' : 'kernel'
+  return file.size > 0 && file.size % 512 === 0 ? 'disk' : 'other'
 }
 
 export type BootFormStore = StoreApi<BootForm>

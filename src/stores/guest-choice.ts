@@ -42,13 +42,15 @@ const consoleStages = (stages: readonly Stage[]): readonly StagePattern[] =>
     marks.flatMap((mark) => (mark.kind === 'console' ? [{ name, pattern: mark.pattern }] : [])),
   )
 
-/** `base` is the address that bundled paths stand below. */
+/** A file that is shipped with the page; `base` is the address that bundled paths stand below. */
+export const bundledSource = (path: string, base: string) => ({
+  kind: 'url' as const,
+  name: path.split('/').at(-1) ?? path,
+  url: new URL(path.replace(/^\//, ''), base).href,
+})
+
 export const choiceOf = (guest: Guest, base: string): GuestChoice => {
-  const bundled = (path: string) => ({
-    kind: 'url' as const,
-    name: path.split('/').at(-1) ?? path,
-    url: new URL(path.replace(/^\//, ''), base).href,
-  })
+  const bundled = (path: string) => bundledSource(path, base)
   const published = ({ path }: PublishedFile) => ({
     ...bundled(`guests/published/${path}`),
     hint: `fetch it with "npm run guests -- ${guest.id}", or choose a file of your own`,

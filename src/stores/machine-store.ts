@@ -3,13 +3,14 @@ import { createStore, type StoreApi } from 'zustand/vanilla'
 import type {
   BootMark,
   BootRequest,
+  DiskSummary,
   EmulatorEvent,
   KernelSummary,
   LiveFigures,
   MachineState,
 } from '../worker/protocol.ts'
 
-export type { BootMark, BootRequest, KernelSummary, LiveFigures, MachineState }
+export type { BootMark, BootRequest, DiskSummary, KernelSummary, LiveFigures, MachineState }
 
 export interface LoadingFile {
   readonly file: string
@@ -24,6 +25,8 @@ export interface MachineView {
   readonly request: BootRequest | undefined
   readonly loading: readonly LoadingFile[]
   readonly kernel: KernelSummary | undefined
+  /** Those of the machine there is. */
+  readonly disks: readonly DiskSummary[]
   readonly figures: LiveFigures | undefined
   /** Since the last power-on. */
   readonly marks: readonly BootMark[]
@@ -58,6 +61,7 @@ export const initialView: MachineView = {
   request: undefined,
   loading: [],
   kernel: undefined,
+  disks: [],
   figures: undefined,
   marks: [],
   log: [],
@@ -102,10 +106,13 @@ export const phaseOf = (view: MachineView): Phase => {
 export const isOn = (phase: Phase): boolean =>
   phase === 'booting' || phase === 'running' || phase === 'idle' || phase === 'paused'
 
+/** Disks go with their machine. */
+const hasDisks = ({ name }: MachineState): boolean => name !== 'off' && name !== 'refused' && name !== 'fault'
+
 export const fold = (view: MachineView, event: EmulatorEvent): MachineView => {
   switch (event.type) {
     case 'state':
-      return { ...view, state: event.state }
+      return { ...view, state: event.state, ...(hasDisks(event.state) ? {} : { disks: [] }) }
     case 'loading': {
       const { file, loaded, total, bytesPerSecond } = event
       const others = view.loading.filter((entry) => entry.file !== file)
@@ -113,6 +120,8 @@ export const fold = (view: MachineView, event: EmulatorEvent): MachineView => {
     }
     case 'kernel':
       return { ...view, kernel: event.kernel }
+    case 'disks':
+      return { ...view, disks: event.disks }
     case 'figures':
       return { ...view, figures: event.figures }
     case 'mark':
@@ -122,6 +131,7 @@ export const fold = (view: MachineView, event: EmulatorEvent): MachineView => {
     case 'log':
       return view.log.length < LOG_LINES ? { ...view, log: [...view.log, event.line] } : view
     case 'console':
+    case 'disk-failed':
     case 'trace':
     case 'trace-lost':
       return view

@@ -1,26 +1,40 @@
 /** The page's whole model: the stores and the verbs that act on them. React and the automation API are its two users. */
 
+import { createStore, type StoreApi } from 'zustand/vanilla'
+import { type Problem, problem } from '../base/problem.ts'
 import type { Trace } from '../trace/trace.ts'
 import type { EmulatorClient } from '../worker/client.ts'
 import type { EmulatorEvent } from '../worker/protocol.ts'
+import { addTo, type Gathered, HOME } from './added-files.ts'
 import {
   type BootForm,
   type BootFormStore,
+  type BootOnce,
   clampMemory,
   createBootFormStore,
   formFor,
+  keepPrefix,
   kindOfDrop,
   requestFrom,
+  rootOf,
 } from './boot-form-store.ts'
 import { ConsoleStream } from './console-stream.ts'
-import { type FileSource, type GuestChoice, OWN_GUEST_ID, ownGuest } from './guest-choice.ts'
+import { DiskBrowser, type DiskReader } from './disk-browser.ts'
+import { type DiskSource, type FileSource, type GuestChoice, OWN_GUEST_ID, ownGuest } from './guest-choice.ts'
 import { GuestFiles } from './guest-files.ts'
 import type { Lesson } from './lessons.ts'
+import { Library } from './library.ts'
 import { createMachineStore, fold, isOn, type MachineStore, phaseOf } from './machine-store.ts'
 import { createSettingsStore, type SettingsStore } from './settings-store.ts'
 import { type Run, TraceDesk } from './trace-store.ts'
 
+/** What went wrong beside the boot, until somebody has read it. */
+export interface Complaint {
+  readonly problem: Problem | undefined
+}
+
 export interface Playground {
+  /** The catalogue's, those kept in this browser, and the one that a person puts together. */
   readonly guests: readonly GuestChoice[]
   readonly machine: MachineStore
   readonly form: BootFormStore
@@ -28,8 +42,12 @@ export interface Playground {
   readonly console: ConsoleStream
   readonly trace: TraceDesk
   readonly files: GuestFiles
+  readonly complaint: StoreApi<Complaint>
+  readonly library: Library
+  readonly browser: DiskBrowser
+  readonly reader: DiskReader
   /** Boots what the form says, replacing the machine there is. Without a kernel it does nothing. */
-  boot(): void
+  boot(once?: BootOnce): void
   /** Boots again with one thing different, and compares when it is over. */
   bootWith(lesson: Lesson): void
   /** Boots what the shown trace says was booted. */
@@ -43,22 +61,46 @@ export interface Playground {
   chooseGuest(id: string): void
   chooseKernel(source: FileSource): void
   addDisk(source: FileSource): void
-  /** Takes dropped files, each for what it is. */
-  drop(files: readonly File[]): Promise<void>
+  /** A disk with our init and shell, made for the boot. */
+  addRoot(): void
+  /** Puts files on the root that the next boot makes; says what is wrong with them. */
+  addFiles(files: readonly Gathered[], target?: string): Problem | undefined
+  /** Remembers what the form says as a guest of that name, and chooses it. */
+  keepGuest(name: string): Promise<void>
+  deleteGuest(id: string): Promise<void>
+  /** Throws the kept changes of a disk away; a machine that has stopped with it goes too. */
+  discardDisk(key: string): Promise<void>
+  /** The guest's kept changes are what the next boot goes on with, if it has any. */
+  goOnKept(): void
+  /** Takes what was dropped, each file for what it is; what is none of a boot's files goes on its root. */
+  drop(files: readonly Gathered[]): Promise<void>
 }
 
 export interface PlaygroundParts {
   readonly guests: readonly GuestChoice[]
+  /** Our init, for the roots that this page makes. */
+  readonly init: FileSource
   /** Makes the worker's client; the events come back here. */
   readonly connect: (onEvent: (event: EmulatorEvent) => void) => EmulatorClient
 }
 
+const NO_ROOT = problem(
+  'no-root',
+  'files were dropped, and this guest has no disk that this page makes',
+  'a NetBSD of the list, or your own kernel with our root',
+  'choose such a guest first, or add our root under Next boot',
+)
+
 const DIM_LINE = '\r\n\x1b[0m\x1b[2m-- reset --\x1b[0m\r\n'
 
 /** Files are the same when they are one object; everything else by value. */
-const settingsOf = (form: BootForm): string => JSON.stringify({ ...form, kernel: 0, initrd: 0, disks: 0 })
+const settingsOf = (form: BootForm): string => JSON.stringify({ ...form, kernel: 0, initrd: 0, disks: 0, added: 0 })
 const isSameForm = (a: BootForm, b: BootForm): boolean =>
-  a.kernel === b.kernel && a.initrd === b.initrd && a.disks === b.disks && settingsOf(a) === settingsOf(b)
+  a.kernel === b.kernel &&
+  a.initrd === b.initrd &&
+  a.disks === b.disks &&
+  a.added === b.added &&
+  settingsOf(a) === settingsOf(b)
 
 /** A trace says what was booted and how; files are the guest's own. */
 const formOfTrace = ({ meta }: Trace, guests: readonly GuestChoice[]): BootForm => {
@@ -76,12 +118,14 @@ const formOfTrace = ({ meta }: Trace, guests: readonly GuestChoice[]): BootForm 
   }
 }
 
-export const createPlayground = ({ guests: catalogue, connect }: PlaygroundParts): Playground => {
-  const guests = [...catalogue, ownGuest]
-  const guestOf = (id: string) => guests.find((guest) => guest.id === id) ?? ownGuest
+export const createPlayground = ({ guests: catalogue, init, connect }: PlaygroundParts): Playground => {
+  const library = new Library(init)
+  const guests = () => [...catalogue, ...library.view.guests.map(({ choice }) => choice), ownGuest]
+  const guestOf = (id: string) => guests().find((guest) => guest.id === id) ?? ownGuest
   const machine = createMachineStore()
-  const form = createBootFormStore(guests[0] ?? ownGuest)
+  const form = createBootFormStore(catalogue[0] ?? ownGuest)
   const settings = createSettingsStore()
+  const complaint = createStore<Complaint>(() => ({ problem: undefined }))
 
   const client = connect((event) => {
     if (event.type === 'console') {
@@ -96,11 +140,15 @@ export const createPlayground = ({ guests: catalogue, connect }: PlaygroundParts
       trace.lost(event.problem)
       return
     }
+    if (event.type === 'disk-failed') complaint.setState({ problem: event.problem })
     if (event.type === 'mark' && event.mark.kind === 'power-on') {
       stream.skip()
       trace.powerOn(event.mark.boot)
     }
     machine.setState(fold(machine.getState(), event), true)
+    if (event.type === 'disks' || event.type === 'state') {
+      if (machine.getState().request?.disks.some(({ keep }) => keep)) void library.refresh()
+    } else if (event.type === 'figures' && machine.getState().disks.some(({ kept }) => kept)) library.refreshSoon()
   })
   const stream: ConsoleStream = new ConsoleStream({
     send: (bytes) => client.send(bytes),
@@ -110,19 +158,49 @@ export const createPlayground = ({ guests: catalogue, connect }: PlaygroundParts
   const trace = new TraceDesk(() => client.askTrace())
   const files = new GuestFiles(() => machine.getState().state.name === 'loading')
 
+  /** A kernel chosen in place of one that boots our root has that root too: who builds kernels wants a shell. */
   const chooseKernel = (source: FileSource) => {
     const current = form.getState()
-    if (current.guestId === OWN_GUEST_ID) form.setState({ kernel: source })
-    else form.setState({ ...formFor(ownGuest), kernel: source, memoryMiB: current.memoryMiB })
+    if (current.guestId === OWN_GUEST_ID) {
+      form.setState({ kernel: source })
+      return
+    }
+    const { memoryMiB, added, disks, net } = current
+    form.setState({
+      ...formFor(ownGuest),
+      kernel: source,
+      memoryMiB,
+      added,
+      ...(rootOf(current) >= 0 && { disks, net }),
+    })
   }
   const addDisk = (source: FileSource) =>
     form.setState(({ disks }) => ({ disks: [...disks, { kind: 'image', source, readOnly: false }] }))
 
-  const boot = () => {
+  const browser = new DiskBrowser(client)
+  const root: DiskSource = { kind: 'netbsd-root', source: init, readOnly: false }
+  const addFiles = (gathered: readonly Gathered[], target = HOME): Problem | undefined => {
+    const added = addTo(form.getState().added, gathered, target, Date.now())
+    if (!added.ok) return added.problem
+    form.setState({ added: added.value })
+    return undefined
+  }
+
+  /** A guest whose changes are kept goes on with them, unless somebody says otherwise. */
+  const isKept = (id: string) => library.view.disks.some(({ key }) => key.startsWith(keepPrefix(id)))
+  const chooseGuest = (id: string) => {
+    const { added } = form.getState()
+    form.setState({ ...formFor(guestOf(id)), added, changes: isKept(id) ? 'keep' : 'discard' }, true)
+  }
+
+  const boot = (once: BootOnce = {}) => {
     const current = form.getState()
     const liveNs = trace.liveNs(current.guestId)
-    const request = requestFrom(current, guestOf(current.guestId), liveNs)
+    const request = requestFrom(current, guestOf(current.guestId), { liveNs, ...once })
     if (!request) return
+    browser.close()
+    complaint.setState({ problem: undefined })
+    if (current.changes === 'keep') void library.persist()
     stream.clear()
     trace.begin(request.label, current, liveNs)
     machine.setState(({ powerOns }) => ({
@@ -130,6 +208,7 @@ export const createPlayground = ({ guests: catalogue, connect }: PlaygroundParts
       request,
       loading: [],
       kernel: undefined,
+      disks: [],
       figures: undefined,
       marks: [],
       log: [],
@@ -147,20 +226,39 @@ export const createPlayground = ({ guests: catalogue, connect }: PlaygroundParts
     form.setState(chosen, true)
   }
 
+  /** A machine that is over still holds its kept disks: it goes. One that runs is somebody's work, and stays. */
+  const letGo = (keys: readonly string[]) => {
+    const view = machine.getState()
+    const holds = view.request?.disks.some(({ keep }) => keep && keys.includes(keep.key)) ?? false
+    browser.close()
+    if (holds && !isOn(phaseOf(view))) client.powerOff()
+  }
+
   return {
-    guests,
+    get guests() {
+      return guests()
+    },
     machine,
     form,
     settings,
     console: stream,
     trace,
     files,
+    complaint,
+    library,
+    browser,
+    reader: client,
     boot,
     bootWith: (lesson) => {
       const last = trace.view.runs.find((run) => run.form !== undefined)
       // What is changed is what was booted, not what the form has become since. Counting instructions, the host's speed
-      // is in neither run: two boots are compared, not two moments of this computer.
-      const base: BootForm = { ...(last?.form ?? form.getState()), clock: 'icount', trace: true }
+      // is in neither run: two boots are compared, not two moments of this computer, and both begin with the same disks.
+      const base: BootForm = {
+        ...(last?.form ?? form.getState()),
+        clock: 'icount',
+        trace: true,
+        changes: 'discard',
+      }
       const change = lesson.apply(base)
       if (!change) return
       const about = `${lesson.name}: ${lesson.about}`
@@ -180,7 +278,7 @@ export const createPlayground = ({ guests: catalogue, connect }: PlaygroundParts
       const run = trace.view.shown
       if (!run) return
       if (run.form) form.setState(run.form, true)
-      else form.setState(formOfTrace(run.trace, guests), true)
+      else form.setState(formOfTrace(run.trace, guests()), true)
       if (form.getState().kernel) boot()
     },
     pause: () => client.pause(),
@@ -195,21 +293,51 @@ export const createPlayground = ({ guests: catalogue, connect }: PlaygroundParts
     powerOff: () => client.powerOff(),
     resizeConsole: (columns, rows) => client.resizeConsole(columns, rows),
     registers: () => client.registers(),
-    chooseGuest: (id) => form.setState(formFor(guestOf(id)), true),
+    chooseGuest,
     chooseKernel,
     addDisk,
-    drop: async (files) => {
-      for (const file of files) {
-        const source: FileSource = { kind: 'blob', name: file.name, blob: file }
-        const kind = await kindOfDrop(file)
-        if (kind === 'trace') {
-          await trace.openFile(file)
+    addRoot: () => form.setState(({ disks }) => ({ disks: [root, ...disks] })),
+    addFiles,
+    keepGuest: async (name) => {
+      const current = form.getState()
+      const kept = await library.keepGuest(current, name)
+      if (kept) form.setState({ ...formFor(kept.choice), added: current.added, changes: current.changes }, true)
+    },
+    deleteGuest: async (id) => {
+      const kept = library.view.guests.find(({ guest }) => guest.id === id)
+      if (!kept) return
+      letGo(library.view.disks.map(({ key }) => key).filter((key) => key.startsWith(keepPrefix(id))))
+      await library.deleteGuest(kept.guest)
+      const isGone = !library.view.guests.some(({ guest }) => guest.id === id)
+      if (isGone && form.getState().guestId === id) chooseGuest(catalogue[0]?.id ?? OWN_GUEST_ID)
+    },
+    discardDisk: async (key) => {
+      letGo([key])
+      await library.discardDisk(key)
+    },
+    goOnKept: () => {
+      if (isKept(form.getState().guestId)) form.setState({ changes: 'keep' })
+    },
+    drop: async (gathered) => {
+      const onRoot: Gathered[] = []
+      for (const found of gathered) {
+        const { file, path } = found
+        // A folder belongs on a disk, with all in it.
+        if (!file || path.includes('/')) {
+          onRoot.push(found)
           continue
         }
-        if (kind === 'kernel') chooseKernel(source)
+        const source: FileSource = { kind: 'blob', name: file.name, blob: file }
+        const kind = await kindOfDrop(file)
+        if (kind === 'trace') await trace.openFile(file)
+        else if (kind === 'kernel') chooseKernel(source)
         else if (kind === 'disk') addDisk(source)
-        else form.setState({ initrd: source })
+        else if (rootOf(form.getState()) >= 0) onRoot.push(found)
+        else chooseKernel(source)
       }
+      if (onRoot.length === 0) return
+      const hasRoot = rootOf(form.getState()) >= 0
+      complaint.setState({ problem: hasRoot ? addFiles(onRoot) : NO_ROOT })
     },
   }
 }

@@ -6,7 +6,7 @@ import { createStore, type StoreApi } from 'zustand/vanilla'
 import { type Problem, problem } from '../base/problem.ts'
 import { type Axis, guestNsAt, hasWall, onAxis } from '../trace/clock.ts'
 import { importTrace } from '../trace/import-trace.ts'
-import { isLink, LINK_BUDGET, readLink, type WrittenLink, writeLink } from '../trace/link.ts'
+import { isLink, linkBudget, readLink, type WrittenLink, writeLink } from '../trace/link.ts'
 import { marksBetween, type SearchResult, search, spanAt } from '../trace/timeline.ts'
 import { NO_FUNCTION, type Trace } from '../trace/trace.ts'
 import type { TraceUpdate } from '../worker/protocol.ts'
@@ -70,9 +70,6 @@ const SCREEN_PIXELS = 2048
 const STEP_MS = 8
 /** The narrowest range: 20 ns or 20 instructions. */
 const RANGE_MIN = 20
-/** A trace of fewer spans needs less room in a link; shorter links survive more chat programs. */
-const SMALL_TRACE = 5000
-const LINK_SMALL = 4000
 const FILE_MAX = 256 * 1024 * 1024
 
 const initial: TraceView = {
@@ -577,7 +574,7 @@ export class TraceDesk {
     const { shown, from, to, axis, mode, selected } = this.view
     if (!shown) return undefined
     const { clock } = shown.trace
-    const budget = (shown.trace.spans.length < SMALL_TRACE ? LINK_SMALL : LINK_BUDGET) - base.length
+    const budget = linkBudget(shown.trace) - base.length
     if (mode !== 'time') return writeLink(shown.trace, { budget, view: { axis } })
     const { start, end } = this.bounds()
     const isAll = from <= start && to >= end

@@ -35,6 +35,10 @@ export const LINK_VERSION = 1
 
 /** Characters, fragment included. Mail and chat programs break longer links; 8 KiB is what servers take of a URL. */
 export const LINK_BUDGET = 8000
+/** A trace of fewer spans needs less room; shorter links survive more chat programs. */
+const SMALL_TRACE = 5000
+const SMALL_BUDGET = 4000
+export const linkBudget = ({ spans }: Trace): number => (spans.length < SMALL_TRACE ? SMALL_BUDGET : LINK_BUDGET)
 
 export interface LinkView {
   /** Visible range in guest ns; undefined: all. */
@@ -84,6 +88,7 @@ const SPANS_KEPT_MAX = LINK_BUDGET
 // ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface LinkOptions {
+  /** Characters of the fragment; linkBudget() when left out. */
   readonly budget?: number
   readonly view?: LinkView
 }
@@ -97,7 +102,7 @@ export interface WrittenLink {
 }
 
 export const writeLink = (trace: Trace, options: LinkOptions = {}): WrittenLink => {
-  const budget = options.budget ?? LINK_BUDGET
+  const budget = options.budget ?? linkBudget(trace)
   const draft = draftOf(trace)
   const write = (kept: number, marks: number): string => {
     const chosen = draft.longest.slice(0, kept)

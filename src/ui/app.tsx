@@ -1,9 +1,11 @@
 import { type CSSProperties, useEffect, useState } from 'react'
+import { gatherDropped } from '../stores/added-files.ts'
 import type { Playground } from '../stores/playground.ts'
 import { useAppearance, useIsNarrow } from './appearance.ts'
 import { ConsolePane } from './console-pane.tsx'
 import { PlaygroundContext, usePhase, usePlayground, useSettings, useTrace } from './context.ts'
 import { DetailsPane } from './details-pane.tsx'
+import { FileBrowser } from './file-browser.tsx'
 import { Header } from './header.tsx'
 import { PHASE_WORDS } from './phase-words.ts'
 import { Split, timelineDefault } from './split.tsx'
@@ -33,7 +35,9 @@ const useDrop = (): boolean => {
       setOver(false)
       if (event.defaultPrevented || !hasFiles(event)) return
       event.preventDefault()
-      void playground.drop([...(event.dataTransfer?.files ?? [])])
+      void gatherDropped(event.dataTransfer?.items ?? []).then((found) =>
+        found.ok ? playground.drop(found.value) : playground.complaint.setState({ problem: found.problem }),
+      )
     }
     window.addEventListener('dragover', onOver)
     window.addEventListener('dragleave', onLeave)
@@ -108,7 +112,8 @@ const Page = ({ supported }: { readonly supported: boolean }) => {
       <p className="visually-hidden" role="status" aria-live="polite">
         {PHASE_WORDS[phase].spoken}
       </p>
-      {isDropping && <div className="drop-ground">Drop a kernel, a disk image or a trace</div>}
+      <FileBrowser />
+      {isDropping && <div className="drop-ground">Drop a kernel, a disk image, files for its root, or a trace</div>}
     </div>
   )
 }

@@ -1,10 +1,12 @@
 /** What the next Boot will use. Every field is the guest's own setting until it is changed. */
 import { useId, useRef, useState } from 'react'
 import { urlSource } from '../stores/address.ts'
-import { MEMORY_MAX_MIB, MEMORY_MIN_MIB } from '../stores/boot-form-store.ts'
-import type { ClockName, FileSource, ProfileName } from '../stores/guest-choice.ts'
-import { useForm, usePlayground } from './context.ts'
+import { keepPrefix, MEMORY_MAX_MIB, MEMORY_MIN_MIB, rootOf } from '../stores/boot-form-store.ts'
+import { type ClockName, type FileSource, OWN_GUEST_ID, type ProfileName } from '../stores/guest-choice.ts'
+import { AddedFiles } from './added-files.tsx'
+import { useForm, useLibrary, usePlayground } from './context.ts'
 import { CloseIcon } from './icons.tsx'
+import { byteCount, said } from './quantity.ts'
 
 interface FileFieldProps {
   readonly label: string
@@ -111,8 +113,80 @@ const FileField = ({ label, value, empty, onChoose, onClear }: FileFieldProps) =
   )
 }
 
+/** What becomes of what the guest writes. */
+const Changes = () => {
+  const { form } = usePlayground()
+  const id = useId()
+  const changes = useForm((state) => state.changes)
+  const guestId = useForm((state) => state.guestId)
+  const canKeep = useLibrary((view) => view.state !== 'none')
+  const disks = useLibrary((view) => view.disks)
+  const kept = disks.filter(({ key }) => key.startsWith(keepPrefix(guestId)))
+  const size = said(byteCount(kept.reduce((sum, { logBytes }) => sum + logBytes, 0)))
+  const hint = !canKeep
+    ? 'This browser keeps no files for this page, so that changes go with the machine.'
+    : changes === 'keep'
+      ? kept.length > 0
+        ? `Goes on with what is kept: ${size} of changes.`
+        : 'They survive power-off, a reload and a crash of this tab.'
+      : kept.length > 0
+        ? `Boots the disk as it was at first; ${size} of kept changes stay as they are.`
+        : 'They last as long as the machine.'
+  return (
+    <label className="field">
+      <span>Changes to disks</span>
+      <select
+        value={changes}
+        aria-describedby={id}
+        data-testid="changes"
+        onChange={(event) => form.setState({ changes: event.target.value === 'keep' ? 'keep' : 'discard' })}
+      >
+        <option value="discard">Discard</option>
+        <option value="keep" disabled={!canKeep}>
+          Keep in this browser
+        </option>
+      </select>
+      <span id={id} className="hint">
+        {hint}
+      </span>
+    </label>
+  )
+}
+
+/** A kernel or disks of one's own, and how they are booted, for the next visit. */
+const KeepGuest = () => {
+  const playground = usePlayground()
+  const form = useForm((state) => state)
+  const isKept = useLibrary((view) => view.guests.some(({ guest }) => guest.id === form.guestId))
+  const saving = useLibrary((view) => view.saving)
+  const canKeep = useLibrary((view) => view.state === 'ready')
+  const sources = [form.kernel, form.initrd, ...form.disks.map(({ source }) => source)]
+  const isOwn = form.guestId === OWN_GUEST_ID || isKept || sources.some((source) => source?.kind === 'blob')
+  if (!canKeep || !form.kernel || !isOwn) return null
+  const { name } = form.kernel
+  return (
+    <div>
+      <button
+        type="button"
+        className="button small"
+        disabled={saving !== undefined}
+        onClick={() => void playground.keepGuest(name)}
+      >
+        {isKept ? 'Save these settings' : 'Keep this guest'}
+      </button>
+      <p className="hint" role="status">
+        {saving
+          ? `Storing ${said(byteCount(saving.done))} of ${said(byteCount(saving.total))}`
+          : isKept
+            ? 'For this guest, in this browser.'
+            : 'Its files and settings stay in this browser, in the menu of guests. Files by address are fetched each time.'}
+      </p>
+    </div>
+  )
+}
+
 const MEMORY_STEPS = [32, 64, 128, 256, 512, 1024, 2048, 3072]
-const said = (mib: number): string => (mib >= 1024 ? `${mib / 1024} GiB` : `${mib} MiB`)
+const saidMemory = (mib: number): string => (mib >= 1024 ? `${mib / 1024} GiB` : `${mib} MiB`)
 
 export const BootFormPanel = () => {
   const playground = usePlayground()
@@ -122,6 +196,9 @@ export const BootFormPanel = () => {
     ? MEMORY_STEPS
     : [...MEMORY_STEPS, form.memoryMiB].sort((a, b) => a - b)
   const update = playground.form.setState
+  const isOwn = useLibrary(
+    (view) => form.guestId === OWN_GUEST_ID || view.guests.some(({ guest }) => guest.id === form.guestId),
+  )
   return (
     <section className="details-section" aria-labelledby={`${id}-title`}>
       <h3 id={`${id}-title`}>Next boot</h3>
@@ -144,7 +221,7 @@ export const BootFormPanel = () => {
             // biome-ignore lint/suspicious/noArrayIndexKey: a disk is its slot, ld0 and up
             key={index}
             label={`ld${index}`}
-            value={disk.source}
+            value={disk.kind === 'netbsd-root' ? { ...disk.source, name: 'root, made here' } : disk.source}
             empty="none"
             onChoose={(source) =>
               update({
@@ -159,6 +236,16 @@ export const BootFormPanel = () => {
         {form.disks.length < 4 && (
           <FileField label="Disk" value={undefined} empty="add one" onChoose={(source) => playground.addDisk(source)} />
         )}
+        {rootOf(form) >= 0 ? (
+          <AddedFiles />
+        ) : (
+          isOwn && (
+            <button type="button" className="button small" onClick={() => playground.addRoot()}>
+              Add our root as ld0
+            </button>
+          )
+        )}
+        {form.disks.some(({ readOnly }) => !readOnly) && <Changes />}
         <div className="field-pair">
           <label className="field">
             <span>Memory</span>
@@ -169,7 +256,7 @@ export const BootFormPanel = () => {
             >
               {memorySteps.map((mib) => (
                 <option key={mib} value={mib}>
-                  {said(mib)}
+                  {saidMemory(mib)}
                 </option>
               ))}
             </select>
@@ -215,6 +302,7 @@ export const BootFormPanel = () => {
             <option value="off">Stages only, as the console tells them</option>
           </select>
         </label>
+        <KeepGuest />
       </div>
     </section>
   )

@@ -3,7 +3,8 @@
 import type { GuestChoice } from '../stores/guest-choice.ts'
 import { type GuestStatus, standing } from '../stores/guest-files.ts'
 import { isOn } from '../stores/machine-store.ts'
-import { useForm, useGuestFiles, usePhase, usePlayground } from './context.ts'
+import { useForm, useGuestFiles, useLibrary, usePhase, usePlayground } from './context.ts'
+import { storedWords } from './kept-section.tsx'
 
 export const Controls = ({ supported }: { readonly supported: boolean }) => {
   const playground = usePlayground()
@@ -52,16 +53,28 @@ export const GuestSelect = () => {
   const playground = usePlayground()
   const guestId = useForm((form) => form.guestId)
   const status = useGuestFiles()
+  const kept = useLibrary((view) => view.guests)
   return (
     <label className="guest-select">
       <span className="visually-hidden">Guest</span>
       <select value={guestId} onChange={(event) => playground.chooseGuest(event.target.value)}>
-        {playground.guests.map((guest) => (
-          <option key={guest.id} value={guest.id}>
-            {guest.name}
-            {standingOf(guest, status)}
-          </option>
-        ))}
+        {playground.guests
+          .filter(({ id }) => !kept.some(({ guest }) => guest.id === id))
+          .map((guest) => (
+            <option key={guest.id} value={guest.id}>
+              {guest.name}
+              {standingOf(guest, status)}
+            </option>
+          ))}
+        {kept.length > 0 && (
+          <optgroup label="Kept in this browser">
+            {kept.map(({ guest, bytes }) => (
+              <option key={guest.id} value={guest.id}>
+                {guest.name} · {storedWords(bytes)}
+              </option>
+            ))}
+          </optgroup>
+        )}
       </select>
     </label>
   )

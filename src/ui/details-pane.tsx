@@ -1,6 +1,8 @@
 import { useEffect, useRef } from 'react'
 import { BootFormPanel } from './boot-form.tsx'
+import { DisksSection } from './disks-section.tsx'
 import { CloseIcon } from './icons.tsx'
+import { KeptSection } from './kept-section.tsx'
 import { LiveFigures } from './live-figures.tsx'
 import { Reports } from './reports.tsx'
 import { LessonsSection, RunsSection, SelectionSection, TraceSection } from './trace-details.tsx'
@@ -41,7 +43,9 @@ export const DetailsPane = ({ asSheet, onClose }: DetailsPaneProps) => {
           <LessonsSection />
           <RunsSection />
           <LiveFigures />
+          <DisksSection />
           <BootFormPanel />
+          <KeptSection />
         </div>
       </aside>
     </>

@@ -1,5 +1,7 @@
 /** One line above the console when the machine is not simply running. The console below is kept. */
 import type { ReactNode } from 'react'
+import { useStore } from 'zustand'
+import { sentence } from '../base/problem.ts'
 import { useMachine, usePhase, usePlayground } from './context.ts'
 
 interface NoticeLineProps {
@@ -20,7 +22,26 @@ const NoticeLine = ({ tone, children, verb, onVerb }: NoticeLineProps) => (
   </div>
 )
 
-export const Notice = () => {
+/** What went wrong beside the boot. */
+const ComplaintLine = () => {
+  const { complaint } = usePlayground()
+  const problem = useStore(complaint, (state) => state.problem)
+  if (!problem) return null
+  return (
+    <NoticeLine tone="bad" verb="Close" onVerb={() => complaint.setState({ problem: undefined })}>
+      {sentence(problem)}
+    </NoticeLine>
+  )
+}
+
+export const Notice = () => (
+  <>
+    <ComplaintLine />
+    <PhaseNotice />
+  </>
+)
+
+const PhaseNotice = () => {
   const playground = usePlayground()
   const phase = usePhase()
   const exit = useMachine((view) => (view.state.name === 'stopped' ? view.state.exit : undefined))

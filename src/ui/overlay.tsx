@@ -4,6 +4,8 @@ import { sentence } from '../base/problem.ts'
 import { standing } from '../stores/guest-files.ts'
 import type { LoadingFile } from '../stores/machine-store.ts'
 import { bootLength } from '../trace/compare.ts'
+import { addedWords } from './added-files.tsx'
+import { ConfirmButton } from './confirm-button.tsx'
 import { useDesk, useForm, useGuestFiles, useMachine, usePhase, usePlayground, useTrace } from './context.ts'
 import { byteCount, count, duration, said } from './quantity.ts'
 import { TraceFacts } from './trace-details.tsx'
@@ -24,6 +26,8 @@ const FirstVisit = () => {
     ...form.disks.map(
       (disk, index) => [`ld${index}`, disk.kind === 'netbsd-root' ? 'ext2 root' : disk.source.name] as const,
     ),
+    ...(form.added.length > 0 ? [['files', addedWords(form.added)] as const] : []),
+    ...(form.changes === 'keep' ? [['changes', 'kept in this browser'] as const] : []),
     ['append', form.cmdline || '(nothing)'],
   ]
   return (
@@ -143,13 +147,49 @@ const Loading = ({ title }: { readonly title: string }) => {
   )
 }
 
+/** Problems of what is kept; the boot can do without it, and mostly with it. */
+const KEPT_PROBLEMS = new Set(['overlay-other-base', 'overlay-damaged', 'overlay-newer', 'kept-image-missing'])
+const STORAGE_PROBLEMS = new Set([...KEPT_PROBLEMS, 'in-use', 'storage-full', 'storage-failed', 'no-storage'])
+
 const Refused = () => {
+  const playground = usePlayground()
   const problem = useMachine((view) => (view.state.name === 'refused' ? view.state.problem : undefined))
+  const request = useMachine((view) => view.request)
   if (!problem) return null
+  const keys = request?.disks.flatMap(({ keep }) => (keep ? [keep.key] : [])) ?? []
   return (
     <div className="overlay" role="alert" data-testid="problem" data-kind={problem.kind}>
       <p className="overlay-title">This did not boot</p>
       <p className="overlay-text">{sentence(problem)}</p>
+      {keys.length > 0 && STORAGE_PROBLEMS.has(problem.kind) && (
+        <div className="button-row">
+          {problem.kind === 'overlay-other-base' && (
+            <button type="button" className="button primary" onClick={() => playground.boot({ asKept: true })}>
+              Boot the kept disk
+            </button>
+          )}
+          <button
+            type="button"
+            className="button"
+            onClick={() => {
+              playground.form.setState({ changes: 'discard' })
+              playground.boot()
+            }}
+          >
+            Boot without keeping
+          </button>
+          {KEPT_PROBLEMS.has(problem.kind) && (
+            <ConfirmButton
+              verb="Discard what is kept"
+              of=""
+              question="Discard the kept changes, and boot?"
+              onConfirm={() =>
+                void Promise.all(keys.map((key) => playground.discardDisk(key))).then(() => playground.boot())
+              }
+            />
+          )}
+        </div>
+      )}
     </div>
   )
 }

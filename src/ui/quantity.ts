@@ -41,12 +41,14 @@ export const duration = (ns: number): Quantity => {
 }
 
 export const byteCount = (bytes: number): Quantity =>
-  scale(bytes, [
-    [2 ** 30, 'GiB'],
-    [2 ** 20, 'MiB'],
-    [2 ** 10, 'KiB'],
-    [1, 'B'],
-  ])
+  bytes < 1000
+    ? // Counted one by one.
+      { value: String(Math.round(bytes)), unit: 'B' }
+    : scale(bytes, [
+        [2 ** 30, 'GiB'],
+        [2 ** 20, 'MiB'],
+        [2 ** 10, 'KiB'],
+      ])
 
 export const count = (n: number): Quantity =>
   scale(n, [

@@ -1,5 +1,5 @@
 /**
- * Where the boot's time went, stage by stage, always the whole boot. Colour says which stage, by its place in the boot, so
+ * Where the boot's time went, stage by stage, always the whole boot. Colour says which stage, so
  * that two boots can be compared by eye. A traced boot has its stages from the trace, others from the console.
  */
 import { readyMark } from '../stores/machine-store.ts'
@@ -7,8 +7,8 @@ import { type StageSpan, stageSpans } from '../stores/stage-spans.ts'
 import type { StageRow } from '../trace/trace.ts'
 import { useMachine, useTrace } from './context.ts'
 import { count, duration, said } from './quantity.ts'
+import { stageHue } from './stage-hue.ts'
 
-const HUES = 8
 /** Narrower than this share of the strip, a block has no room for its words. */
 const NAME_MIN_SHARE = 0.03
 
@@ -44,19 +44,18 @@ export const useStages = (): readonly StageSpan[] => {
 
 interface BlockProps {
   readonly span: StageSpan
-  readonly index: number
   readonly totalNs: number
   readonly onChoose: ((span: StageSpan) => void) | undefined
 }
 
-const Block = ({ span, index, totalNs, onChoose }: BlockProps) => {
+const Block = ({ span, totalNs, onChoose }: BlockProps) => {
   const ns = span.endNs - span.startNs
   const instructions = span.endInstructions - span.startInstructions
   const text = `${span.name}: ${said(duration(ns))}, ${said(count(instructions))} instructions`
   return (
     <li
       className="stage"
-      data-hue={index % HUES}
+      data-hue={stageHue(span.name)}
       data-open={span.open}
       style={{ left: share(span.startNs, totalNs), width: share(ns, totalNs) }}
       title={text}
@@ -84,14 +83,8 @@ interface StageStripProps {
 
 export const StageStrip = ({ spans, totalNs, onChoose }: StageStripProps) => (
   <ol className="stages" data-testid="stages">
-    {spans.map((span, index) => (
-      <Block
-        key={`${span.name}${span.startNs}`}
-        span={span}
-        index={index}
-        totalNs={Math.max(1, totalNs)}
-        onChoose={onChoose}
-      />
+    {spans.map((span) => (
+      <Block key={`${span.name}${span.startNs}`} span={span} totalNs={Math.max(1, totalNs)} onChoose={onChoose} />
     ))}
   </ol>
 )

@@ -8,12 +8,15 @@
  * that dies takes the recording with it and not the boot.
  */
 import * as Comlink from 'comlink'
-import { problem } from '../base/problem.ts'
+import { problem, type Result, refuse } from '../base/problem.ts'
 import { createRingBuffer, EventRing, RECORDS_BRIEF, RECORDS_LONG } from './event-ring.ts'
 import type {
   BootRequest,
+  DiskPart,
+  DiskRef,
   EmulatorControl,
   EmulatorEvent,
+  Folder,
   PageMessage,
   TraceAttachment,
   TraceEvent,
@@ -90,6 +93,19 @@ export class EmulatorClient {
     return this.#seat?.used ? await this.#seat.control.registers() : {}
   }
 
+  /** Of the machine at hand, or of a kept disk: then the worker that stands by reads it. */
+  listFolder(disk: DiskRef, path: string): Promise<Result<Folder>> {
+    return this.#read((control) => control.listFolder(disk, path))
+  }
+
+  takeFrom(disk: DiskRef, part: DiskPart): Promise<Result<Blob>> {
+    return this.#read((control) => control.takeFrom(disk, part))
+  }
+
+  forgetDisk(): void {
+    if (this.#seat) this.#ask(this.#seat, this.#seat.control.forgetDisk())
+  }
+
   send(bytes: Uint8Array<ArrayBuffer>): void {
     if (!this.#seat?.used || bytes.length === 0) return
     this.#seat.port.postMessage({ type: 'input', bytes } satisfies PageMessage, [bytes.buffer])
@@ -102,6 +118,23 @@ export class EmulatorClient {
   /** Asks for a full trace; it comes as an event. */
   askTrace(): void {
     if (this.#seat?.used) this.#seat.tracePort.postMessage('show')
+  }
+
+  async #read<T>(ask: (control: Comlink.Remote<EmulatorControl>) => Promise<Result<T>>): Promise<Result<T>> {
+    try {
+      this.standBy()
+    } catch (error) {
+      return refuse(
+        problem(
+          'no-worker',
+          `no worker could start (${error instanceof Error ? error.message : String(error)})`,
+          'shared memory, which a worker of this page needs',
+          'what the page says about shared memory',
+        ),
+      )
+    }
+    const { control } = this.#seat as Seat
+    return ask(control)
   }
 
   #open(): Seat {

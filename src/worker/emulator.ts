@@ -6,19 +6,19 @@
  * shared memory back at once and for certain.
  */
 import { ProblemError } from '../base/problem.ts'
-import { netbsdRoot } from '../disk/netbsd-root.ts'
+import type { ByteSource } from '../disk/ext2-reader.ts'
 import type { TraceNote } from '../machine/call-event.ts'
 import type { CreateMachine, Machine, MachineConfig, MachineHost, Slice } from '../machine/machine.ts'
+import { type HostedDisk, openDisks } from './disks.ts'
 import { fetchFile } from './fetch-file.ts'
-import { createMemoryDisk } from './memory-disk.ts'
 import type { Pace } from './pace.ts'
 import {
   type BootRequest,
   CONSOLE_CREDIT,
   CONSOLE_RESUME,
-  type DiskSource,
   type EmulatorEvent,
   type FileSource,
+  type Problem,
 } from './protocol.ts'
 import { StageWatcher } from './stage-watcher.ts'
 import type { TraceFeed } from './trace-feed.ts'
@@ -58,6 +58,8 @@ export class Emulator {
   #machine: Machine | undefined
   #watcher: StageWatcher | undefined
   #feed: TraceFeed | undefined
+  #disks: readonly HostedDisk[] = []
+  readonly #failures = new Set<string>()
   #boots = 0
   #paused = false
   #announced: 'running' | 'paused' | undefined
@@ -110,6 +112,8 @@ export class Emulator {
       this.#post({ type: 'kernel', kernel: { entry, elfClass, bytes, cmdline, symbols: symbols.length } })
     } catch (error) {
       this.#phase = 'ended'
+      for (const disk of this.#disks) disk.close()
+      this.#disks = []
       if (error instanceof ProblemError)
         this.#post({ type: 'state', state: { name: 'refused', problem: error.problem } })
       else this.#fault(error)
@@ -180,17 +184,26 @@ export class Emulator {
     return this.#machine?.registers() ?? {}
   }
 
+  /** As the guest would read it now. */
+  disk(index: number): ByteSource | undefined {
+    return this.#disks[index]?.backend
+  }
+
   async #load(request: BootRequest): Promise<MachineConfig> {
     const load = (source: FileSource) => this.#loadFile(source)
-    const [kernel, initrd, disks] = await Promise.all([
-      load(request.kernel),
-      request.initrd && load(request.initrd),
-      Promise.all(
-        request.disks.map(async (disk) =>
-          createMemoryDisk(disk.source.name, await this.#diskImage(disk), disk.readOnly),
-        ),
-      ),
-    ])
+    const disks = openDisks(request.disks, {
+      load,
+      onAdded: (loaded, total) =>
+        this.#post({ type: 'loading', file: 'added files', loaded, total, bytesPerSecond: 0 }),
+      onFailure: (problem) => this.#diskFailed(problem),
+    }).then((opened) => {
+      this.#disks = opened
+    })
+    const files = Promise.all([load(request.kernel), request.initrd && load(request.initrd)])
+    // Also when a file cannot be had: disks that are open then must be closed.
+    await Promise.allSettled([files, disks])
+    const [[kernel, initrd]] = await Promise.all([files, disks])
+    this.#post({ type: 'disks', disks: this.#disks.map(({ summary }) => summary) })
     const { profile, memoryMiB, cmdline, net, rng, virtioConsole, clock, engine, cpu, trace, seed, epoch } = request
     return {
       profile,
@@ -198,7 +211,7 @@ export class Emulator {
       kernel,
       ...(initrd && { initrd }),
       cmdline,
-      disks,
+      disks: this.#disks.map(({ backend }) => backend),
       net,
       rng,
       virtioConsole,
@@ -211,12 +224,10 @@ export class Emulator {
     }
   }
 
-  async #diskImage(disk: DiskSource): Promise<Uint8Array> {
-    const bytes = await this.#loadFile(disk.source)
-    if (disk.kind === 'image') return bytes
-    const root = netbsdRoot(bytes)
-    if (!root.ok) throw new ProblemError(root.problem)
-    return root.value
+  #diskFailed(problem: Problem): void {
+    if (this.#failures.has(problem.kind)) return
+    this.#failures.add(problem.kind)
+    this.#post({ type: 'disk-failed', problem })
   }
 
   #loadFile(source: FileSource): Promise<Uint8Array> {
@@ -236,6 +247,7 @@ export class Emulator {
   }
 
   #powerOn(): void {
+    this.#failures.clear()
     const request = this.#request
     this.#watcher = new StageWatcher(request?.stages ?? [], request?.expected ?? [], (kind, name) =>
       this.#mark(kind, name),
@@ -270,7 +282,8 @@ export class Emulator {
       const before = this.#host.nowMs()
       this.#feed?.wake(() => machine.figures())
       try {
-        slice = machine.run(SLICE_MS)
+        // A boot is as fast as it can be; a prompt waits for a person.
+        slice = machine.run(SLICE_MS, this.#watcher?.isReady)
       } catch (error) {
         this.#flushConsole()
         this.#feed?.finish()

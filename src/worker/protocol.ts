@@ -18,11 +18,13 @@
  * against 542/204. The same within noise, and there are 125 batches a second at most. The ring needs the wake-up anyway,
  * since a page may not block and not every browser has Atomics.waitAsync.
  */
-import type { Problem } from '../base/problem.ts'
+import type { Problem, Result } from '../base/problem.ts'
+import type { Ext2Kind } from '../disk/ext2-reader.ts'
 import type { Stage } from '../guests/guest.ts'
 import type { TraceNote } from '../machine/call-event.ts'
 import type { ProfileName } from '../machine/layout.ts'
 import type { ClockName, CpuSwitches, CrashReport, EngineName, KernelSymbol, MachineExit } from '../machine/machine.ts'
+import type { DiskNames } from '../storage/kept-disks.ts'
 import type { ClockSample } from '../trace/clock.ts'
 import type { Trace, TraceMeta } from '../trace/trace.ts'
 
@@ -43,12 +45,64 @@ export type FileSource =
     }
   | { readonly kind: 'blob'; readonly name: string; readonly blob: Blob }
 
+/** A file that a person puts on a root disk; a folder where there are no bytes. */
+export interface AddedEntry {
+  /** Absolute, on the disk. */
+  readonly path: string
+  readonly blob: Blob | undefined
+  /** Seconds since 1970. */
+  readonly mtime: number
+}
+
+/** Under which name a disk's changes are kept in this browser. */
+export interface Keep extends DiskNames {
+  /** Go on with what was kept, whatever image the disk has now. */
+  readonly asKept: boolean
+}
+
 export interface DiskSource {
   /** An image's bytes as they are, or an ext2 root made around this file, our static init. */
   readonly kind: 'image' | 'netbsd-root'
   readonly source: FileSource
   readonly readOnly: boolean
+  /** What is put on a root. */
+  readonly added?: readonly AddedEntry[]
+  /** Without it the changes last as long as the machine. */
+  readonly keep?: Keep
 }
+
+/** A disk of the machine at hand, or one that is kept and that no machine uses. */
+export type DiskRef =
+  | { readonly kind: 'machine'; readonly index: number }
+  | { readonly kind: 'kept'; readonly key: string }
+
+export interface DiskSummary {
+  /** What it holds, for people. */
+  readonly name: string
+  readonly size: number
+  readonly readOnly: boolean
+  /** Keep's key. */
+  readonly kept: string | undefined
+}
+
+export interface FolderEntry {
+  readonly name: string
+  readonly kind: Ext2Kind
+  readonly size: number
+  /** Seconds since 1970. */
+  readonly mtime: number
+  /** Of a symbolic link. */
+  readonly target?: string
+}
+
+/** A folder of a disk: folders first, by name. */
+export interface Folder {
+  readonly path: string
+  readonly entries: readonly FolderEntry[]
+}
+
+/** What is taken out of a disk: a file as it is, a folder as a tar archive, the disk as a raw image. */
+export type DiskPart = { readonly kind: 'file' | 'folder'; readonly path: string } | { readonly kind: 'image' }
 
 /** A stage begins when a console line matches. */
 export interface StagePattern {
@@ -165,6 +219,9 @@ export type EmulatorEvent =
       readonly bytesPerSecond: number
     }
   | { readonly type: 'kernel'; readonly kernel: KernelSummary }
+  | { readonly type: 'disks'; readonly disks: readonly DiskSummary[] }
+  /** A write could not be kept: the guest got an I/O error. Once for each kind of failure. */
+  | { readonly type: 'disk-failed'; readonly problem: Problem }
   | { readonly type: 'console'; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly type: 'mark'; readonly mark: BootMark }
   | { readonly type: 'figures'; readonly figures: LiveFigures }
@@ -237,4 +294,8 @@ export interface EmulatorControl {
   reset(): void
   resizeConsole(columns: number, rows: number): void
   registers(): Readonly<Record<string, string>>
+  /** Disks as they are between two slices, whether the machine runs or not. A kept one is read once, until `forgetDisk`. */
+  listFolder(disk: DiskRef, path: string): Promise<Result<Folder>>
+  takeFrom(disk: DiskRef, part: DiskPart): Promise<Result<Blob>>
+  forgetDisk(): void
 }

@@ -1,6 +1,7 @@
 /** Puts an emulator on this worker's ports. The machine is injected: the real one, or a fake for tests. */
 import * as Comlink from 'comlink'
 import type { CreateMachine } from '../machine/machine.ts'
+import { DiskShelf } from './disk-shelf.ts'
 import { Emulator } from './emulator.ts'
 import { EventRing } from './event-ring.ts'
 import { WorkerHost } from './host.ts'
@@ -12,6 +13,7 @@ export const serve = (createMachine: CreateMachine): void => {
   let events: MessagePort | undefined
   const post = (event: EmulatorEvent, transfer: Transferable[] = []): void => events?.postMessage(event, transfer)
   const emulator = new Emulator(createMachine, new WorkerHost(), createPace(), post)
+  const shelf = new DiskShelf((index) => emulator.disk(index))
   const control: EmulatorControl = {
     connect: (port, trace) => {
       events = port
@@ -23,12 +25,18 @@ export const serve = (createMachine: CreateMachine): void => {
         else emulator.acknowledge(data.bytes)
       }
     },
-    boot: (request) => emulator.boot(request),
+    boot: (request) => {
+      shelf.forget()
+      return emulator.boot(request)
+    },
     pause: () => emulator.pause(),
     resume: () => emulator.resume(),
     reset: () => emulator.reset(),
     resizeConsole: (columns, rows) => emulator.resizeConsole(columns, rows),
     registers: () => emulator.registers(),
+    listFolder: (disk, path) => shelf.list(disk, path),
+    takeFrom: (disk, part) => shelf.take(disk, part),
+    forgetDisk: () => shelf.forget(),
   }
   Comlink.expose(control)
 }

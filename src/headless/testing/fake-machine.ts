@@ -54,6 +54,7 @@ export const fakeMachine = (
         engine: { slices: at },
       }),
       registers: () => ({}),
+      yield: () => {},
       resizeConsole: () => {},
     })
   }

@@ -54,6 +54,7 @@ import {
   TLB_CONTEXTS,
   TLB_EMPTY_BYTE,
   TLB_ENTRIES,
+  TLB_ENTRY_BYTES,
   TLB_WRITE,
   TlbContext,
   TRACE_RING,
@@ -164,6 +165,13 @@ export interface CpuSurroundings {
   log(line: string): void
 }
 
+/** Low half of an empty TLB entry's tag: enough for it never to be an address of a page. */
+const TLB_EMPTY_TAG = TLB_EMPTY_BYTE * 0x01010101
+const isEmptyTag = (low: number): boolean => (low & 1) !== 0
+/** TLB entries of a context that are listed, to be flushed one by one; a kernel that flushes often fills a few dozen. */
+const FILLED_MAX = 512
+const FILLED_MANY = FILLED_MAX + 1
+
 /** Where a prepared write goes at commit. */
 const Pending = { None: 0, Device: 1, Ram: 2, Split: 3 } as const
 
@@ -242,7 +250,9 @@ export class Cpu implements CpuCore, LinearMemory {
   #inhibitUntil = 0
   /** The record in RECORD is where execution continues; otherwise RIP is. */
   #atRecord = false
-  readonly #contextDirty = new Array<boolean>(TLB_CONTEXTS).fill(true)
+  /** Numbers of the TLB entries that have been filled in each context since it was flushed, and how many there are. */
+  readonly #filled = Array.from({ length: TLB_CONTEXTS }, () => new Uint16Array(FILLED_MAX))
+  readonly #filledCount = new Array<number>(TLB_CONTEXTS).fill(FILLED_MANY)
   readonly #codeContextMode: CodeMode[] = [CodeMode.Bits32, CodeMode.Bits32]
   #largePages = new Set<number>()
   #hugePages = false
@@ -744,16 +754,13 @@ export class Cpu implements CpuCore, LinearMemory {
   /** Removes a physical page from every write TLB: from now on writes to it are watched. */
   #dropWritable(physicalPage: number): void {
     const address = this.#ramOffset + physicalPage * 4096
-    for (let context = 0; context < TLB_CONTEXTS; context++) {
-      if (!this.#contextDirty[context]) continue
-      const base = TLB + context * TLB_CONTEXT_BYTES + TLB_WRITE
-      for (let i = 0; i < TLB_ENTRIES; i++) {
-        const entry = base + i * 16
-        const tag = this.#view.getUint32(entry, true)
-        if ((tag & 1) === 0 && (tag + this.#view.getUint32(entry + 8, true)) >>> 0 === address)
-          this.#fill(entry, TLB_EMPTY_BYTE, 8)
-      }
-    }
+    for (let context = 0; context < TLB_CONTEXTS; context++)
+      this.#eachFilled(context, (read) => {
+        const entry = read + TLB_WRITE
+        const tag = this.#view.getInt32(entry, true)
+        if (!isEmptyTag(tag) && (tag + this.#view.getInt32(entry + 8, true)) >>> 0 === address)
+          this.#view.setInt32(entry, TLB_EMPTY_TAG, true)
+      })
   }
 
   /** Decodes at an empty slot, and on along the straight line. Returns the record, 0 with a fault pending. */
@@ -892,11 +899,12 @@ export class Cpu implements CpuCore, LinearMemory {
       const page = ((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)) >> 12n
       if (this.#dataBreakpoints.some((b) => b.first >> 12n === page)) return
     }
-    const entry = TLB + this.#context * TLB_CONTEXT_BYTES + ((low >>> 12) & (TLB_ENTRIES - 1)) * 16
+    const number = (low >>> 12) & (TLB_ENTRIES - 1)
+    const entry = TLB + this.#context * TLB_CONTEXT_BYTES + number * TLB_ENTRY_BYTES
     const tag = low & 0xfffff000
     const pageAddress = t.physical - (low & 0xfff)
     const addend = (this.#ramOffset + pageAddress - (tag >>> 0)) | 0
-    this.#contextDirty[this.#context] = true
+    if (isEmptyTag(this.#view.getInt32(entry, true))) this.#noteFilled(number)
     const put = (at: number): void => {
       this.#view.setInt32(at, tag, true)
       this.#view.setInt32(at + 4, high, true)
@@ -904,6 +912,22 @@ export class Cpu implements CpuCore, LinearMemory {
     }
     put(entry)
     if ((write || t.writable) && this.#code.watched[pageAddress / 4096] === 0) put(entry + TLB_WRITE)
+  }
+
+  #noteFilled(number: number): void {
+    const count = this.#filledCount[this.#context]!
+    if (count >= FILLED_MAX) this.#filledCount[this.#context] = FILLED_MANY
+    else {
+      this.#filled[this.#context]![count] = number
+      this.#filledCount[this.#context] = count + 1
+    }
+  }
+  /** Calls back with the address of each entry of a context that may hold something. */
+  #eachFilled(context: number, visit: (entry: number) => void): void {
+    const base = TLB + context * TLB_CONTEXT_BYTES
+    const count = this.#filledCount[context]!
+    if (count === FILLED_MANY) for (let n = 0; n < TLB_ENTRIES; n++) visit(base + n * TLB_ENTRY_BYTES)
+    else for (let i = 0; i < count; i++) visit(base + this.#filled[context]![i]! * TLB_ENTRY_BYTES)
   }
 
   #readSlow(low: number, high: number, size: number): number {
@@ -1281,11 +1305,16 @@ export class Cpu implements CpuCore, LinearMemory {
 
   flushTlb(_global: boolean): void {
     this.counters.tlbFlushes++
-    for (let context = 0; context < TLB_CONTEXTS; context++)
-      if (this.#contextDirty[context]) {
+    for (let context = 0; context < TLB_CONTEXTS; context++) {
+      if (this.#filledCount[context] === FILLED_MANY)
         this.#fill(TLB + context * TLB_CONTEXT_BYTES, TLB_EMPTY_BYTE, TLB_CONTEXT_BYTES)
-        this.#contextDirty[context] = false
-      }
+      else
+        this.#eachFilled(context, (entry) => {
+          this.#view.setInt32(entry, TLB_EMPTY_TAG, true)
+          this.#view.setInt32(entry + TLB_WRITE, TLB_EMPTY_TAG, true)
+        })
+      this.#filledCount[context] = 0
+    }
     this.#fill(CODE_TLB, TLB_EMPTY_BYTE, 2 * CODE_TLB_BYTES)
     this.#largePages.clear()
     this.#hugePages = false
@@ -1299,9 +1328,9 @@ export class Cpu implements CpuCore, LinearMemory {
       return
     }
     for (let context = 0; context < TLB_CONTEXTS; context++) {
-      const entry = TLB + context * TLB_CONTEXT_BYTES + ((low >>> 12) & (TLB_ENTRIES - 1)) * 16
-      this.#fill(entry, TLB_EMPTY_BYTE, 8)
-      this.#fill(entry + TLB_WRITE, TLB_EMPTY_BYTE, 8)
+      const entry = TLB + context * TLB_CONTEXT_BYTES + ((low >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_BYTES
+      this.#view.setInt32(entry, TLB_EMPTY_TAG, true)
+      this.#view.setInt32(entry + TLB_WRITE, TLB_EMPTY_TAG, true)
     }
     for (let context = 0; context < 2; context++)
       this.#fill(CODE_TLB + context * CODE_TLB_BYTES + ((low >>> 12) & (CODE_TLB_ENTRIES - 1)) * 16, TLB_EMPTY_BYTE, 8)

@@ -84,6 +84,8 @@ const MAX_BLOCKS = 48
 /** Code without a loop must be so many times hotter, and so many instructions long: entering a region is not free. */
 const STRAIGHT = 4
 const MIN_STRAIGHT = 24
+/** Bytes of the longest instruction (SDM 2A §2.3.11). */
+const INSTRUCTION_MAX = 15
 /** Looks are counted by 64 bytes of code. */
 const WINDOW_SHIFT = RECORD_SHIFT + 6
 /** A page whose regions died this often is left to the interpreter. */
@@ -150,7 +152,7 @@ export class Translator {
 
   /** Translates what can be reached from `record` without asking whether it is worth it. */
   force(record: number, records: number): void {
-    const blocks = this.#discover(records, (record - records) >>> RECORD_SHIFT)
+    const blocks = this.#discover(records, [(record - records) >>> RECORD_SHIFT], [])
     if (blocks.length > 0) this.#translate(records, blocks)
   }
 
@@ -167,14 +169,61 @@ export class Translator {
     const window = record >>> WINDOW_SHIFT
     const looks = (this.#looks.get(window) ?? 0) + 1
     this.#looks.set(window, looks)
-    if (looks < this.#policy.looks || (looks > this.#policy.looks && looks < this.#policy.looks * STRAIGHT)) return
+    const isStraightToo = looks === this.#policy.looks * STRAIGHT
+    if (looks !== this.#policy.looks && !isStraightToo) return
     if ((this.#deaths.get(records) ?? 0) >= MAX_DEATHS) return
     const offset = (record - records) >>> RECORD_SHIFT
-    if (offset >= 4096 || this.#covered(records, offset)) return
-    const blocks = this.#discover(records, offset)
-    if (!this.#hasLoop(blocks) && (looks === this.#policy.looks || instructionsOf(blocks) < MIN_STRAIGHT)) return
+    if (offset >= 4096) return
+    if (this.#covered(records, offset)) {
+      this.#looks.delete(window)
+      return
+    }
+    const start = this.#beginning(records, offset)
+    const blocks = this.#discover(records, [start], [])
+    const neighbours = this.#neighbours(records, blocks)
+    if (neighbours.length > 0) {
+      // What a region left out, since nobody had been there yet, is the other half of a loop: one region of all.
+      const starts = [start, ...neighbours.flatMap((region) => region.blocks.map((block) => block.first))]
+      const joined = this.#discover(records, starts, neighbours)
+      for (const region of neighbours) this.#kill(region)
+      this.#looks.delete(window)
+      this.#translate(records, joined)
+      return
+    }
+    if (!this.#hasLoop(blocks) && !(isStraightToo && instructionsOf(blocks) >= MIN_STRAIGHT)) return
     this.#looks.delete(window)
     this.#translate(records, blocks)
+  }
+
+  /** Where the straight code begins that leads to `offset`, as far as it was decoded. */
+  #beginning(records: number, offset: number): number {
+    for (let start = offset, at = start - 1; ; at--) {
+      if (at < 0 || at < start - INSTRUCTION_MAX) return start
+      const before = this.#read(records, at)
+      if (before !== undefined && at + before.length === start && this.#flowOf(before.handler) === 'next') start = at
+    }
+  }
+
+  /** Regions of the page that some of the blocks go to or come from, while all together are small enough for one. */
+  #neighbours(records: number, blocks: readonly Block[]): Region[] {
+    const firstsOf = (of: readonly Block[]): ReadonlySet<number> => new Set(of.map((block) => block.first))
+    const goes = (from: readonly Block[], to: ReadonlySet<number>): boolean =>
+      from.some(({ instructions }) => {
+        const last = instructions.at(-1)!
+        const goesOn = this.#flowOf(last.handler) !== 'ends' && to.has(last.offset + last.length)
+        return goesOn || to.has(this.#targetOf(last) ?? -1)
+      })
+    const found: Region[] = []
+    let room = MAX_INSTRUCTIONS - instructionsOf(blocks)
+    let places = MAX_BLOCKS - blocks.length
+    for (const region of this.#byPage.get(records) ?? []) {
+      if (!goes(blocks, firstsOf(region.blocks)) && !goes(region.blocks, firstsOf(blocks))) continue
+      room -= instructionsOf(region.blocks)
+      places -= region.blocks.length
+      if (room < 0 || places < 0) break
+      found.push(region)
+    }
+    return found
   }
 
   #covered(records: number, offset: number): boolean {
@@ -255,17 +304,26 @@ export class Translator {
     this.counters.translated += instructionsOf(blocks)
   }
 
-  /** The blocks that can be reached inside the page from `start`, nearest first, in the order of their addresses. */
-  #discover(records: number, start: number): Block[] {
+  /**
+   * The blocks that can be reached inside the page from `starts`, nearest first, in the order of their addresses. Blocks
+   * of regions other than `joined` stay theirs.
+   */
+  #discover(records: number, starts: readonly number[], joined: readonly Region[]): Block[] {
     const found = new Map<number, Instruction>()
-    const leaders = new Set([start])
-    const queue = [start]
+    const leaders = new Set(starts)
+    const queue = [...leaders]
     const lead = (offset: number): void => {
       if (offset < 0 || offset >= 4096 || leaders.has(offset) || leaders.size >= MAX_BLOCKS) return
       leaders.add(offset)
       queue.push(offset)
     }
-    for (let offset = queue.shift(); offset !== undefined; offset = queue.shift()) {
+    for (;;) {
+      // Nobody says where an indirect jump goes: what was decoded behind a jump is where one has gone.
+      if (queue.length === 0 && [...found.values()].some(({ handler }) => isIndirectJump(handler)))
+        for (const { handler, offset, length } of found.values())
+          if (this.#flowOf(handler) === 'ends' && this.#read(records, offset + length)) lead(offset + length)
+      const offset = queue.shift()
+      if (offset === undefined) break
       for (let at: number = offset; found.size < MAX_INSTRUCTIONS && !found.has(at); ) {
         const instruction = this.#read(records, at)
         if (instruction === undefined) break
@@ -293,12 +351,9 @@ export class Translator {
         if (this.#flowOf(instruction.handler) !== 'next') break
         at += instruction.length
       }
-      // A record that already begins a block of another region stays that region's.
-      if (
-        instructions.length > 0 &&
-        this.#around.view.getUint16(instructions[0]!.record + REC_OP, true) < this.#firstOp
-      )
-        blocks.push({ first, instructions })
+      if (instructions.length === 0) continue
+      const owner = this.#around.view.getUint16(instructions[0]!.record + REC_OP, true)
+      if (owner < this.#firstOp || joined.some((region) => region.op === owner)) blocks.push({ first, instructions })
     }
     return blocks
   }
@@ -346,6 +401,9 @@ const rangesOf = (blocks: readonly Block[]): { first: number; end: number }[] =>
   }
   return ranges
 }
+
+const isIndirectJump = ({ name, operands }: Handler): boolean =>
+  name.startsWith('JMP_') && operands.every(({ form }) => form === 'gpr' || form === 'mem')
 
 /** Where an instruction goes, by its mnemonic; whether a region can hold it, by what its meaning asks for. */
 const flowOf = (handler: Handler): Flow => {

@@ -10,6 +10,8 @@ export class MemoryFile implements LogFile {
   bytes = new Uint8Array(0)
   /** Bytes it takes at most. */
   limit = Number.POSITIVE_INFINITY
+  /** What `write` returns when it takes no byte; without it, it throws. */
+  full: number | undefined
   readonly onOperation: (operation: Operation) => void
   readonly index: number
 
@@ -30,6 +32,7 @@ export class MemoryFile implements LogFile {
 
   write(bytes: Uint8Array<ArrayBuffer>, { at }: { readonly at: number }): number {
     const taken = bytes.subarray(0, Math.max(0, this.limit - at))
+    if (taken.length === 0 && bytes.length > 0 && this.full !== undefined) return this.full
     if (taken.length === 0 && bytes.length > 0) throw new DOMException('no room', 'QuotaExceededError')
     this.onOperation({ kind: 'write', file: this.index, at, bytes: taken.slice() })
     if (at + taken.length > this.bytes.length) this.#resize(at + taken.length)

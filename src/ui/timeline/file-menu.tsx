@@ -1,5 +1,6 @@
 /** Export and import: files that other tools read, and theirs that we read. */
 import { useEffect, useRef, useState } from 'react'
+import { saveFile } from '../../stores/save-file.ts'
 import { exportTrace, TRACE_EXTENSIONS, TRACE_FORMATS, type TraceFormat } from '../../trace/export.ts'
 import { useDesk, useTrace } from '../context.ts'
 import type { FlameView } from './flame-view.ts'
@@ -9,15 +10,6 @@ const WORDS: Readonly<Record<TraceFormat, string>> = {
   chrome: 'Chrome trace events, for Perfetto',
   speedscope: 'speedscope',
   folded: 'Folded stacks, for flamegraph.pl',
-}
-
-const save = (blob: Blob, name: string) => {
-  const url = URL.createObjectURL(blob)
-  const anchor = document.createElement('a')
-  anchor.href = url
-  anchor.download = name
-  anchor.click()
-  setTimeout(() => URL.revokeObjectURL(url), 10_000)
 }
 
 const fileName = (title: string): string =>
@@ -64,7 +56,7 @@ export const FileMenu = ({ view }: { readonly view: FlameView | undefined }) => 
                 type="button"
                 role="menuitem"
                 onClick={act(() =>
-                  save(
+                  saveFile(
                     new Blob([exportTrace(shown.trace, format)], { type: 'application/octet-stream' }),
                     `${name}${TRACE_EXTENSIONS[format]}`,
                   ),
@@ -78,14 +70,14 @@ export const FileMenu = ({ view }: { readonly view: FlameView | undefined }) => 
               <button
                 type="button"
                 role="menuitem"
-                onClick={act(() => void view.picture().then((blob) => blob && save(blob, `${name}.png`)))}
+                onClick={act(() => void view.picture().then((blob) => blob && saveFile(blob, `${name}.png`)))}
               >
                 Picture of the view, PNG
               </button>
               <button
                 type="button"
                 role="menuitem"
-                onClick={act(() => save(new Blob([view.svg()], { type: 'image/svg+xml' }), `${name}.svg`))}
+                onClick={act(() => saveFile(new Blob([view.svg()], { type: 'image/svg+xml' }), `${name}.svg`))}
               >
                 Picture of the view, SVG
               </button>

@@ -11,6 +11,7 @@ import type { TraceDesk } from '../../stores/trace-store.ts'
 import { onAxis } from '../../trace/clock.ts'
 import { spanName } from '../../trace/make-trace.ts'
 import { NO_FUNCTION, type Trace } from '../../trace/trace.ts'
+import { STAGE_HUES, stageHue } from '../stage-hue.ts'
 import type { Appearance } from '../terminal-theme.ts'
 import { fillOf, type Palette, palette } from './palette.ts'
 import { amount, ticks } from './ruler.ts'
@@ -29,7 +30,6 @@ const ZOOM_KEY = 0.7
 const PAN_KEY = 0.15
 const FONT = '12px "Inter Variable", system-ui, sans-serif'
 const FONT_BOLD = '600 12px "Inter Variable", system-ui, sans-serif'
-const STAGE_HUES = 8
 
 export interface FlameOptions {
   readonly desk: TraceDesk
@@ -655,11 +655,11 @@ export class FlameView {
     if (top === RULER) return
     const { axis } = this.#desk.view
     const hues = this.#stageHues()
-    for (const [index, stage] of scene.trace.stages.entries()) {
+    for (const stage of scene.trace.stages) {
       const left = Math.max(0, this.#x(onAxis(scene.trace.clock, axis, stage.start)))
       const right = Math.min(this.#width, this.#x(onAxis(scene.trace.clock, axis, stage.end)))
       if (right <= 0 || left >= this.#width) continue
-      c.fillStyle = hues[index % STAGE_HUES] || colours.other
+      c.fillStyle = hues[stageHue(stage.name)] || colours.other
       c.fillRect(left, RULER, Math.max(1, right - left - 1), STAGES - 3)
       if (right - left < 34) continue
       c.fillStyle = '#121316'

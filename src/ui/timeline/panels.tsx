@@ -1,47 +1,15 @@
 /** What opens over the page and closes again: sharing, keys, what to compare with. */
-import { useEffect, useMemo, useRef, useState } from 'react'
+import { type ReactNode, useEffect, useMemo, useRef, useState } from 'react'
 import { encode } from 'uqr'
 import { writeLink } from '../../trace/link.ts'
 import { useDesk, useTrace } from '../context.ts'
-import { CloseIcon } from '../icons.tsx'
 import { byteCount, said } from '../quantity.ts'
+import { Sheet as Dialog } from '../sheet.tsx'
 import { runWords } from './run-words.ts'
 
-interface SheetProps {
-  readonly title: string
-  readonly id: string
-  readonly children: React.ReactNode
-}
-
-const Sheet = ({ title, id, children }: SheetProps) => {
+const Sheet = (props: { readonly title: string; readonly id: string; readonly children: ReactNode }) => {
   const desk = useDesk()
-  const dialog = useRef<HTMLDialogElement>(null)
-  useEffect(() => {
-    dialog.current?.showModal()
-  }, [])
-  const close = () => desk.store.setState({ panel: undefined })
-  return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes it; the click is for the ground beside it
-    <dialog
-      ref={dialog}
-      className="sheet-dialog"
-      aria-labelledby={id}
-      onClose={close}
-      onClick={(event) => {
-        if (event.target === dialog.current) close()
-      }}
-    >
-      <div className="sheet-body">
-        <div className="section-bar">
-          <h2 id={id}>{title}</h2>
-          <button type="button" className="icon-button" aria-label="Close" onClick={close}>
-            <CloseIcon />
-          </button>
-        </div>
-        {children}
-      </div>
-    </dialog>
-  )
+  return <Dialog {...props} onClose={() => desk.store.setState({ panel: undefined })} />
 }
 
 /** A code of this many characters is 133 modules wide, and still read off a projector’s screen. */

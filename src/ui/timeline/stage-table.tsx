@@ -1,6 +1,7 @@
 /** The stages as a table: what a screen reader reads, and what goes into a bug report. */
 import { useDesk, useTrace } from '../context.ts'
 import { count, duration, said } from '../quantity.ts'
+import { stageHue } from '../stage-hue.ts'
 import { percent } from './said.ts'
 
 const MARK_WORDS = {
@@ -43,7 +44,7 @@ export const StageTable = () => {
           </tr>
         </thead>
         <tbody>
-          {trace.stages.map((stage, index) => (
+          {trace.stages.map((stage) => (
             <tr key={`${stage.name}${stage.start}`}>
               <th scope="row">
                 <button
@@ -56,7 +57,7 @@ export const StageTable = () => {
                     desk.setRange(stage.start, stage.end)
                   }}
                 >
-                  <span className="stage-key" data-hue={index % 8} aria-hidden="true" />
+                  <span className="stage-key" data-hue={stageHue(stage.name)} aria-hidden="true" />
                   {stage.name}
                 </button>
               </th>

@@ -138,6 +138,7 @@ export const createFakeMachine: CreateMachine = (config, host, events) => {
     },
     figures: () => ({ instructions: Math.floor(guestNs * 0.2), guestNs, engine: {} }),
     registers: () => registers,
+    yield: () => {},
     resizeConsole: () => {},
   }
   return { ok: true, value: machine }

@@ -1,0 +1,50 @@
+#!/usr/bin/env node
+/**
+ * `npm run boot`: the headless machine as one bundled file, made again when a source is newer. A loader that translates
+ * modules one by one costs half of a short run: it starts later, and the functions that it names one by one are slow.
+ */
+import { readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { installDependencies, nodeTooOld, ROOT } from './start.mjs'
+
+const SOURCES = join(ROOT, 'src')
+// As deep as src/headless: addresses relative to the module stay what they are.
+const BUNDLE = join(ROOT, 'build', 'headless', 'boot.mjs')
+
+const modifiedMs = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
+
+const newest = () => {
+  let ms = Math.max(modifiedMs(join(ROOT, 'package-lock.json')), modifiedMs(fileURLToPath(import.meta.url)))
+  // A directory's own time tells of files that have gone.
+  for (const entry of readdirSync(SOURCES, { recursive: true, withFileTypes: true }))
+    if (entry.isDirectory() || /\.ts$/.test(entry.name))
+      ms = Math.max(ms, modifiedMs(join(entry.parentPath ?? entry.path, entry.name)))
+  return ms
+}
+
+/** Two boots may find it stale at once: each makes its own and puts it there whole. */
+const bundle = async () => {
+  const { build } = await import('rolldown')
+  const mine = `${BUNDLE}.${process.pid}.mjs`
+  try {
+    await build({
+      input: join(SOURCES, 'headless', 'main.ts'),
+      platform: 'node',
+      external: (id) => !/^[./]/.test(id) && id !== join(SOURCES, 'headless', 'main.ts'),
+      output: { file: mine, format: 'esm' },
+      logLevel: 'warn',
+    })
+    renameSync(mine, BUNDLE)
+  } finally {
+    rmSync(mine, { force: true })
+  }
+}
+
+const wrong = nodeTooOld() ?? installDependencies()
+if (wrong) {
+  console.error(wrong)
+  process.exit(2)
+}
+if (modifiedMs(BUNDLE) <= newest()) await bundle()
+await import(pathToFileURL(BUNDLE).href)

@@ -1,0 +1,40 @@
+/** The root disk that `--add` and `--save-disk` ask for: our init and the files of this computer that are put beside it. */
+import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { ProblemError, problem, type Result, refuse } from '../base/problem.ts'
+import { KEPT_FREE_BYTES, netbsdRoot } from '../disk/netbsd-root.ts'
+import { type DirectoryNode, file, symlink, type TreeNode } from '../disk/tree.ts'
+import { NETBSD_INIT } from '../guests/catalogue.ts'
+import { fileProblem } from './file-disk.ts'
+import type { AddOption } from './options.ts'
+
+const INIT = fileURLToPath(new URL(`../../public${NETBSD_INIT}`, import.meta.url))
+
+/** The image, a whole number of sectors. */
+export const madeRoot = (adds: readonly AddOption[], keeps: boolean): Result<Uint8Array> => {
+  try {
+    const files = new Map<string, TreeNode>()
+    for (const { path, target } of adds)
+      files.set(`${target.replace(/\/+$/, '')}/${basename(resolve(path))}`, nodeOf(path))
+    return netbsdRoot(readFileSync(INIT), { files, ...(keeps && { free: KEPT_FREE_BYTES }) })
+  } catch (e) {
+    if (e instanceof ProblemError) return refuse(e.problem)
+    return refuse(fileProblem('file for the root', (e as NodeJS.ErrnoException).path ?? INIT, e))
+  }
+}
+
+/** As it is here, but root's. Throws what the file system says. */
+const nodeOf = (path: string): TreeNode => {
+  const stat = lstatSync(path)
+  const attributes = { mode: stat.mode & 0o7777, mtime: Math.max(0, Math.floor(stat.mtimeMs / 1000)) }
+  if (stat.isSymbolicLink()) return symlink(readlinkSync(path), attributes)
+  if (stat.isFile()) return file(readFileSync(path), attributes)
+  if (!stat.isDirectory())
+    throw new ProblemError(
+      problem('not-a-file', `${path} is a device, a pipe or a socket`, 'files, folders and links', 'leave it out'),
+    )
+  const entries = new Map(readdirSync(path).map((name) => [name, nodeOf(join(path, name))]))
+  const directory: DirectoryNode = { ...attributes, kind: 'directory', entries }
+  return directory
+}

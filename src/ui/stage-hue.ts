@@ -1,0 +1,18 @@
+/** A stage's colour, by its name: the same in every trace, whichever stages it has. */
+import { NETBSD_STAGES, PLAYGROUND_STAGES } from '../guests/stages.ts'
+
+export const STAGE_HUES = 8
+
+/** Neighbours in a boot differ: hues go round in the order of the kernel's stages. */
+const KNOWN = new Map<string, number>()
+for (const stages of [PLAYGROUND_STAGES, NETBSD_STAGES])
+  for (const [index, { name }] of stages.entries()) KNOWN.set(name, index % STAGE_HUES)
+
+/** 0 to 7, as `data-hue` and `--hue-N` have them. */
+export const stageHue = (name: string): number => {
+  const known = KNOWN.get(name)
+  if (known !== undefined) return known
+  let sum = 0
+  for (const character of name) sum = (sum * 31 + (character.codePointAt(0) ?? 0)) >>> 0
+  return sum % STAGE_HUES
+}
