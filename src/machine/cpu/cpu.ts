@@ -40,8 +40,12 @@ import {
   REC_OP,
   REC_OP2,
   REC_OP3,
+  REC_SEGMENT,
+  REC_WIDTH,
+  REC_XBASE,
   RECORD_BYTES,
   RECORD_SHIFT,
+  REPEATING,
   SEGMENT_FLAT,
   STACK_MASK,
   TLB,
@@ -97,6 +101,8 @@ import {
   RAX,
   RBP,
   RBX,
+  RCX,
+  RDI,
   RECORD,
   RECORD_PAGE,
   RFLAGS_SYSTEM,
@@ -114,7 +120,14 @@ import {
   XCR0,
 } from './state.ts'
 import type { CpuModel } from './system/cpu-model.ts'
-import { deliverException, deliverInterrupt, deliverNmi, deliverTrap, eventName } from './system/exceptions.ts'
+import {
+  deliverBreakpoint,
+  deliverException,
+  deliverInterrupt,
+  deliverNmi,
+  deliverTrap,
+  eventName,
+} from './system/exceptions.ts'
 import { SystemState } from './system/system-state.ts'
 import { Translator, type TranslatorPolicy } from './translator.ts'
 
@@ -165,7 +178,6 @@ const Pending = { None: 0, Device: 1, Ram: 2, Split: 3 } as const
 const NO_ACCESS = 0
 /** Exceptions in excess of retired instructions after which `run` returns. */
 const MAX_FRUITLESS_EXCEPTIONS = 10_000
-const DR6 = DR0 + 6 * 8
 const DR6_BS = 1 << 14
 const STACK_MNEMONICS = new Set(['PUSH', 'POP', 'CALL', 'RET', 'ENTER', 'LEAVE', 'PUSHF', 'POPF', 'IRET', 'RETF'])
 
@@ -178,6 +190,8 @@ const ADDRESSED_BYTES_16: Readonly<Record<string, number>> = {
   FLDENV: 14,
   BOUND: 4,
 }
+const FPU_BLOCKED_BIT = { sse: 1, mmx: 2, x87: 4 } as const
+const BIT_STRING = /^BT[SRC]?$/
 const FAR_POINTER = /^(L[DEFGS]S|JMP|CALL)$/
 const ADDRESSED_BYTES: Readonly<Record<string, number>> = {
   FXSAVE: 512,
@@ -473,18 +487,18 @@ export class Cpu implements CpuCore, LinearMemory {
     this.#atRecord = false
     this.#inhibitUntil = 0
     this.#holdDebugUntil = 0
+    this.state.set32(REPEATING, 0)
   }
 
   #slice(n: number, stepping: boolean): void {
     const s = this.state
     const system = s.get32(RFLAGS_SYSTEM)
-    // RF holds off an instruction breakpoint for one instruction (SDM 3A §2.3).
+    // RF holds off an instruction breakpoint for one instruction (SDM 3A §2.3). Iterations of one are not fetched anew.
     if ((system & FLAGS_RF) !== 0) s.set32(RFLAGS_SYSTEM, system & ~FLAGS_RF)
-    else if (this.#codeBreakpoints.length > 0 && this.#holdDebugUntil <= this.#retired) {
+    else if (this.#codeBreakpoints.length > 0 && this.#holdDebugUntil <= this.#retired && s.get32(REPEATING) === 0) {
       const hit = this.#codeBreakpointHit()
       if (hit !== 0) {
-        s.set32(DR6, s.get32(DR6) | hit)
-        this.#deliver(() => deliverException(this, DB, 0))
+        this.#deliver(() => deliverBreakpoint(this, hit))
         return
       }
     }
@@ -853,16 +867,20 @@ export class Cpu implements CpuCore, LinearMemory {
     let op = this.#op(record)
     let base = this.#view.getUint8(record + REC_BASE)
     const index = this.#view.getUint8(record + REC_INDEX)
-    if (index === SLOT_FS_BASE || index === SLOT_GS_BASE) base = 0xff
+    let overridden = index === SLOT_FS_BASE || index === SLOT_GS_BASE
     if (op === Op.Cross) op = this.#view.getUint16(record + REC_OP3, true)
     if (op === Op.Address64) {
       op = this.#view.getUint16(record + REC_OP2, true)
-      base = 0xff
+      base = this.#view.getUint8(record + REC_XBASE)
+      overridden = true
     }
     const handler = this.#handlers[op - Op.First]
-    const hasMemory = handler?.operands.some((o) => o.form === 'mem') === true
-    const stack = hasMemory ? base === RSP || base === RBP : STACK_MNEMONICS.has(handler?.name.split('_')[0] ?? '')
-    return stack ? SSF : GP
+    const uses = STACK_MNEMONICS.has(handler?.name.split('_')[0] ?? '')
+    const operand = handler?.operands.find((o) => o.form === 'mem')
+    if (operand === undefined) return uses ? SSF : GP
+    // With FS or GS it is #GP, but for near PUSH, POP and CALL by RSP: to processors that is the stack.
+    if (overridden) return base === RSP && uses && operand.spec.class === 'rm' ? SSF : GP
+    return base === RSP || base === RBP ? SSF : GP
   }
 
   #translate(high: number, low: number, kind: AccessKind): Translation {
@@ -950,6 +968,7 @@ export class Cpu implements CpuCore, LinearMemory {
     const t = this.#translate(high, low, 'write')
     if (t.physical < 0) return this.#pageFault(high, low, t.errorCode)
     const room = 4096 - (low & 0xfff)
+    this.#pending = Pending.None
     this.#pendingSize = size
     this.#pendingPhysical = t.physical
     if (size <= room) {
@@ -1125,6 +1144,16 @@ export class Cpu implements CpuCore, LinearMemory {
     if (first + room <= this.#ram.size) copy(first, 0, room)
     if (room < length && second + length - room <= this.#ram.size) copy(second, room, length - room)
   }
+  misaligned(linear: bigint): GuestFault {
+    const high = Number((linear >> 32n) & 0xffffffffn)
+    return new GuestFault(this.state.longMode && !canonical(high) ? this.#nonCanonicalVector() : GP)
+  }
+  probe(linear: bigint, size: number, write: boolean): void {
+    const kind = write ? 'write' : 'read'
+    const room = 4096 - Number(linear & 0xfffn)
+    this.#physical(linear, kind, this.#user, this.#smapOff, true)
+    if (size > room) this.#physical(BigInt.asUintN(64, linear + BigInt(room)), kind, this.#user, this.#smapOff, true)
+  }
   probeWrite(linear: bigint, size: number, cpl: number): void {
     this.#physical(linear, 'write', cpl === 3, false)
     const last = BigInt.asUintN(64, linear + BigInt(size - 1))
@@ -1201,21 +1230,58 @@ export class Cpu implements CpuCore, LinearMemory {
       if (offset <= limit || last > top) throw new GuestFault(vector)
     } else if (last > limit) throw new GuestFault(vector)
   }
-  /** The memory operand of the instruction at `record`: its size in bytes and whether it is written. */
-  memoryOperand(record: number): { size: number; write: boolean } {
+  /**
+   * The memory operand of the instruction at `record`, its effective address being `address`, against its segment. In
+   * legacy modes that comes before the instruction itself; what must come first nevertheless is here.
+   */
+  checkOperand(record: number, address: number): void {
     const handler = this.#handlers[this.#view.getUint16(record + REC_OP2, true) - Op.First]
     const operand = handler?.operands.find((o) => o.form === 'mem')
-    if (handler === undefined || operand === undefined) return { size: 0, write: false }
-    const { access, bits } = operand.spec
+    if (handler === undefined || operand === undefined) return
+    const s = this.state
+    const mask = this.#view.getUint8(record + REC_WIDTH) === 16 ? 0xffff : 0xffffffff
+    const { repeats, unit } = handler
+    if (repeats && (s.get32(RCX) & mask) === 0) return
     const mnemonic = handler.name.slice(0, handler.name.indexOf('_'))
+    const { access, bits } = operand.spec
+    const other = handler.operands.find((o) => o.form === 'gpr' || o.form === 'number' || o.form === 'mm')
     const named =
       handler.bits === 16 ? (ADDRESSED_BYTES_16[mnemonic] ?? ADDRESSED_BYTES[mnemonic]) : ADDRESSED_BYTES[mnemonic]
-    const size = named ?? (bits || handler.bits) / 8
-    return {
-      // String instructions leave the operand's size to the handler; far pointers have a selector behind the offset.
-      size: bits === 0 && FAR_POINTER.test(mnemonic) ? size + 2 : size,
-      write: access === 'w' || access === 'rw' || WRITES_BY_ADDRESS.test(mnemonic),
+    let size = named ?? (bits || handler.bits) / 8
+    // Far pointers have a selector behind the offset; a segment register is stored in two bytes whatever the operand size.
+    if (bits === 0 && FAR_POINTER.test(mnemonic)) size += 2
+    else if (other?.form === 'number') size = 2
+    const write = access === 'w' || access === 'rw' || WRITES_BY_ADDRESS.test(mnemonic)
+
+    if (unit !== 'none') {
+      if ((s.get32(FPU_BLOCKED) & FPU_BLOCKED_BIT[unit]) !== 0) this.fpuFault(unit)
+      const pending = (s.get32(CR0) & CR0_NE) !== 0 && (s.u8[FSW] & 0x80) !== 0
+      const waits = unit === 'x87' && !mnemonic.startsWith('FN')
+      if (waits && pending) throw new GuestFault(MF)
+      // A store that an exception keeps from storing does not look at its operand (isa/rows/x87.ts).
+      if (waits && write) return
+      // A store of an MMX register has changed TOP before it faults (isa/operand.ts).
+      if (write && other?.form === 'mm') s.view.setUint16(FSW, s.view.getUint16(FSW, true) & ~0x3800, true)
+    } else if (mnemonic.startsWith('CMPS')) {
+      // ES:rDI is read first.
+      const offset = (s.get32(RDI) & mask) >>> 0
+      this.checkSegment(ES, offset, size, false)
+      this.probe((s.base(ES) + BigInt(offset)) & 0xffffffffn, size, false)
+    } else if (mnemonic === 'POP') {
+      const sp = s.get64(RSP) & s.get64(STACK_MASK)
+      this.checkSegment(SS, Number(sp), size, false)
+      this.probe((s.base(SS) + sp) & 0xffffffffn, size, false)
     }
+
+    let offset = address
+    if (mnemonic === 'XLATB') offset += s.u8[RAX]
+    else if (other?.form === 'gpr' && BIT_STRING.test(mnemonic)) {
+      // The word that holds the bit.
+      const register = this.#view.getUint8(record + other.field)
+      const bit = handler.bits === 16 ? s.view.getInt16(register, true) : s.view.getInt32(register, true)
+      offset += Math.floor(bit / handler.bits) * (handler.bits / 8)
+    }
+    this.checkSegment(this.#view.getUint8(record + REC_SEGMENT), (offset & mask) >>> 0, size, write)
   }
   updateFpu(): void {
     const s = this.state

@@ -106,5 +106,11 @@ export const PENDING_WRITE = 0x2f0
 /** i32. CR0.TS or CR0.EM or CR4.OSFXSR clear: vector instructions fault. Bit 0 SSE, bit 1 MMX, bit 2 x87. */
 export const FPU_BLOCKED = 0x2f4
 
+/**
+ * i32. Not 0: the last instruction was an iteration of a repeated string instruction and not its last one, so that an
+ * interrupt or trap taken now has RF set in its frame (SDM 3B §18.3.1.1).
+ */
+export const REPEATING = 0x2f8
+
 /** Handler number of a slot past the page (isa/handler.ts). */
 export const OP_NEXT_PAGE = 1
