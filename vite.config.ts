@@ -1,5 +1,6 @@
 import react from '@vitejs/plugin-react'
 import { defineConfig } from 'vite'
+import { engineFiles } from './scripts/engine-files.ts'
 import { publishedGuests } from './scripts/guest-server.ts'
 
 /** Guest RAM is shared memory, which a page has only when it is cross-origin isolated. */
@@ -21,7 +22,14 @@ export default defineConfig({
     ...(process.env['PLAYGROUND_WATCH'] === 'off' && { watch: null, hmr: false as const }),
   },
   preview: { headers: isolation },
-  worker: { format: 'es' },
+  worker: { format: 'es', plugins: () => [engineFiles()] },
   // The terminal with its WebGL renderer is most of the page's one chunk.
-  build: { target: 'es2022', outDir: 'dist', sourcemap: true, chunkSizeWarningLimit: 1000 },
+  build: {
+    target: 'es2022',
+    outDir: 'dist',
+    sourcemap: true,
+    chunkSizeWarningLimit: 1000,
+    // Generating the engines takes its time.
+    rolldownOptions: { checks: { pluginTimings: false } },
+  },
 })
