@@ -79,9 +79,10 @@ export const OVERRIDES: readonly Override[] = [
   ...rules('returns', [
     [/^iret[ql]\.same\.(null\.ss\.rpl3|compat\.null)/, 'SDM 2A IRET: a null SS needs 64-bit code and RPL = CPL'],
     [
-      /^iretq\.(outer\.)?noncanonical|^iretq\.compat\.above|^compat\.limit/,
+      /^iretq\.(outer\.)?noncanonical|^compat\.limit/,
       'SDM 2A IRET: the return address is checked before the state changes',
     ],
+    [/^iretq\.compat\.above/, 'a Xeon, asked by SIGSEGV: in compatibility mode RIP is the low 32 bits of the address'],
     [/^ss\.absent/, 'SDM 2A IRET: #SS(selector) for a stack segment that is not present'],
     [/^cs\.l\.and\.d/, 'SDM 2A IRET: L and D both set is #GP(selector)'],
     [/^flags\.image\.(fffcbeff|180000)/, 'SDM 2A IRET: VIF and VIP are popped at CPL 0'],

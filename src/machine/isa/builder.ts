@@ -520,6 +520,25 @@ export class Builder {
       this.host('checkWrite')
     })
   }
+  /**
+   * `by` bytes from linear `ea`, the record's operand, as if they were in its displacement: cut to the address size with
+   * it, before the segment's base. Uses SCRATCH.
+   */
+  displaced(ea: I64, by: I64): I64 {
+    const to = this.f.local('i64')
+    const from = this.let(ea)
+    const distance = this.let(by)
+    this.f.if(
+      this.field8(REC_WIDTH),
+      () => {
+        this.f.emit([state.store64(SCRATCH + 48, from), state.store64(SCRATCH + 56, distance)])
+        this.host('displace')
+        this.f.set(to, state.load64(SCRATCH + 48))
+      },
+      () => this.f.set(to, i64.add(from, distance)),
+    )
+    return to
+  }
   /** RSP, ESP or SP as the stack segment has it. */
   stackPointer(): I64 {
     return this.long ? this.gpr(RSP, 64) : i64.and(this.gpr(RSP, 64), state.load64(STACK_MASK))

@@ -184,7 +184,7 @@ const bitTest =
       return
     }
     const words = i64.shr_s(b.sext(offset), k({ 8: 3, 16: 4, 32: 5, 64: 6 }[n]))
-    const ea = i64.add(d.address(), i64.mul(words, k(n / 8)))
+    const ea = b.displaced(d.address(), i64.mul(words, k(n / 8)))
     if (change === undefined) apply(b.load(ea), () => {})
     else {
       const at = b.modifyAddress(ea, n / 8)
