@@ -10,6 +10,9 @@ const isolation = {
   'Cross-Origin-Resource-Policy': 'same-origin',
 }
 
+/** Generating the engines takes its time: no reason for a warning. */
+const quiet = { checks: { bundlerTimings: false } }
+
 export default defineConfig({
   // Works below any path of a static host.
   base: './',
@@ -22,14 +25,13 @@ export default defineConfig({
     ...(process.env['PLAYGROUND_WATCH'] === 'off' && { watch: null, hmr: false as const }),
   },
   preview: { headers: isolation },
-  worker: { format: 'es', plugins: () => [engineFiles()] },
+  worker: { format: 'es', plugins: () => [engineFiles()], rolldownOptions: quiet },
   // The terminal with its WebGL renderer is most of the page's one chunk.
   build: {
     target: 'es2022',
     outDir: 'dist',
     sourcemap: true,
     chunkSizeWarningLimit: 1000,
-    // Generating the engines takes its time.
-    rolldownOptions: { checks: { pluginTimings: false } },
+    rolldownOptions: quiet,
   },
 })
