@@ -18,7 +18,8 @@ export default defineConfig({
   base: './',
   // What is not there is a 404, never the page in its place: a kernel's address must not answer with HTML.
   appType: 'mpa',
-  plugins: [react(), publishedGuests(isolation)],
+  // The worker's plugins are those of builds only.
+  plugins: [react(), publishedGuests(isolation), engineFiles()],
   server: {
     headers: isolation,
     // Tests must not be reloaded under their feet by a file that changes meanwhile.
