@@ -24,7 +24,7 @@ describe.skipIf(!existsSync(kernel))(`a traced NetBSD boot (skipped unless there
 
   beforeAll(async () => {
     const dir = mkdtempSync(join(tmpdir(), 'real-boot-'))
-    const root = netbsdRoot(readFileSync(initPath), { time: EPOCH })
+    const root = netbsdRoot(readFileSync(initPath('amd64')), { time: EPOCH })
     if (!root.ok) throw new Error(root.problem.saw)
     const withRoot: CreateMachine = (config, host, events) =>
       createMachine({ ...config, disks: [new MemoryDisk(root.value)] }, host, events)
