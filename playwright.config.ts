@@ -42,7 +42,7 @@ export default defineConfig({
   },
   projects: [
     { name: 'dev', use: { baseURL: DEV } },
-    { name: 'built', use: { baseURL: BUILT }, testIgnore: /states\.spec\.ts/ },
+    { name: 'built', use: { baseURL: BUILT }, testIgnore: /(states|files|own-guests)\.spec\.ts/ },
   ],
   webServer: [...(serves('dev') ? [dev] : []), ...(serves('built') ? [built] : [])],
 })

@@ -113,6 +113,7 @@ test('a dropped folder goes on the root, with the folders in it', async ({ playg
   await expect(page.getByRole('list', { name: 'Added files' })).toContainText('/root/project/')
   await page.evaluate(() => window.playground.boot())
   await playground.prompt()
+  await page.evaluate(() => window.playground.pause())
   expect(await page.evaluate(() => window.playground.listFolder('/root/project'))).toMatchObject([
     { name: 'empty', kind: 'directory' },
     { name: 'src', kind: 'directory' },

@@ -39,6 +39,15 @@ test('NetBSD’s stages, functions and processes are named; its link has 300 spa
   expect(await page.evaluate(() => window.playground.trace()?.spans ?? 0)).toBeGreaterThanOrEqual(300)
 })
 
+test('a prompt waits without burning a CPU, though instructions are its clock', async ({ playground, page }) => {
+  await playground.open('boot=netbsd-microvm&autostart&clock=icount&trace=0')
+  await page.evaluate(() => window.playground.waitForText('# ', { timeoutMs: 60_000 }))
+  await page.evaluate(() => window.playground.waitForState('idle'))
+  // And wakes when somebody types.
+  await page.evaluate(() => window.playground.send('echo aw""ake\n'))
+  await page.evaluate(() => window.playground.waitForText('\nawake'))
+})
+
 test('a switch shows what it costs: NetBSD without the TSC leaf', async ({ playground, page }) => {
   test.setTimeout(180_000)
   await page.setViewportSize({ width: 1440, height: 900 })

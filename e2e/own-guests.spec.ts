@@ -11,6 +11,12 @@ const keep = async (page: Page) => {
 }
 
 test('a guest is kept with its files, named, booted after a reload, and deleted', async ({ playground, page }) => {
+  await page.addInitScript(() => {
+    StorageManager.prototype.persist = () => {
+      Object.assign(window, { persistAsked: true })
+      return Promise.resolve(false)
+    }
+  })
   await playground.open()
   await page.getByTestId('file-kernel').setInputFiles(EMBEDDED)
   await page
@@ -19,6 +25,7 @@ test('a guest is kept with its files, named, booted after a reload, and deleted'
   await page.getByLabel('Command line').fill('console=com kept')
   await keep(page)
   await expect(page.getByTestId('storage-figures')).toContainText(/MiB of .* used/)
+  expect(await page.evaluate(() => 'persistAsked' in window), 'the browser was asked not to delete it').toBe(true)
 
   await playground.open()
   const option = menu(page).locator('optgroup[label="Kept in this browser"] option')
@@ -93,4 +100,17 @@ test('what does not fit is not kept, and what the browser has deleted is said to
   const id = await menu(page).locator('optgroup option').getAttribute('value')
   await menu(page).selectOption(id)
   await expect(page.getByRole('button', { name: 'Boot', exact: true })).toBeDisabled()
+})
+
+test('a kernel chosen in place of NetBSD’s has its root and the files that were added', async ({
+  playground,
+  page,
+}) => {
+  await playground.open('boot=netbsd-microvm')
+  await page.evaluate(() => window.playground.addFiles({ '/root/a': 'a' }))
+  await page.getByTestId('file-kernel').setInputFiles(EMBEDDED)
+  await expect(menu(page)).toHaveValue('own')
+  await page.evaluate(() => window.playground.boot())
+  await playground.prompt()
+  expect(await page.evaluate(() => window.playground.listFolder('/root'))).toMatchObject([{ name: 'a' }])
 })

@@ -5,11 +5,15 @@ import { expect, PlaygroundPage, test } from './playground-page.ts'
 
 const KEY = 'playground.ld0'
 
-/** The embedded guest with a raw disk, all of it `fill`. */
-const bootWithDisk = async (playground: PlaygroundPage, { keep = true, fill = 1 } = {}) => {
+/** The embedded guest with a raw disk, all of it `fill`; `keep` as it is by itself, where that is asked for. */
+const bootWithDisk = async (playground: PlaygroundPage, { keep = true as boolean | 'by itself', fill = 1 } = {}) => {
   await playground.page.evaluate(
     ([byte, kept]) =>
-      window.playground.boot({ guest: 'playground', disks: [new Uint8Array(2 ** 20).fill(byte)], keep: kept }),
+      window.playground.boot({
+        guest: 'playground',
+        disks: [new Uint8Array(2 ** 20).fill(byte)],
+        ...(kept !== 'by itself' && { keep: kept }),
+      }),
     [fill, keep] as const,
   )
   await playground.prompt()
@@ -42,8 +46,8 @@ test('what a guest wrote is there again after a reload, and after the tab crashe
   await again.open()
   expect(await kept(again.page)).toMatchObject([{ key: KEY }])
   // What is kept is gone on with, unless one says otherwise.
-  await expect(again.page.getByTestId('changes')).toHaveCount(0)
-  await bootWithDisk(again)
+  await bootWithDisk(again, { keep: 'by itself' })
+  await expect(again.page.getByTestId('changes')).toHaveValue('keep')
   await blk(again, 'read 5', 'kept by the page')
   await blk(again, 'read 6', 'not flushed')
   await bootWithDisk(again, { keep: false })
@@ -126,7 +130,9 @@ test('in a full store the guest gets an I/O error, and nothing is lost', async (
   await browser.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1 })
   await bootWithDisk(playground)
   await blk(playground, 'write 1 after', 'the device reports an I/O error')
-  await expect(page.getByRole('alert')).toContainText('storage for this page is full: a write to ld0 was not stored')
+  await expect(page.getByRole('alert')).toContainText(
+    'storage for this page is full, and a write to ld0 was not stored',
+  )
   await blk(playground, 'read 1', 'before')
   await browser.send('Storage.overrideQuotaForOrigin', { origin })
   await blk(playground, 'write 2 again', 'sector 2 written')

@@ -45,7 +45,7 @@ export class CpuFuzzer implements Family {
   #ram!: GuestRam
   #words!: Uint32Array
   readonly #c = new Case()
-  readonly #plans = plans()
+  readonly #plans = plans('intel')
   readonly #modes = new Map<string, number>()
   instructions = 0
   shutdowns = 0
@@ -226,7 +226,7 @@ export class CpuFuzzer implements Family {
     while (at < CODE_BYTES - 16) {
       const plan = r.pick(this.#plans)
       if (plan.bits !== bits && r.chance(95)) continue
-      new Generator(plan.descriptor, plan.bits).make(c, r.u32(), 0)
+      new Generator(plan.descriptor, plan.bits, 'intel').make(c, r.u32(), 0)
       const length = c.bytes[CASE_LENGTH] as number
       // The patch at RIP is the instruction.
       let p = 168 + (c.flags & 4 ? 416 : 0)

@@ -56,7 +56,7 @@ const open = async (): Promise<void> => {
   })
   playground.files.watch(new URL('guests/status.json', document.baseURI))
   // An address may name a guest that is kept here.
-  const looked = playground.library.refresh()
+  const looked = playground.library.looked()
   const named = new URLSearchParams(location.search).get('boot') ?? ''
   if (named !== '' && !findGuest(named, guests)) await looked
   const address = readAddress(location.href, playground.guests, ownGuest)

@@ -23,6 +23,10 @@ const rules = (section: string, list: readonly (readonly [RegExp, string])[]): O
 
 export const OVERRIDES: readonly Override[] = [
   ...rules('paging', [
+    [
+      /^cross\.[a-z]+\.(fxsave|fxrstor|fnstenv)/,
+      "a Xeon, asked by SIGSEGV: the ends of the operand are looked at first, FXSAVE's last byte before its first",
+    ],
     [/^(rsvd|nx\.pd\.off)/, 'SDM 3A 4.7: RSVD is set only together with P; QEMU leaves P clear'],
     [
       /^cross\.absent\.(add|cmpxchg|xchg|bts) .*#PF\(6\)/,
@@ -114,7 +118,10 @@ export const OVERRIDES: readonly Override[] = [
       'SDM 3A 6.8.3: MOV SS holds it off; table 6-2: a trap comes before the fault of the next instruction',
     ],
     [/^bp\.data\.mov\.ss/, 'SDM 3A 6.8.3: MOV SS holds the trap off for one instruction'],
-    [/^bp\..*r /, 'SDM 3B 17.3.1.1: RF is set in the image an instruction breakpoint pushes'],
+    [
+      /^(tf\.rep|bp\.string)/,
+      'SDM 3B 17.3.1.1: a trap of any iteration of a repeated string instruction but the last pushes RF = 1 (a Xeon too)',
+    ],
     [/^ac\.on/, 'SDM 3A 6.15, table 6-7: alignment checks (and an AMD EPYC, asked directly); QEMU has none'],
   ]),
   ...rules('cr0', [

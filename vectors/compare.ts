@@ -31,6 +31,7 @@ const FLAG_NAMES: readonly (readonly [number, string])[] = [
   [0x400, 'DF'],
   [0x800, 'OF'],
   [0x4000, 'NT'],
+  [0x10000, 'RF'],
   [0x40000, 'AC'],
   [0x200000, 'ID'],
 ]

@@ -1,10 +1,11 @@
 /** Which rows and modes have vectors, how many, and in which file. */
 import { ROWS } from '../src/machine/isa/table.ts'
 import type { Case } from './case.ts'
-import { type Descriptor, descriptorOf, keyOf, mnemonicOf } from './descriptor.ts'
+import { type Descriptor, descriptorOf, keyOf, mnemonicOf, parse } from './descriptor.ts'
 import { exclusion } from './exclusions.ts'
 import { Generator } from './generate.ts'
 import { SEQUENCE_KINDS, SequenceGenerator } from './sequences.ts'
+import type { Vendor } from './vendor.ts'
 
 /** Cases of each row in each mode it exists in. */
 export const CASES_PER_GROUP = 200
@@ -26,10 +27,10 @@ export const modesOf = (d: Descriptor): (64 | 32)[] => {
   return modes
 }
 
-/** Everything that can be recorded of the instruction table as it is. */
-export const plans = (): Plan[] =>
+/** Everything that can be recorded of the instruction table as it is, on a processor of `vendor`. */
+export const plans = (vendor: Vendor): Plan[] =>
   ROWS.map(descriptorOf).flatMap((descriptor) =>
-    exclusion(descriptor) === undefined ? modesOf(descriptor).map((bits) => ({ descriptor, bits })) : [],
+    exclusion(descriptor, vendor) === undefined ? modesOf(descriptor).map((bits) => ({ descriptor, bits })) : [],
   )
 
 export const planKey = (p: Plan): string => `${keyOf(p.descriptor)}|${p.bits}`
@@ -39,12 +40,12 @@ export type Family = (typeof FAMILIES)[number]
 
 export const familyOf = (d: Descriptor): Family => {
   if (d.encoding === SEQUENCE) return 'sequences'
-  const g = new Generator(d, 64)
-  const { map, opcode } = g.row.encoding
+  const row = parse(d)
+  const { map, opcode } = row.encoding
   if (map === 0 && opcode >= 0xd8 && opcode <= 0xdf) return 'x87'
   if (/^(MOVS|CMPS|STOS|LODS|SCAS|INS|OUTS)[BWDQ]$/.test(mnemonicOf(d)) && map === 0) return 'string'
-  if (g.row.operands.some((o) => o.class === 'mm' || o.class === 'mmrm')) return 'mmx'
-  if (g.row.operands.some((o) => o.class === 'xmm' || o.class === 'xmmrm') || /sse/.test(d.feature ?? '')) return 'sse'
+  if (row.operands.some((o) => o.class === 'mm' || o.class === 'mmrm')) return 'mmx'
+  if (row.operands.some((o) => o.class === 'xmm' || o.class === 'xmmrm') || /sse/.test(d.feature ?? '')) return 'sse'
   if (
     /^(L[DEFGS]S|LLDT|LTR|LGDT|LIDT|LMSW|INVLPG|SWAPGS|MONITOR|MWAIT|CLAC|STAC|XSETBV|INV|CLTS|WB|WRM|RDM|RSM|CLI|STI|HLT)/.test(
       d.text,
@@ -73,8 +74,8 @@ export interface CaseMaker {
   ea: bigint
   make(c: Case, seed: number, index: number): void
 }
-export const makerOf = (p: Plan): CaseMaker =>
+export const makerOf = (p: Plan, vendor: Vendor): CaseMaker =>
   p.descriptor.encoding === SEQUENCE
-    ? new SequenceGenerator(p.descriptor.text.slice('SEQUENCE '.length), p.bits)
-    : new Generator(p.descriptor, p.bits)
+    ? new SequenceGenerator(p.descriptor.text.slice('SEQUENCE '.length), p.bits, vendor)
+    : new Generator(p.descriptor, p.bits, vendor)
 export const countOf = (p: Plan): number => (p.descriptor.encoding === SEQUENCE ? CASES_PER_SEQUENCE : CASES_PER_GROUP)

@@ -5,206 +5,193 @@
  */
 import type { Plan } from './corpus.ts'
 import { mnemonicOf } from './descriptor.ts'
-
-export type Vendor = 'intel' | 'amd'
-const VENDORS: Readonly<Record<string, Vendor>> = { GenuineIntel: 'intel', AuthenticAMD: 'amd' }
-/** Of a processor as native.ts's `hostProcessor` and the headers of vectors name it. */
-export const vendorOf = (processor: string): Vendor => {
-  const vendor = VENDORS[processor.split(' ')[0] as string]
-  if (vendor === undefined) throw new Error(`deviations are known for Intel and AMD, not for ${processor}`)
-  return vendor
-}
+import type { Vendor } from './vendor.ts'
 
 export interface Deviation {
   readonly id: string
   readonly on: readonly Vendor[]
   readonly why: string
-  /** `lines` is what compare.ts says differs. */
-  readonly covers: (plan: Plan, lines: readonly string[]) => boolean
+  /** Whether it accounts for `line`, one of those in which compare.ts says what differs. */
+  readonly explains: (plan: Plan, line: string, lines: readonly string[]) => boolean
 }
 
-const only = (lines: readonly string[], pattern: RegExp): boolean => lines.every((line) => pattern.test(line))
-const named = (plan: Plan, pattern: RegExp): boolean => pattern.test(mnemonicOf(plan.descriptor))
-
-const AMD: readonly Vendor[] = ['amd']
 const BOTH: readonly Vendor[] = ['intel', 'amd']
+const AMD: readonly Vendor[] = ['amd']
 
-/** Values of `size` bytes where a register differs: what the processor has, what the engine. */
-const lanesOf = (line: string, size: 4 | 8): (readonly [processor: number, engine: number])[] => {
-  const both = /^xmm\d+: processor ([0-9a-f]{32}), engine ([0-9a-f]{32})$/.exec(line)
-  if (both === null) return [[Number.NaN, 0]]
-  const values = (hex: string): number[] => {
-    const bytes = Buffer.from(hex, 'hex')
-    return Array.from({ length: 16 / size }, (_, i) =>
-      size === 4 ? bytes.readFloatBE(i * size) : bytes.readDoubleBE(i * size),
+const named = (plan: Plan, pattern: RegExp): boolean => pattern.test(mnemonicOf(plan.descriptor))
+const repeats = ({ descriptor: d }: Plan): boolean => d.repeat === 'F3' || d.repeat === 'F2'
+/** Lines that come with a fault of one of the two: where RIP is, RF in the frame. */
+const AFTERMATH = /^(rip|flags)/
+const faultsDiffer = (lines: readonly string[], pattern: RegExp): boolean => pattern.test(lines[0] as string)
+
+/** What a line says of one place. */
+const valuesOf = (line: string): readonly [name: string, processor: string, engine: string] => {
+  const parts = /^(.+): processor (.*), engine (.*)$/.exec(line)
+  return parts === null ? [line, '', ''] : [parts[1] as string, parts[2] as string, parts[3] as string]
+}
+/** The flags in which both differ. */
+const differentFlags = (line: string): string[] => {
+  const [, processor, engine] = valuesOf(line)
+  const a = new Set(processor.split(' '))
+  const b = new Set(engine.split(' '))
+  return [...a, ...b].filter((flag) => flag !== '-' && a.has(flag) !== b.has(flag))
+}
+/** The numbers of `bytes` bytes each in two registers. */
+const lanesOf = (line: string, bytes: 4 | 8): (readonly [processor: number, engine: number])[] => {
+  const [, processor, engine] = valuesOf(line)
+  const numbers = (hex: string): number[] => {
+    const buffer = Buffer.from(hex, 'hex')
+    return Array.from({ length: buffer.length / bytes }, (_, i) =>
+      bytes === 4 ? buffer.readFloatBE(i * bytes) : buffer.readDoubleBE(i * bytes),
     )
   }
-  const engine = values(both[2] as string)
-  return values(both[1] as string).map((value, i) => [value, engine[i] as number])
+  const mine = numbers(engine)
+  return numbers(processor).map((value, i) => [value, mine[i] as number])
 }
 
 export const DEVIATIONS: readonly Deviation[] = [
-  {
-    id: 'wide-access-order',
-    on: AMD,
-    why:
-      'Instructions that touch many bytes (FXSAVE, FXRSTOR, FNSAVE, FRSTOR, FNSTENV, FLDENV, RETF) ' +
-      'reach a bad page at another byte than AMD does: CR2 differs within the operand, and what was ' +
-      'written before the fault may too.',
-    covers: (plan, lines) =>
-      named(plan, /^(FXSAVE|FXSAVE64|FXRSTOR|FXRSTOR64|FNSAVE|FRSTOR|FNSTENV|FLDENV|RETF)$/) &&
-      only(lines, /^(cr2|error code|\[0x)/) &&
-      lines.some((line) => /^(cr2|error code)/.test(line)),
-  },
-  {
-    id: 'masked-move-faults',
-    on: AMD,
-    why:
-      'MASKMOVQ and MASKMOVDQU fault for the bytes they store only, and store those before the bad page. AMD faults for ' +
-      'any byte of the operand and then stores none. Both are allowed (SDM 2B MASKMOVDQU).',
-    covers: (plan, lines) =>
-      named(plan, /^MASKMOV/) &&
-      lines.some((line) => /^(fsw|ftw|cr2|error code|processor #PF, engine completed|\[0x20002f)/.test(line)),
-  },
-  {
-    id: 'iret-checks',
-    on: AMD,
-    why:
-      'IRET with several things wrong: AMD reads and checks the frame in another order, so another fault, error code or ' +
-      'CR2 comes first.',
-    covers: (plan, lines) => named(plan, /^IRET$/) && only(lines, /^(cr2|error code|processor #PF, engine #GP)/),
-  },
-  {
-    id: 'popa-partial',
-    on: AMD,
-    why: 'POPA that faults changes no register; on AMD those popped before the fault have changed.',
-    covers: (plan, lines) => named(plan, /^POPA$/) && only(lines, /^e/),
-  },
-  {
-    id: 'bit-string-far',
-    on: AMD,
-    why:
-      'BT, BTS, BTR and BTC whose bit lies across the address space from the operand: AMD #GP where the address itself is ' +
-      'canonical. With 32-bit addresses the bit offset is added after the address was cut to 32 bits.',
-    covers: (plan, lines) => named(plan, /^BT[SRC]?$/) && only(lines, /^(processor #GP, engine #PF|cr2)/),
-  },
-  {
-    id: 'arpl-code-segment',
-    on: AMD,
-    why: 'ARPL on memory of a code segment (CS override) that has something to write: the segment is not asked.',
-    covers: (plan, lines) => named(plan, /^ARPL$/) && lines[0] === 'processor #GP, engine completed',
-  },
-  {
-    id: 'repeated-compare-order',
-    on: AMD,
-    why: 'REPE CMPSB with two bad operands: AMD reads rSI first there, ES:rDI first in all other forms.',
-    covers: (plan, lines) => named(plan, /^CMPS/) && plan.descriptor.repeat !== 'none' && only(lines, /^cr2/),
-  },
-  {
-    id: 'mmx-transition-at-fault',
-    on: AMD,
-    why:
-      'An instruction with an MMX operand that faults (#PF, #XM) leaves the x87 registers alone; AMD has already made ' +
-      'them MMX registers. CVTPI2PS from memory makes them so here, and waits for a pending #MF, as Intel documents; on ' +
-      'AMD it does neither.',
-    covers: (plan, lines) =>
-      named(plan, /^(CVTPI2PS|CVTT?P[SD]2PI)$/) &&
-      ((only(lines, /^(fsw|ftw|st\d)/) && lines.some((line) => /^(fsw|ftw)/.test(line))) ||
-        (named(plan, /^CVTPI2PS$/) && /engine #MF$/.test(lines[0] as string))),
-  },
-  {
-    id: 'approximation',
-    on: AMD,
-    why:
-      'RCPPS and RSQRTPS are bit for bit those of Intel; the manual wants a relative error below 1.5 * 2^-12 and AMD has ' +
-      'another approximation within it.',
-    covers: (plan, lines) =>
-      named(plan, /^R(CP|SQRT)[PS]S$/) &&
-      lines.every((line) =>
-        lanesOf(line, 4).every(
-          ([x, y]) => Object.is(x, y) || Math.abs(x - y) <= Math.max((3 * Math.abs(x)) / 4096, 2 ** -126),
-        ),
-      ),
-  },
-  {
-    id: 'dot-product-nan',
-    on: AMD,
-    why: 'DPPS and DPPD with NaNs in several lanes: every lane has the one that Intel takes; AMD takes the same for all.',
-    covers: (plan, lines) =>
-      named(plan, /^DPP[SD]$/) &&
-      lines.every((line) => lanesOf(line, named(plan, /^DPPS$/) ? 4 : 8).every(([x, y]) => Object.is(x, y))),
-  },
-  {
-    id: 'remainder-by-infinity',
-    on: AMD,
-    why: 'FPREM and FPREM1 of a denormal by infinity with UE unmasked: it stays as it is; AMD calls it an underflow.',
-    covers: (plan, lines) => named(plan, /^FPREM1?$/) && only(lines, /^(fsw|st0: processor .{4}.{16}, engine [08]000)/),
-  },
+  // ── Intel's too ────────────────────────────────────────────────────────────────────────────────────────────────────
   {
     id: 'transcendental-last-bit',
     on: BOTH,
     why:
       'F2XM1, FSIN, FCOS, FSINCOS, FPTAN, FPATAN, FYL2X and FYL2XP1 may differ from a processor in the last bit of the ' +
       'result and in C1, which tells how it was rounded. Processors differ from each other there.',
-    covers: (plan, lines) =>
-      named(plan, /^(F2XM1|FSIN|FCOS|FSINCOS|FPTAN|FPATAN|FYL2X|FYL2XP1)$/) && only(lines, /^(fsw|st[017])/),
+    explains: (plan, line) =>
+      named(plan, /^(F2XM1|FSIN|FCOS|FSINCOS|FPTAN|FPATAN|FYL2X|FYL2XP1)$/) && /^(fsw|st[017])/.test(line),
   },
+
+  // ── AMD's: the model is Intel's ────────────────────────────────────────────────────────────────────────────────────
   {
-    id: 'retf-priority',
-    on: AMD,
-    why: 'RETF n to a bad selector: AMD reads the outer stack first and may #PF, the engine finds #GP first.',
-    covers: (plan, lines) => named(plan, /^RETF$/) && only(lines, /^processor #PF, engine #GP$/),
-  },
-  {
-    id: 'canonical-priority',
+    id: 'approximation',
     on: AMD,
     why:
-      'With an address by the stack that is not canonical and another #GP due (CALL to a target that is not canonical, ' +
-      'FXSAVE and its like not aligned): the stack goes first on AMD, the #GP here.',
-    covers: (plan, lines) =>
-      named(plan, /^(CALL|PUSH|POP|FXSAVE|FXSAVE64|FXRSTOR|FXRSTOR64|CMPXCHG16B)$/) &&
-      only(lines, /^processor #(SS|PF), engine #GP$/),
+      'RCPPS and RSQRTPS are bit for bit those of Intel. The manual wants a relative error below 1.5 * 2^-12; AMD has ' +
+      'another approximation within it.',
+    explains: (plan, line) =>
+      named(plan, /^R(CP|SQRT)[PS]S$/) &&
+      line.startsWith('xmm') &&
+      lanesOf(line, 4).every(([x, y]) => Object.is(x, y) || Math.abs(x - y) <= (3 * Math.abs(x)) / 4096),
   },
   {
-    id: 'segment-check-first',
+    id: 'dot-product-nan',
+    on: AMD,
+    why: 'DPPS and DPPD with NaNs in several lanes: every lane has the one that Intel takes; AMD takes the same for all.',
+    explains: (plan, line) =>
+      named(plan, /^DPP[SD]$/) &&
+      line.startsWith('xmm') &&
+      lanesOf(line, named(plan, /^DPPS$/) ? 4 : 8).every(([x, y]) => Object.is(x, y)),
+  },
+  {
+    id: 'remainder-by-infinity',
+    on: AMD,
+    why: 'FPREM and FPREM1 of a denormal by infinity with UE unmasked: it stays as it is; AMD calls it an underflow.',
+    explains: (plan, line) => named(plan, /^FPREM1?$/) && /^(fsw|st0: .* engine [08]000)/.test(line),
+  },
+  {
+    id: 'repeat-resume-flag',
     on: AMD,
     why:
-      'In legacy modes an operand is checked against a segment that is not flat before anything else of the instruction, ' +
-      'and once: #GP and #SS come before #MF and before the page fault of the other operand, and a bit string or a ' +
-      'string instruction is checked at its first byte only.',
-    covers: (plan, lines) =>
-      plan.bits === 32 && only(lines, /^processor #(MF|PF|UD|XM|GP|SS), engine #(GP|SS|PF|BR)$/) && lines.length === 1,
+      'A trap within a repeated string instruction has RF in its frame (SDM 3B §18.3.1.1); on AMD it has not. A case of ' +
+      'one step ends in such a trap.',
+    explains: (plan, line) => repeats(plan) && line.startsWith('flags') && differentFlags(line).join() === 'RF',
   },
   {
-    id: 'segment-check-size',
+    id: 'repeat-compare-flags',
     on: AMD,
     why:
-      'Near the limit of a segment that is not flat, the operand checked is not the one accessed: XLATB is checked at ' +
-      'rBX without AL, MOV from a segment register at its operand size, a bit string at its first word.',
-    covers: (plan, lines) =>
-      plan.bits === 32 &&
-      (named(plan, /^(XLATB|BT[SRC]?)$/) || plan.descriptor.text.endsWith('sreg')) &&
-      /^processor (completed|#GP), engine (completed|#GP)$/.test(lines[0] as string),
+      'Repeated CMPS and SCAS write the flags when they end (SDM 2B REP); AMD after each iteration, which a trap or a ' +
+      'fault between them shows.',
+    explains: (plan, line) =>
+      ((repeats(plan) && named(plan, /^(CMPS|SCAS)/)) || plan.descriptor.text === 'SEQUENCE string faults') &&
+      line.startsWith('flags'),
   },
   {
-    id: 'offset-not-canonical',
-    on: AMD,
-    why: 'An offset that is not canonical and becomes so by the base of FS or GS: AMD #GP, here the sum alone counts.',
-    covers: (plan, lines) => plan.bits === 64 && only(lines, /^processor #GP, engine #PF$/),
-  },
-  {
-    id: 'empty-repeat-segment',
+    id: 'repeat-cuts-registers',
     on: AMD,
     why:
-      'A repeated string instruction with a count of 0 in legacy modes still checks its source against a segment that is ' +
-      'not flat.',
-    covers: (plan, lines) =>
-      plan.bits === 32 &&
-      plan.descriptor.repeat !== undefined &&
-      plan.descriptor.repeat !== 'none' &&
-      lines[0] === 'processor completed, engine #GP',
+      'With 32-bit addresses in 64-bit mode a repeated string instruction cuts RCX to 32 bits, MOVS and STOS rSI and rDI ' +
+      'too, even if no iteration was made or completed; on AMD those then keep their upper halves.',
+    explains: (plan, line) => {
+      const [name, processor, engine] = valuesOf(line)
+      return (
+        plan.bits === 64 &&
+        plan.descriptor.asize === 32 &&
+        repeats(plan) &&
+        /^r(cx|si|di)$/.test(name) &&
+        BigInt.asUintN(32, BigInt(processor)) === BigInt(engine)
+      )
+    },
+  },
+  {
+    id: 'repeated-compare-order',
+    on: AMD,
+    why: 'REPE CMPSB with two bad operands: AMD reads rSI first there, ES:rDI first in all other forms.',
+    explains: (plan, line) => named(plan, /^CMPS/) && repeats(plan) && /^(cr2|processor #GP, engine #PF)/.test(line),
+  },
+  {
+    id: 'push-segment-width',
+    on: AMD,
+    why: 'PUSH of a segment register with 32-bit operands writes two bytes (SDM 2B PUSH); on AMD four.',
+    explains: (plan, line) => /^PUSH [C-G]?S|^PUSH ES/.test(plan.descriptor.text) && line.startsWith('[0x'),
+  },
+  {
+    id: 'pop-segment-width',
+    on: AMD,
+    why: 'POP of a segment register reads two bytes; on AMD as many as the operand size says.',
+    explains: (plan, line, lines) =>
+      /^POP [DEFGS]S$/.test(plan.descriptor.text) &&
+      faultsDiffer(lines, /^processor #PF, engine/) &&
+      (line === lines[0] || AFTERMATH.test(line) || /^(.sp|.s base|[defgs]s):/.test(line)),
+  },
+  {
+    id: 'call-stores-first',
+    on: AMD,
+    why: 'CALL to a target that is not canonical: the return address has been written to the stack; on AMD it has not.',
+    explains: (plan, line) => named(plan, /^CALL$/) && plan.bits === 64 && line.startsWith('[0x'),
+  },
+  {
+    id: 'x87-store-blocked',
+    on: AMD,
+    why:
+      'An x87 store that an unmasked exception keeps from storing does not look at its operand; on AMD it may #PF. ' +
+      'FSTP and FBSTP of 80 bits store the significand before the rest faults; AMD stores nothing.',
+    explains: (plan, line, lines) =>
+      named(plan, /^(FISTT?P?|FSTP?|FBSTP)$/) &&
+      (line.startsWith('[0x') ||
+        (faultsDiffer(lines, /^processor #PF, engine (completed|#(GP|SS))$/) &&
+          (line === lines[0] || AFTERMATH.test(line) || line.startsWith('fsw')))),
+  },
+  {
+    id: 'mmx-store-top',
+    on: AMD,
+    why: 'A store of an MMX register that faults has cleared TOP; on AMD it has changed nothing.',
+    explains: (plan, line) => named(plan, /^MOV(D|Q|NTQ)$/) && /^(fsw|st\d)/.test(line),
+  },
+  {
+    id: 'masked-move-order',
+    on: AMD,
+    why: 'MASKMOVDQU over two bad pages: the upper eight bytes are looked at first; on AMD the lower.',
+    explains: (plan, line) => named(plan, /^MASKMOVDQU$/) && /^(cr2|error code)/.test(line),
+  },
+  {
+    id: 'far-return-order',
+    on: AMD,
+    why:
+      'IRET and RETF read the frame from above, a selector as two bytes. AMD reads it in another order, and the outer ' +
+      'stack before it looks at the selector: another fault or CR2 comes first.',
+    explains: (plan, line) => named(plan, /^(IRET|RETF)$/) && /^(cr2|error code|processor #PF, engine #GP)/.test(line),
+  },
+  {
+    id: 'bound-order',
+    on: AMD,
+    why: 'BOUND with an index below the lower bound does not look at the upper bound, which on AMD may #PF.',
+    explains: (plan, line) => named(plan, /^BOUND$/) && line === 'processor #PF, engine #BR',
   },
 ]
 
-export const deviationOf = (vendor: Vendor, plan: Plan, lines: readonly string[]): Deviation | undefined =>
-  DEVIATIONS.find((d) => d.on.includes(vendor) && d.covers(plan, lines))
+/** The deviations that account for a mismatch; none when any of its lines is left. */
+export const deviationsOf = (vendor: Vendor, plan: Plan, lines: readonly string[]): readonly Deviation[] => {
+  const found = lines.map((line) => DEVIATIONS.find((d) => d.on.includes(vendor) && d.explains(plan, line, lines)))
+  return found.includes(undefined) ? [] : [...new Set(found as Deviation[])]
+}

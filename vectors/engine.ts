@@ -4,6 +4,7 @@
  * the outcome is read from its stack frame, and IRETQ starts the next case.
  */
 import type { Cpu } from '../src/machine/cpu/cpu.ts'
+import { REPEATING } from '../src/machine/cpu/record.ts'
 import {
   CPL,
   CR2,
@@ -20,6 +21,7 @@ import {
   STATE,
   XMM,
 } from '../src/machine/cpu/state.ts'
+import { resumeFlag } from '../src/machine/cpu/system/exceptions.ts'
 import type { TranslatorPolicy } from '../src/machine/cpu/translator.ts'
 import type { GuestRam } from '../src/machine/ram.ts'
 import { bareCpu, RAM_OFFSET } from './bare-cpu.ts'
@@ -290,6 +292,7 @@ export class Engine {
     s.u8.set(bytes.subarray(CASE_GPR, CASE_GPR + 128), 0)
     if (float) this.#loadFloat(bytes.subarray(CASE_FX, CASE_FX + FX_BYTES))
 
+    s.set32(REPEATING, 0)
     cpu.run(step ? 1 : RUN_LIMIT)
     if (s.get32(CPL) === 0 && !cpu.halted) cpu.run(1)
     this.#read(step, legacy, float)
@@ -384,10 +387,11 @@ export class Engine {
       o.setBigUint64(OUTCOME_ERROR, 0n, true)
       o.setBigUint64(OUTCOME_CR2, 0n, true)
       o.setBigUint64(OUTCOME_RIP, cpu.rip, true)
-      o.setBigUint64(OUTCOME_RFLAGS, BigInt(s.rflags >>> 0), true)
+      // As the frame of the trap has them.
+      o.setBigUint64(OUTCOME_RFLAGS, BigInt((s.rflags | resumeFlag(cpu)) >>> 0), true)
       if ((s.get32(RFLAGS_SYSTEM) & FLAG_AC) !== 0) this.#unsettled = true
     }
-    for (let i = 0; i < 4; i++)
+    for (let i = 0; i < 5; i++)
       if (o.getUint16(OUTCOME_SELECTORS + i * 2, true) !== (legacy ? LEGACY_SELECTORS : LONG_SELECTORS)[i])
         this.#unsettled = true
     o.setBigUint64(OUTCOME_FS_BASE, s.get64(SLOT_FS_BASE), true)
@@ -452,7 +456,7 @@ export class Engine {
 const HAS_ERROR_CODE = new Set([8, 10, 11, 12, 13, 14, 17])
 /** ds es fs gs cs ss. */
 const SELECTOR_ORDER = [3, 0, 4, 5, 1, 2]
-const LONG_SELECTORS = [USER_DS, USER_DS, 0, 0]
-const LEGACY_SELECTORS = [USER_DS, USER_DS, LEGACY_FS, LEGACY_GS]
+const LONG_SELECTORS = [USER_DS, USER_DS, 0, 0, USER_CS64]
+const LEGACY_SELECTORS = [USER_DS, USER_DS, LEGACY_FS, LEGACY_GS, USER_CS32]
 void STATE
 void CASE_LENGTH

@@ -1,5 +1,6 @@
 /** What cannot be recorded in user mode, or would not be the same twice, by mnemonic; and why. */
 import { type Descriptor, mnemonicOf } from './descriptor.ts'
+import type { Vendor } from './vendor.ts'
 
 const EXCLUDED: readonly (readonly [reason: string, mnemonics: string])[] = [
   ['reads a clock, a counter or entropy', 'RDTSC RDTSCP RDPMC RDRAND RDSEED'],
@@ -11,13 +12,16 @@ const EXCLUDED: readonly (readonly [reason: string, mnemonics: string])[] = [
   ['asks about descriptors of the host', 'LAR LSL VERR VERW'],
 ]
 
-/** Why a row has no vectors; undefined when it has. */
-export const exclusion = (d: Descriptor): string | undefined => {
+/** Why a row has no vectors of a vendor; undefined when it has. */
+export const exclusion = (d: Descriptor, vendor: Vendor): string | undefined => {
   const mnemonic = mnemonicOf(d)
   for (const [reason, mnemonics] of EXCLUDED) if (mnemonics.split(' ').includes(mnemonic)) return reason
   // Where the manuals differ, the model follows Intel's, and no vector can be recorded on AMD.
-  if (/^(LSS|LFS|LGS|JMP m|CALL m)/.test(d.text) && d.osize === 64) return 'AMD has no far pointers with 64-bit offsets'
-  if (mnemonic === 'SYSRET' && d.osize !== 64) return 'outside 64-bit mode AMD #GP(0), Intel #UD'
+  if (vendor === 'amd') {
+    if (/^(LSS|LFS|LGS|JMP m|CALL m)/.test(d.text) && d.osize === 64)
+      return 'AMD has no far pointers with 64-bit offsets'
+    if (mnemonic === 'SYSRET' && d.osize !== 64) return 'outside 64-bit mode AMD #GP(0), Intel #UD'
+  }
   // asize 16 needs 32-bit mode; operands of 64 bits need 64-bit mode.
   if (d.asize === 16 && d.mode === '64') return 'does not exist: no 16-bit addresses in 64-bit mode'
   if (d.asize === 64 && d.mode === 'legacy') return 'does not exist: no 64-bit addresses in legacy modes'

@@ -14,6 +14,7 @@ import { CODE_END, DATA } from './layout.ts'
 import type { Batch } from './native.ts'
 import { OUTCOME_CR2, OUTCOME_ERROR, OUTCOME_VECTOR } from './outcome.ts'
 import { Random } from './random.ts'
+import type { Vendor } from './vendor.ts'
 
 export const MAX_BYTES = 15
 
@@ -83,7 +84,9 @@ const NOT_OFFERED: readonly (readonly [what: string, opcode: RegExp])[] = [
   ['PCLMULQDQ', /^0f 3a 44/],
   ['MOVBE', /^0f 38 f[01]/],
   ['ADX, WRSS, CET', /^0f 38 f[56]/],
+  ['MOVDIRI, MOVDIR64B', /^0f 38 f[89]/],
   ['SSE4A', /^0f (2b|78|79)/],
+  ['RTM', /^c[67] f8/],
   ['XSAVEC, XSAVES, RDPID', /^0f c7/],
   ['CLWB, CLFLUSHOPT, INCSSP', /^0f ae/],
 ]
@@ -92,12 +95,19 @@ const NOT_OFFERED: readonly (readonly [what: string, opcode: RegExp])[] = [
  * What is known of a disagreement: a reason, or undefined when it is a bug. In 64-bit mode AMD's near branches obey a 66
  * prefix and Intel's, whom the model follows, do not.
  */
-export const excuse = (bytes: Uint8Array, bits: 64 | 32, verdict: Verdict, mine: Length): string | undefined => {
+export const excuse = (
+  vendor: Vendor,
+  bytes: Uint8Array,
+  bits: 64 | 32,
+  verdict: Verdict,
+  mine: Length,
+): string | undefined => {
   const at = opcodeAt(bytes, bits)
   const text = [...bytes.subarray(at, at + 3)].map((b) => b.toString(16).padStart(2, '0')).join(' ')
-  if (bits === 64 && bytes.subarray(0, at).includes(0x66) && /^(e[89]|0f 8|7|eb|c[23]|ff)/.test(text))
+  const amd = vendor === 'amd'
+  if (amd && bits === 64 && bytes.subarray(0, at).includes(0x66) && /^(e[89]|0f 8|7|eb|c[23]|ff)/.test(text))
     return 'AMD: 66 before a near branch'
-  if (bytes.subarray(0, at).includes(0xf0) && /^0f 2[02]/.test(text)) return 'AMD: LOCK MOV CR0 is MOV CR8'
+  if (amd && bytes.subarray(0, at).includes(0xf0) && /^0f 2[02]/.test(text)) return 'AMD: LOCK MOV CR0 is MOV CR8'
   if (mine.undefined && verdict.kind === 'length') return NOT_OFFERED.find(([, opcode]) => opcode.test(text))?.[0]
   return undefined
 }
@@ -106,7 +116,7 @@ export const excuse = (bytes: Uint8Array, bits: 64 | 32, verdict: Verdict, mine:
 export const agrees = (verdict: Verdict, mine: Length): boolean => {
   if (verdict.kind === 'length') return mine.length === verdict.length
   if (verdict.kind === 'too-long') return mine.length === 0 && !mine.undefined
-  return mine.undefined || /^(UD[012]|RSM)\b|[cd]reg/.test(mine.row?.text ?? '')
+  return mine.undefined || /^(UD[012]|RSM|SYSRET)\b|[cd]reg/.test(mine.row?.text ?? '')
 }
 
 /**

@@ -4,12 +4,13 @@
  * never written; RSP is a stack there.
  *
  * Flags that the manual leaves undefined must not reach anything: after such an instruction comes a CMP, and AF, which
- * logic leaves undefined, is not compared.
+ * logic leaves undefined, is compared with Intel's processors only.
  */
 import { FLAGS_AF } from '../src/machine/cpu/flags.ts'
 import type { Case } from './case.ts'
 import { CODE, DATA, DATA_END, PAGE } from './layout.ts'
 import { hash32, Random } from './random.ts'
+import type { Vendor } from './vendor.ts'
 
 export const SEQUENCE_KINDS = [
   'arithmetic',
@@ -27,7 +28,7 @@ const RSP = 4
 
 export class SequenceGenerator {
   readonly mnemonic = 'SEQUENCE'
-  readonly undefined = FLAGS_AF
+  readonly undefined: number
   ea = (1n << 64n) - 1n
   readonly #kind: string
   readonly #long: boolean
@@ -35,7 +36,8 @@ export class SequenceGenerator {
   #code: number[] = []
   #start = 0
 
-  constructor(kind: string, bits: 64 | 32) {
+  constructor(kind: string, bits: 64 | 32, vendor: Vendor) {
+    this.undefined = vendor === 'amd' ? FLAGS_AF : 0
     this.#kind = kind
     this.#long = bits === 64
   }

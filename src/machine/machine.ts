@@ -132,8 +132,11 @@ export interface KernelInfo {
 
 export interface Machine {
   readonly kernel: KernelInfo
-  /** Runs for at most about `maxMs` of host time. */
-  run(maxMs: number): Slice
+  /**
+   * Runs for at most about `maxMs` of host time. `patient`: where the guest waits and its clock counts instructions, the
+   * slice ends and says how long the guest waited, so that the host can too instead of racing through idle hours.
+   */
+  run(maxMs: number, patient?: boolean): Slice
   /** From within an event: `run` returns before the next instruction, wherever the host's clock stands. */
   yield(): void
   /** Bytes typed at the console (16550A, and the virtio console if the guest opened it). */

@@ -365,7 +365,7 @@ class MicroVm implements Machine {
     return { seconds: this.#config.epoch + Math.floor(ns / 1e9), nanoseconds: Math.floor(ns % 1e9) }
   }
 
-  run(maxMs: number): Slice {
+  run(maxMs: number, patient = false): Slice {
     const cpu = this.#cpu
     const icount = this.#config.clock === 'icount'
     const start = this.#host.monotonicNs()
@@ -397,6 +397,7 @@ class MicroVm implements Machine {
             this.#skipped += jump
             this.#idleNs += jump
             if (this.#config.trace) cpu.trace(CallEventKind.IdleLeave, 0, BigInt(Math.floor(this.#now())))
+            if (patient) return { state: 'idle', sleepNs: jump }
             if (this.#host.monotonicNs() >= end) return { state: 'running', sleepNs: 0 }
             continue
           }

@@ -30,9 +30,9 @@ export const storageProblem = (what: string, error: unknown): Problem => {
   if (name === 'QuotaExceededError')
     return problem(
       'storage-full',
-      `the browser’s storage for this page is full: ${what} was not stored, and nothing that was stored is lost`,
-      'room for it',
-      'delete guests or kept changes under Kept in this browser, or free space on this device',
+      `the browser’s storage for this page is full, and ${what} was not stored`,
+      'room for it; all that was stored before is still there',
+      'delete something under Kept in this browser, or free space on this device',
     )
   if (name === 'SecurityError' || name === 'NotAllowedError' || name === 'TypeError') return NO_STORAGE
   if (name === 'NoModificationAllowedError' || name === 'InvalidStateError')

@@ -1,5 +1,5 @@
 /**
- * A disk's kept changes as an append-only log, in one of two files. docs/decisions/0015-overlay-log.md.
+ * A disk's kept changes as an append-only log, in one of two files. docs/decisions/0016-overlay-log.md.
  *
  *   header, 128 bytes                          record, 24 bytes and its data
  *   0   magic "pgovrlay"                       0   u32 CRC-32 of the rest, begun with the log's generation

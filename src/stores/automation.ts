@@ -203,6 +203,7 @@ export const createAutomation = (playground: Playground): Automation => {
     },
     boot: async (options = {}) => {
       const asked: BootOptions = typeof options === 'string' ? { guest: options } : options
+      await playground.library.looked()
       if (asked.guest !== undefined) {
         const guest = findGuest(asked.guest, playground.guests)
         if (!guest) throw new Error(`no guest is called ${asked.guest}`)

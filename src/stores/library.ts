@@ -52,8 +52,9 @@ export class Library {
     figures: undefined,
     saving: undefined,
   }))
-  /** Where bundled files stand. */
+  /** Our init, for guests whose root this page makes. */
   readonly #init: InitSources
+  #firstLook: Promise<void> | undefined
   #lookedMs = Number.NEGATIVE_INFINITY
 
   constructor(init: InitSources) {
@@ -62,6 +63,12 @@ export class Library {
 
   get view(): LibraryView {
     return this.store.getState()
+  }
+
+  /** Resolves when it is known what is kept; the first to ask makes it look. */
+  looked(): Promise<void> {
+    this.#firstLook ??= this.refresh()
+    return this.#firstLook
   }
 
   async refresh(): Promise<void> {
@@ -75,8 +82,14 @@ export class Library {
     }
   }
 
+  /** What a machine that writes changes. */
   refreshSoon(): void {
-    if (this.view.state === 'ready' && performance.now() - this.#lookedMs > AGAIN_MS) void this.refresh()
+    if (this.view.state !== 'ready' || performance.now() - this.#lookedMs < AGAIN_MS) return
+    this.#lookedMs = performance.now()
+    void Promise.all([listKeptDisks(), storageFigures()]).then(
+      ([disks, figures]) => this.store.setState({ disks, figures }),
+      () => void this.refresh(),
+    )
   }
 
   /** A browser may delete what it was not asked to keep; some ask the person. */

@@ -165,10 +165,21 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
   const trace = new TraceDesk(() => client.askTrace())
   const files = new GuestFiles(() => machine.getState().state.name === 'loading')
 
+  /** A kernel chosen in place of one that boots our root has that root too: who builds kernels wants a shell. */
   const chooseKernel = (source: FileSource) => {
     const current = form.getState()
-    if (current.guestId === OWN_GUEST_ID) form.setState({ kernel: source })
-    else form.setState({ ...formFor(ownGuest), kernel: source, memoryMiB: current.memoryMiB })
+    if (current.guestId === OWN_GUEST_ID) {
+      form.setState({ kernel: source })
+      return
+    }
+    const { memoryMiB, added, disks, net } = current
+    form.setState({
+      ...formFor(ownGuest),
+      kernel: source,
+      memoryMiB,
+      added,
+      ...(rootOf(current) >= 0 && { disks, net }),
+    })
   }
   const addDisk = (source: FileSource) =>
     form.setState(({ disks }) => ({ disks: [...disks, { kind: 'image', source, readOnly: false }] }))

@@ -485,7 +485,7 @@ export class SpanBuilder {
     const notes = [...(this.#options.meta?.notes ?? [])]
     if (this.#dropped > 0)
       notes.push(
-        `${this.#dropped} spans shorter than ${this.#minSpanNs} ns are merged or left out; all sums are exact.`,
+        `${this.#dropped.toLocaleString('en')} spans shorter than ${this.#minSpanNs} ns are merged or left out; all sums are exact.`,
       )
     return {
       meta: { title: 'boot', ...this.#options.meta, notes },

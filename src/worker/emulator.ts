@@ -285,7 +285,8 @@ export class Emulator {
       const before = this.#host.nowMs()
       this.#feed?.wake(() => machine.figures())
       try {
-        slice = machine.run(SLICE_MS)
+        // A boot is as fast as it can be; a prompt waits for a person.
+        slice = machine.run(SLICE_MS, this.#watcher?.isReady)
       } catch (error) {
         this.#flushConsole()
         this.#feed?.finish()

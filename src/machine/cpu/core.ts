@@ -51,6 +51,10 @@ export interface LinearMemory {
   writeSystem(linear: bigint, size: 1 | 2 | 4 | 8, value: bigint): void
   /** Faults now if a write of `size` bytes would, with rights of `cpl`; for multi-part pushes that must not half happen. */
   probeWrite(linear: bigint, size: number, cpl: number): void
+  /** Faults now if the instruction's own access of `size` bytes would. */
+  probe(linear: bigint, size: number, write: boolean): void
+  /** What the instruction raises for its operand at a linear address that is not aligned as it must be: #GP, or #SS. */
+  misaligned(linear: bigint): GuestFault
   /** With rights of an explicit CPL (pushing to the stack of another level). */
   readAs(linear: bigint, size: 1 | 2 | 4 | 8, cpl: number): bigint
   writeAs(linear: bigint, size: 1 | 2 | 4 | 8, value: bigint, cpl: number): void

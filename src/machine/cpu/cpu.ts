@@ -40,8 +40,12 @@ import {
   REC_OP,
   REC_OP2,
   REC_OP3,
+  REC_SEGMENT,
+  REC_WIDTH,
+  REC_XBASE,
   RECORD_BYTES,
   RECORD_SHIFT,
+  REPEATING,
   SEGMENT_CLEAR,
   STACK_MASK,
   TLB,
@@ -50,6 +54,7 @@ import {
   TLB_CONTEXTS,
   TLB_EMPTY_BYTE,
   TLB_ENTRIES,
+  TLB_ENTRY_BYTES,
   TLB_WRITE,
   TlbContext,
   TRACE_RING,
@@ -96,6 +101,8 @@ import {
   RAX,
   RBP,
   RBX,
+  RCX,
+  RDI,
   RECORD,
   RECORD_PAGE,
   RFLAGS_SYSTEM,
@@ -113,7 +120,14 @@ import {
   XCR0,
 } from './state.ts'
 import type { CpuModel } from './system/cpu-model.ts'
-import { deliverException, deliverInterrupt, deliverNmi, deliverTrap, eventName } from './system/exceptions.ts'
+import {
+  deliverBreakpoint,
+  deliverException,
+  deliverInterrupt,
+  deliverNmi,
+  deliverTrap,
+  eventName,
+} from './system/exceptions.ts'
 import { SystemState } from './system/system-state.ts'
 import { Translator, type TranslatorPolicy } from './translator.ts'
 
@@ -151,13 +165,19 @@ export interface CpuSurroundings {
   log(line: string): void
 }
 
+/** Low half of an empty TLB entry's tag: enough for it never to be an address of a page. */
+const TLB_EMPTY_TAG = TLB_EMPTY_BYTE * 0x01010101
+const isEmptyTag = (low: number): boolean => (low & 1) !== 0
+/** TLB entries of a context that are listed, to be flushed one by one; a kernel that flushes often fills a few dozen. */
+const FILLED_MAX = 512
+const FILLED_MANY = FILLED_MAX + 1
+
 /** Where a prepared write goes at commit. */
 const Pending = { None: 0, Device: 1, Ram: 2, Split: 3 } as const
 
 const NO_ACCESS = 0
 /** Exceptions in excess of retired instructions after which `run` returns. */
 const MAX_FRUITLESS_EXCEPTIONS = 10_000
-const DR6 = DR0 + 6 * 8
 const DR6_BS = 1 << 14
 const STACK_MNEMONICS = new Set(['PUSH', 'POP', 'CALL', 'RET', 'ENTER', 'LEAVE', 'PUSHF', 'POPF', 'IRET', 'RETF'])
 
@@ -170,7 +190,9 @@ const ADDRESSED_BYTES_16: Readonly<Record<string, number>> = {
   FLDENV: 14,
   BOUND: 4,
 }
-/** FXSAVE's, and more than any other's that `memoryOperand` tells. */
+const FPU_BLOCKED_BIT = { sse: 1, mmx: 2, x87: 4 } as const
+const BIT_STRING = /^BT[SRC]?$/
+/** FXSAVE's, and more than XLATB reaches. Bit strings look for themselves (isa/rows/shift.ts). */
 const LONGEST_ACCESS = 512
 const FAR_POINTER = /^(L[DEFGS]S|JMP|CALL)$/
 const ADDRESSED_BYTES: Readonly<Record<string, number>> = {
@@ -234,7 +256,9 @@ export class Cpu implements CpuCore, LinearMemory {
   #inhibitUntil = 0
   /** The record in RECORD is where execution continues; otherwise RIP is. */
   #atRecord = false
-  readonly #contextDirty = new Array<boolean>(TLB_CONTEXTS).fill(true)
+  /** Numbers of the TLB entries that have been filled in each context since it was flushed, and how many there are. */
+  readonly #filled = Array.from({ length: TLB_CONTEXTS }, () => new Uint16Array(FILLED_MAX))
+  readonly #filledCount = new Array<number>(TLB_CONTEXTS).fill(FILLED_MANY)
   /** What each code TLB was filled under, supervisor's and user's. */
   readonly #codeContexts = [
     { mode: CodeMode.Bits32 as CodeMode, base: 0, limit: 0 },
@@ -473,18 +497,18 @@ export class Cpu implements CpuCore, LinearMemory {
     this.#atRecord = false
     this.#inhibitUntil = 0
     this.#holdDebugUntil = 0
+    this.state.set32(REPEATING, 0)
   }
 
   #slice(n: number, stepping: boolean): void {
     const s = this.state
     const system = s.get32(RFLAGS_SYSTEM)
-    // RF holds off an instruction breakpoint for one instruction (SDM 3A §2.3).
+    // RF holds off an instruction breakpoint for one instruction (SDM 3A §2.3). Iterations of one are not fetched anew.
     if ((system & FLAGS_RF) !== 0) s.set32(RFLAGS_SYSTEM, system & ~FLAGS_RF)
-    else if (this.#codeBreakpoints.length > 0 && this.#holdDebugUntil <= this.#retired) {
+    else if (this.#codeBreakpoints.length > 0 && this.#holdDebugUntil <= this.#retired && s.get32(REPEATING) === 0) {
       const hit = this.#codeBreakpointHit()
       if (hit !== 0) {
-        s.set32(DR6, s.get32(DR6) | hit)
-        this.#deliver(() => deliverException(this, DB, 0))
+        this.#deliver(() => deliverBreakpoint(this, hit))
         return
       }
     }
@@ -744,16 +768,13 @@ export class Cpu implements CpuCore, LinearMemory {
   /** Removes a physical page from every write TLB: from now on writes to it are watched. */
   #dropWritable(physicalPage: number): void {
     const address = this.#ramOffset + physicalPage * 4096
-    for (let context = 0; context < TLB_CONTEXTS; context++) {
-      if (!this.#contextDirty[context]) continue
-      const base = TLB + context * TLB_CONTEXT_BYTES + TLB_WRITE
-      for (let i = 0; i < TLB_ENTRIES; i++) {
-        const entry = base + i * 16
-        const tag = this.#view.getUint32(entry, true)
-        if ((tag & 1) === 0 && (tag + this.#view.getUint32(entry + 8, true)) >>> 0 === address)
-          this.#fill(entry, TLB_EMPTY_BYTE, 8)
-      }
-    }
+    for (let context = 0; context < TLB_CONTEXTS; context++)
+      this.#eachFilled(context, (read) => {
+        const entry = read + TLB_WRITE
+        const tag = this.#view.getInt32(entry, true)
+        if (!isEmptyTag(tag) && (tag + this.#view.getInt32(entry + 8, true)) >>> 0 === address)
+          this.#view.setInt32(entry, TLB_EMPTY_TAG, true)
+      })
   }
 
   /** Decodes at an empty slot, and on along the straight line. Returns the record, 0 with a fault pending. */
@@ -860,16 +881,20 @@ export class Cpu implements CpuCore, LinearMemory {
     let op = this.#op(record)
     let base = this.#view.getUint8(record + REC_BASE)
     const index = this.#view.getUint8(record + REC_INDEX)
-    if (index === SLOT_FS_BASE || index === SLOT_GS_BASE) base = 0xff
+    let overridden = index === SLOT_FS_BASE || index === SLOT_GS_BASE
     if (op === Op.Cross) op = this.#view.getUint16(record + REC_OP3, true)
     if (op === Op.Address64) {
       op = this.#view.getUint16(record + REC_OP2, true)
-      base = 0xff
+      base = this.#view.getUint8(record + REC_XBASE)
+      overridden = true
     }
     const handler = this.#handlers[op - Op.First]
-    const hasMemory = handler?.operands.some((o) => o.form === 'mem') === true
-    const stack = hasMemory ? base === RSP || base === RBP : STACK_MNEMONICS.has(handler?.name.split('_')[0] ?? '')
-    return stack ? SSF : GP
+    const uses = STACK_MNEMONICS.has(handler?.name.split('_')[0] ?? '')
+    const operand = handler?.operands.find((o) => o.form === 'mem')
+    if (operand === undefined) return uses ? SSF : GP
+    // With FS or GS it is #GP, but for near PUSH, POP and CALL by RSP: to processors that is the stack.
+    if (overridden) return base === RSP && uses && operand.spec.class === 'rm' ? SSF : GP
+    return base === RSP || base === RBP ? SSF : GP
   }
 
   #translate(high: number, low: number, kind: AccessKind): Translation {
@@ -888,11 +913,12 @@ export class Cpu implements CpuCore, LinearMemory {
       const page = ((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)) >> 12n
       if (this.#dataBreakpoints.some((b) => b.first >> 12n === page)) return
     }
-    const entry = TLB + this.#context * TLB_CONTEXT_BYTES + ((low >>> 12) & (TLB_ENTRIES - 1)) * 16
+    const number = (low >>> 12) & (TLB_ENTRIES - 1)
+    const entry = TLB + this.#context * TLB_CONTEXT_BYTES + number * TLB_ENTRY_BYTES
     const tag = low & 0xfffff000
     const pageAddress = t.physical - (low & 0xfff)
     const addend = (this.#ramOffset + pageAddress - (tag >>> 0)) | 0
-    this.#contextDirty[this.#context] = true
+    if (isEmptyTag(this.#view.getInt32(entry, true))) this.#noteFilled(number)
     const put = (at: number): void => {
       this.#view.setInt32(at, tag, true)
       this.#view.setInt32(at + 4, high, true)
@@ -900,6 +926,22 @@ export class Cpu implements CpuCore, LinearMemory {
     }
     put(entry)
     if ((write || t.writable) && this.#code.watched[pageAddress / 4096] === 0) put(entry + TLB_WRITE)
+  }
+
+  #noteFilled(number: number): void {
+    const count = this.#filledCount[this.#context]!
+    if (count >= FILLED_MAX) this.#filledCount[this.#context] = FILLED_MANY
+    else {
+      this.#filled[this.#context]![count] = number
+      this.#filledCount[this.#context] = count + 1
+    }
+  }
+  /** Calls back with the address of each entry of a context that may hold something. */
+  #eachFilled(context: number, visit: (entry: number) => void): void {
+    const base = TLB + context * TLB_CONTEXT_BYTES
+    const count = this.#filledCount[context]!
+    if (count === FILLED_MANY) for (let n = 0; n < TLB_ENTRIES; n++) visit(base + n * TLB_ENTRY_BYTES)
+    else for (let i = 0; i < count; i++) visit(base + this.#filled[context]![i]! * TLB_ENTRY_BYTES)
   }
 
   #readSlow(low: number, high: number, size: number): number {
@@ -940,6 +982,7 @@ export class Cpu implements CpuCore, LinearMemory {
     const t = this.#translate(high, low, 'write')
     if (t.physical < 0) return this.#pageFault(high, low, t.errorCode)
     const room = 4096 - (low & 0xfff)
+    this.#pending = Pending.None
     this.#pendingSize = size
     this.#pendingPhysical = t.physical
     if (size <= room) {
@@ -1115,6 +1158,16 @@ export class Cpu implements CpuCore, LinearMemory {
     if (first + room <= this.#ram.size) copy(first, 0, room)
     if (room < length && second + length - room <= this.#ram.size) copy(second, room, length - room)
   }
+  misaligned(linear: bigint): GuestFault {
+    const high = Number((linear >> 32n) & 0xffffffffn)
+    return new GuestFault(this.state.longMode && !canonical(high) ? this.#nonCanonicalVector() : GP)
+  }
+  probe(linear: bigint, size: number, write: boolean): void {
+    const kind = write ? 'write' : 'read'
+    const room = 4096 - Number(linear & 0xfffn)
+    this.#physical(linear, kind, this.#user, this.#smapOff, true)
+    if (size > room) this.#physical(BigInt.asUintN(64, linear + BigInt(room)), kind, this.#user, this.#smapOff, true)
+  }
   probeWrite(linear: bigint, size: number, cpl: number): void {
     this.#physical(linear, 'write', cpl === 3, false)
     const last = BigInt.asUintN(64, linear + BigInt(size - 1))
@@ -1200,21 +1253,58 @@ export class Cpu implements CpuCore, LinearMemory {
       if (offset <= limit || last > top) throw new GuestFault(vector)
     } else if (last > limit) throw new GuestFault(vector)
   }
-  /** The memory operand of the instruction at `record`: its size in bytes and whether it is written. */
-  memoryOperand(record: number): { size: number; write: boolean } {
+  /**
+   * The memory operand of the instruction at `record`, its effective address being `address`, against its segment. In
+   * legacy modes that comes before the instruction itself; what must come first nevertheless is here.
+   */
+  checkOperand(record: number, address: number): void {
     const handler = this.#handlers[this.#view.getUint16(record + REC_OP2, true) - Op.First]
     const operand = handler?.operands.find((o) => o.form === 'mem')
-    if (handler === undefined || operand === undefined) return { size: 0, write: false }
-    const { access, bits } = operand.spec
+    if (handler === undefined || operand === undefined) return
+    const s = this.state
+    const mask = this.#view.getUint8(record + REC_WIDTH) === 16 ? 0xffff : 0xffffffff
+    const { repeats, unit } = handler
+    if (repeats && (s.get32(RCX) & mask) === 0) return
     const mnemonic = handler.name.slice(0, handler.name.indexOf('_'))
+    const { access, bits } = operand.spec
+    const other = handler.operands.find((o) => o.form === 'gpr' || o.form === 'number' || o.form === 'mm')
     const named =
       handler.bits === 16 ? (ADDRESSED_BYTES_16[mnemonic] ?? ADDRESSED_BYTES[mnemonic]) : ADDRESSED_BYTES[mnemonic]
-    const size = named ?? (bits || handler.bits) / 8
-    return {
-      // String instructions leave the operand's size to the handler; far pointers have a selector behind the offset.
-      size: bits === 0 && FAR_POINTER.test(mnemonic) ? size + 2 : size,
-      write: access === 'w' || access === 'rw' || WRITES_BY_ADDRESS.test(mnemonic),
+    let size = named ?? (bits || handler.bits) / 8
+    // Far pointers have a selector behind the offset; a segment register is stored in two bytes whatever the operand size.
+    if (bits === 0 && FAR_POINTER.test(mnemonic)) size += 2
+    else if (other?.form === 'number') size = 2
+    const write = access === 'w' || access === 'rw' || WRITES_BY_ADDRESS.test(mnemonic)
+
+    if (unit !== 'none') {
+      if ((s.get32(FPU_BLOCKED) & FPU_BLOCKED_BIT[unit]) !== 0) this.fpuFault(unit)
+      const pending = (s.get32(CR0) & CR0_NE) !== 0 && (s.u8[FSW] & 0x80) !== 0
+      const waits = unit === 'x87' && !mnemonic.startsWith('FN')
+      if (waits && pending) throw new GuestFault(MF)
+      // A store that an exception keeps from storing does not look at its operand (isa/rows/x87.ts).
+      if (waits && write) return
+      // A store of an MMX register has changed TOP before it faults (isa/operand.ts).
+      if (write && other?.form === 'mm') s.view.setUint16(FSW, s.view.getUint16(FSW, true) & ~0x3800, true)
+    } else if (mnemonic.startsWith('CMPS')) {
+      // ES:rDI is read first.
+      const offset = (s.get32(RDI) & mask) >>> 0
+      this.checkSegment(ES, offset, size, false)
+      this.probe((s.base(ES) + BigInt(offset)) & 0xffffffffn, size, false)
+    } else if (mnemonic === 'POP') {
+      const sp = s.get64(RSP) & s.get64(STACK_MASK)
+      this.checkSegment(SS, Number(sp), size, false)
+      this.probe((s.base(SS) + sp) & 0xffffffffn, size, false)
     }
+
+    let offset = address
+    if (mnemonic === 'XLATB') offset += s.u8[RAX]
+    else if (other?.form === 'gpr' && BIT_STRING.test(mnemonic)) {
+      // The word that holds the bit.
+      const register = this.#view.getUint8(record + other.field)
+      const bit = handler.bits === 16 ? s.view.getInt16(register, true) : s.view.getInt32(register, true)
+      offset += Math.floor(bit / handler.bits) * (handler.bits / 8)
+    }
+    this.checkSegment(this.#view.getUint8(record + REC_SEGMENT), (offset & mask) >>> 0, size, write)
   }
   updateFpu(): void {
     const s = this.state
@@ -1238,11 +1328,16 @@ export class Cpu implements CpuCore, LinearMemory {
 
   flushTlb(_global: boolean): void {
     this.counters.tlbFlushes++
-    for (let context = 0; context < TLB_CONTEXTS; context++)
-      if (this.#contextDirty[context]) {
+    for (let context = 0; context < TLB_CONTEXTS; context++) {
+      if (this.#filledCount[context] === FILLED_MANY)
         this.#fill(TLB + context * TLB_CONTEXT_BYTES, TLB_EMPTY_BYTE, TLB_CONTEXT_BYTES)
-        this.#contextDirty[context] = false
-      }
+      else
+        this.#eachFilled(context, (entry) => {
+          this.#view.setInt32(entry, TLB_EMPTY_TAG, true)
+          this.#view.setInt32(entry + TLB_WRITE, TLB_EMPTY_TAG, true)
+        })
+      this.#filledCount[context] = 0
+    }
     this.#fill(CODE_TLB, TLB_EMPTY_BYTE, 2 * CODE_TLB_BYTES)
     this.#largePages.clear()
     this.#hugePages = false
@@ -1256,9 +1351,9 @@ export class Cpu implements CpuCore, LinearMemory {
       return
     }
     for (let context = 0; context < TLB_CONTEXTS; context++) {
-      const entry = TLB + context * TLB_CONTEXT_BYTES + ((low >>> 12) & (TLB_ENTRIES - 1)) * 16
-      this.#fill(entry, TLB_EMPTY_BYTE, 8)
-      this.#fill(entry + TLB_WRITE, TLB_EMPTY_BYTE, 8)
+      const entry = TLB + context * TLB_CONTEXT_BYTES + ((low >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_BYTES
+      this.#view.setInt32(entry, TLB_EMPTY_TAG, true)
+      this.#view.setInt32(entry + TLB_WRITE, TLB_EMPTY_TAG, true)
     }
     for (let context = 0; context < 2; context++)
       this.#fill(CODE_TLB + context * CODE_TLB_BYTES + ((low >>> 12) & (CODE_TLB_ENTRIES - 1)) * 16, TLB_EMPTY_BYTE, 8)

@@ -5,8 +5,8 @@
 import type { AccessSize } from '../bus.ts'
 import { BR, DE, GuestFault } from './core.ts'
 import type { Cpu } from './cpu.ts'
-import { FLAGS_AF, FLAGS_ARITHMETIC, FLAGS_CF, FLAGS_DF, FLAGS_PF, FLAGS_SF, FLAGS_ZF } from './flags.ts'
-import { REC_DISP, REC_IMM, REC_SEGMENT } from './record.ts'
+import { FLAGS_AF, FLAGS_ARITHMETIC, FLAGS_CF, FLAGS_DF, FLAGS_OF, FLAGS_PF, FLAGS_SF, FLAGS_ZF } from './flags.ts'
+import { REC_DISP, REC_IMM, REC_SEGMENT, REPEATING } from './record.ts'
 import { SSE_HOST } from './softfloat/host.ts'
 import {
   CodeMode,
@@ -134,10 +134,14 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
     decimalFlags(al(), false, false)
   }
   f['aad'] = (record) => {
-    const value = (al() + ah() * (immediate(record) & 0xff)) & 0xff
+    const tens = (ah() * (immediate(record) & 0xff)) & 0xff
+    const ones = al()
+    const value = (tens + ones) & 0xff
     s.u8[RAX] = value
     s.u8[RAX + 1] = 0
-    decimalFlags(value, false, false)
+    // CF, AF and OF, which the manual leaves undefined, are the sum's (Intel).
+    decimalFlags(value, tens + ones > 0xff, ((tens ^ ones ^ value) & 0x10) !== 0)
+    if (((tens ^ value) & (ones ^ value) & 0x80) !== 0) s.rflags |= FLAGS_OF
   }
   f['salc'] = () => {
     s.u8[RAX] = (s.rflags & FLAGS_CF) !== 0 ? 0xff : 0
@@ -216,14 +220,13 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
   const popAll = (size: 2 | 4): void => {
     const mask = stackMask()
     const sp = s.get64(RSP) & mask
-    const values = Array.from({ length: 8 }, (_, i) =>
-      cpu.memory.read(stackLinear((sp + BigInt(i * size)) & mask, size, false), size),
-    )
+    // Likewise: those popped before a fault have changed.
     for (let i = 0; i < 8; i++) {
       const register = 7 - i
+      const value = cpu.memory.read(stackLinear((sp + BigInt(i * size)) & mask, size, false), size)
       if (register === 4) continue
       const old = s.get64(register * 8)
-      s.set64(register * 8, size === 4 ? (values[i] as bigint) : (old & ~0xffffn) | (values[i] as bigint))
+      s.set64(register * 8, size === 4 ? value : (old & ~0xffffn) | value)
     }
     setStackPointer((sp + BigInt(8 * size)) & mask)
   }
@@ -234,9 +237,9 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
   const bound = (size: 2 | 4): void => {
     const bits = size * 8
     const index = BigInt.asIntN(bits, in0())
-    const lower = BigInt.asIntN(bits, cpu.memory.read(in1(), size))
-    const upper = BigInt.asIntN(bits, cpu.memory.read((in1() + BigInt(size)) & 0xffffffffn, size))
-    if (index < lower || index > upper) throw new GuestFault(BR)
+    const bound = (at: bigint): bigint => BigInt.asIntN(bits, cpu.memory.read(at & 0xffffffffn, size))
+    // The upper bound is not looked at when the index is below the lower one.
+    if (index < bound(in1()) || index > bound(in1() + BigInt(size))) throw new GuestFault(BR)
   }
   f['bound16'] = () => bound(2)
   f['bound32'] = () => bound(4)
@@ -246,9 +249,12 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
   f['movToSegment'] = () => segments.loadSegment(cpu, low0(), low1() & 0xffff)
   f['loadFarSegment'] = () => segments.loadSegment(cpu, low0(), low1() & 0xffff, true)
   f['movFromSegmentConstant'] = () => outNumber(s.selector(low1()))
-  f['checkSegment'] = (record) => {
-    const operand = cpu.memoryOperand(record)
-    cpu.checkSegment(bytes.getUint8(record + REC_SEGMENT), low0(), operand.size, operand.write)
+  f['checkSegment'] = (record) => cpu.checkOperand(record, low0())
+  f['checkWrite'] = (record) => {
+    if (s.codeMode === CodeMode.Bits64) return
+    const segment = bytes.getUint8(record + REC_SEGMENT)
+    const offset = s.get32(SCRATCH + 48) - Number(s.base(segment))
+    cpu.checkSegment(segment, offset >>> 0, s.get32(SCRATCH + 56), true)
   }
   f['checkLimit'] = () => {
     const what = low1()
@@ -409,6 +415,7 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
           if (!repeat) return
           const left = BigInt.asUintN(address, index(RCX, address) - 1n)
           setIndex(RCX, address, left)
+          s.set32(REPEATING, left === 0n ? 0 : 1)
           if (left !== 0n) cpu.nextRip = s.rip
         }
         const name = `${bits}a${address}${repeat ? 'rep' : ''}`

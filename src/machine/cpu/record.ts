@@ -60,7 +60,7 @@ export const RECORD_PAGE_BYTES = PAGE_SLOTS * RECORD_BYTES
  *   i32 addend   machine-memory address of the byte = low 32 bits of the linear address + addend
  */
 export const TLB_ENTRY_BYTES = 16
-export const TLB_ENTRIES = 1024
+export const TLB_ENTRIES = 4096
 export const TLB_WRITE = TLB_ENTRIES * TLB_ENTRY_BYTES
 export const TLB_CONTEXT_BYTES = 2 * TLB_WRITE
 export const TLB = 0x10000
@@ -85,11 +85,11 @@ export const CODE_TLB_ENTRIES = 256
 export const CODE_TLB_BYTES = CODE_TLB_ENTRIES * 16
 
 /** Call events on their way to TypeScript (call-event.ts), 512 KiB. */
-export const TRACE_RING = 0x80000
-export const TRACE_RING_END = 0x100000
+export const TRACE_RING = 0x100000
+export const TRACE_RING_END = 0x180000
 
 /** Record pages. */
-export const RECORDS = 0x100000
+export const RECORDS = 0x180000
 export const RECORD_PAGES = 1536
 
 // More of CpuState's engine scratch (see state.ts for the rest).
@@ -105,6 +105,12 @@ export const PENDING_WRITE = 0x2f0
 export const FPU_BLOCKED = 0x2f4
 /** i64 each, legacy modes: an access of any size and kind below this offset of segment n needs no check; 2^32 for none. */
 export const SEGMENT_CLEAR = 0x390
+
+/**
+ * i32. Not 0: the last instruction was an iteration of a repeated string instruction and not its last one, so that an
+ * interrupt or trap taken now has RF set in its frame (SDM 3B §18.3.1.1).
+ */
+export const REPEATING = 0x2f8
 
 /** Handler number of a slot past the page (isa/handler.ts). */
 export const OP_NEXT_PAGE = 1

@@ -24,6 +24,8 @@ import {
   REC_R2,
   REC_R3,
   REC_SCALE,
+  REC_SEGMENT,
+  REC_WIDTH,
   RECORD_SHIFT,
   SEGMENT_CLEAR,
   STACK_MASK,
@@ -480,6 +482,10 @@ export class Builder {
     modify(address)
     this.finishModify(address)
   }
+  /** Faults if a write of `bytes` bytes at `ea` would; writes nothing. */
+  probeWrite(ea: I64, bytes: number): void {
+    this.#translate(ea, bytes, TLB_WRITE, 'slowWrite')
+  }
   modifyAddress(ea: I64, bytes: number): I32 {
     return this.#translate(ea, bytes, TLB_WRITE, 'slowModify')
   }
@@ -508,6 +514,23 @@ export class Builder {
       this.host('checkLimit')
     })
   }
+  /** Legacy modes: the operand at linear `ea`, whose segment let it be read, is to be written after all. Uses SCRATCH. */
+  checkWrite(ea: I64, bytes: number): void {
+    this.f.if(this.field8(REC_WIDTH), () => {
+      this.f.emit([state.store64(SCRATCH + 48, ea), state.store64(SCRATCH + 56, k(bytes))])
+      this.host('checkWrite')
+    })
+  }
+  /** Legacy modes: as the operand at linear `address` was checked, for where `moved` bytes further on. Uses SCRATCH. */
+  checkMoved(address: I64, moved: I64): void {
+    const segment = this.field8(REC_SEGMENT)
+    const base = i64.load(i32.shl(segment, i32.const(3)), STATE + SLOT_SEGMENT_BASE)
+    const offset = this.let(i64.and(i64.sub(address, base), k(0xffffffff)))
+    this.f.if(i32.eqz(this.isClear(segment, i64.and(i64.add(offset, moved), k(0xffffffff)))), () => {
+      this.f.emit(state.store64(SCRATCH, offset))
+      this.host('checkSegment')
+    })
+  }
   /** RSP, ESP or SP as the stack segment has it. */
   stackPointer(): I64 {
     return this.long ? this.gpr(RSP, 64) : i64.and(this.gpr(RSP, 64), state.load64(STACK_MASK))
@@ -523,10 +546,11 @@ export class Builder {
       this.setGpr(RSP, i64.or(i64.and(this.gpr(RSP, 64), i64.xor(mask, k(-1))), i64.and(sp, mask)), 64)
     }
   }
-  push(value: I64, bits: Bits = this.bits): void {
+  /** Moves the stack pointer by `bits` and writes `written` of them. */
+  push(value: I64, bits: Bits = this.bits, written: Bits = bits): void {
     const v = this.let(value)
     const sp = this.let(this.stackMoved(this.stackPointer(), k(-bits / 8)))
-    this.store(this.stackLinear(sp, bits / 8, true), v, bits)
+    this.store(this.stackLinear(sp, written / 8, true), v, written)
     this.setStackPointer(sp)
   }
   /** The value at the top of the stack; RSP moves when `popped` is called, so that a fault in between changes nothing. */

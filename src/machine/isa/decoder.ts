@@ -564,7 +564,7 @@ export class Decoder {
             : RSI
         : -1,
       moffs,
-      addressOnly: row.mnemonic === 'LEA' || row.mnemonic === 'NOP' || row.mnemonic.startsWith('PREFETCH'),
+      addressOnly: row.mnemonic === 'LEA' || row.mnemonic === 'NOP' || /^(PREFETCH|UD[01]$)/.test(row.mnemonic),
       pops: row.mnemonic === 'POP' ? (row.options.osize ?? 0) / 8 : 0,
       relative,
       far: row.encoding.immediates.includes('cp'),

@@ -44,6 +44,8 @@ export interface Handler {
   readonly aligned: boolean
   readonly unit: 'sse' | 'mmx' | 'x87' | 'none'
   readonly hot: boolean
+  /** A repeated string instruction: with a count of 0 it does nothing. */
+  readonly repeats: boolean
 }
 
 export type RowForm = 'register' | 'memory' | 'in-page' | 'absolute'
@@ -146,6 +148,7 @@ export class HandlerTable {
         aligned,
         unit,
         hot,
+        repeats: row.options.repeat === 'F3' || row.options.repeat === 'F2',
       }
       this.#byKey.set(key, handler)
       this.list.push(handler)

@@ -219,8 +219,13 @@ export function stackAddress(stack: Stack, pointer: bigint, size: number): bigin
 
 /** Value `index` operands above the stack pointer, plus `skip` bytes, with the current CPL's rights. */
 export function readStack(core: CpuCore, stack: Stack, index: number, size: 2 | 4 | 8, skip = 0): bigint {
-  const offset = BigInt(index * size + skip)
-  const sum = core.state.get64(RSP) + offset
+  return readAbove(core, stack, index * size + skip, size)
+}
+/** The selector in operand `index`; two bytes are read whatever the operand size. */
+export const readStackSelector = (core: CpuCore, stack: Stack, index: number, size: 2 | 4 | 8, skip = 0): number =>
+  Number(readAbove(core, stack, index * size + skip, 2))
+function readAbove(core: CpuCore, stack: Stack, offset: number, size: 2 | 4 | 8): bigint {
+  const sum = core.state.get64(RSP) + BigInt(offset)
   const pointer = stack.wide ? BigInt.asUintN(64, sum) : sum & stackMask(core)
   return core.memory.read(stackAddress(stack, pointer, size), size)
 }

@@ -38,6 +38,7 @@ import {
   FLAGS_TF,
   FLAGS_VM,
 } from '../flags.ts'
+import { REPEATING } from '../record.ts'
 import { ATTR_DB, ATTR_L, CS, DR0, IDTR_BASE, IDTR_LIMIT, RFLAGS_SYSTEM, RSP, SS } from '../state.ts'
 import {
   attributesOf,
@@ -130,8 +131,14 @@ type Source = (typeof Source)[keyof typeof Source]
  * continues at nextRip.
  */
 export function deliverException(core: CpuCore, vector: number, errorCode: number): void {
-  deliver(core, vector, errorCode, core.state.rip, true)
+  deliver(core, vector, errorCode, core.state.rip, faultFlag(vector))
 }
+
+/**
+ * What traps and interrupts have of RF in their frame: set within a repeated string instruction, so that its breakpoint
+ * does not hit again when it goes on (SDM 3B §18.3.1.1). Otherwise clear: instructions that complete clear it.
+ */
+export const resumeFlag = (core: CpuCore): number => (core.state.get32(REPEATING) !== 0 ? FLAGS_RF : 0)
 
 /**
  * Delivers a trap raised after an instruction completed: state.rip is already the next instruction. For #DB `dr6` says
@@ -139,18 +146,24 @@ export function deliverException(core: CpuCore, vector: number, errorCode: numbe
  */
 export function deliverTrap(core: CpuCore, vector: number, dr6 = DR6_BS): void {
   if (vector === DB) core.state.set64(DR6, core.state.get64(DR6) | BigInt(dr6))
-  deliver(core, vector, 0, core.state.rip, false)
+  deliver(core, vector, 0, core.state.rip, resumeFlag(core))
+}
+
+/** Instruction breakpoints: a fault, but RF is pushed as it is, clear, so that the handler decides (§18.3.1.1). */
+export function deliverBreakpoint(core: CpuCore, dr6: number): void {
+  core.state.set64(DR6, core.state.get64(DR6) | BigInt(dr6))
+  deliver(core, DB, 0, core.state.rip, 0)
 }
 
 /** External interrupt: state.rip is the instruction to come back to. Never throws. */
 export function deliverInterrupt(core: CpuCore, vector: number): void {
-  deliver(core, vector, 0, core.state.rip, false, true)
+  deliver(core, vector, 0, core.state.rip, resumeFlag(core), true)
 }
 
 /** NMI: vector 2, and no further NMI until IRET (§6.7.1). Never throws. */
 export function deliverNmi(core: CpuCore): void {
   core.system.nmiBlocked = true
-  deliver(core, NMI, 0, core.state.rip, false)
+  deliver(core, NMI, 0, core.state.rip, resumeFlag(core))
 }
 
 /** INT n. Throws GuestFault like any instruction. */
@@ -174,23 +187,25 @@ export function int1(core: CpuCore): void {
   enter(core, DB, 0, false, Source.Int1, core.nextRip, 0)
 }
 
+/** Faults come back to the instruction with RF set (§18.3.1.1); of aborts nothing comes back. */
+const faultFlag = (vector: number): number => (has(ABORTS, vector) ? 0 : FLAGS_RF)
+
 /** Delivers, turning faults on the way into further events until one arrives or the CPU shuts down (§6.15, #DF). */
 function deliver(
   core: CpuCore,
   vector: number,
   errorCode: number,
   returnRip: bigint,
-  fault: boolean,
+  resume: number,
   interrupt = false,
 ): void {
   let v = vector
   let e = errorCode
   // External interrupts are benign whatever their vector.
   let external = interrupt
-  let isFault = fault
+  let rf = resume
   for (;;) {
     try {
-      const rf = isFault && !has(ABORTS, v) ? FLAGS_RF : 0
       enter(core, v, e, !external && has(WITH_ERROR_CODE, v), Source.Hardware, returnRip, rf)
       return
     } catch (nested) {
@@ -207,13 +222,14 @@ function deliver(
         ) {
           v = DF
           e = 0
+          rf = faultFlag(DF)
           continue
         }
       }
       v = nested.vector
       e = nested.errorCode
       external = false
-      isFault = true
+      rf = faultFlag(v)
     }
   }
 }

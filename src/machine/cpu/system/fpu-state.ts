@@ -231,14 +231,30 @@ function checkFx(core: CpuCore, linear: bigint): void {
   const cr0 = core.state.get32(CR0)
   if ((cr0 & CR0_EM) !== 0) throw new GuestFault(UD)
   if ((cr0 & CR0_TS) !== 0) throw new GuestFault(NM)
-  if ((linear & 15n) !== 0n) throw new GuestFault(GP)
+  if ((linear & 15n) !== 0n) throw core.memory.misaligned(linear)
+}
+
+const plus = (linear: bigint, offset: number): bigint => BigInt.asUintN(64, linear + BigInt(offset))
+
+/**
+ * Which bytes of a long operand are looked at first shows in CR2. Intel's processors check its two ends before they read
+ * or write any of it: of FXSAVE's area the last byte, then the first; of an environment the first element, then the last
+ * byte.
+ */
+function checkArea(core: CpuCore, linear: bigint, write: boolean): void {
+  core.memory.probe(plus(linear, FX_BYTES - 1), 1, write)
+  core.memory.probe(linear, 1, write)
+}
+function checkEnvironment(core: CpuCore, linear: bigint, element: 2 | 4, bytes: number, write: boolean): void {
+  core.memory.probe(linear, element, write)
+  core.memory.probe(plus(linear, bytes - 1), 1, write)
 }
 
 /** FXSAVE; 8 with REX.W (FXSAVE64). */
 export function fxsave(core: CpuCore, linear: bigint, operandBytes: 4 | 8): void {
   checkFx(core, linear)
   // All 512 bytes are the operand, those too that stay as they are.
-  core.memory.probeWrite(linear, FX_BYTES, core.state.cpl)
+  checkArea(core, linear, true)
   gatherX87(core.state, operandBytes)
   view.setUint32(FX_MXCSR, core.state.get32(MXCSR), true)
   view.setUint32(FX_MXCSR_MASK, MXCSR_MASK, true)
@@ -249,6 +265,7 @@ export function fxsave(core: CpuCore, linear: bigint, operandBytes: 4 | 8): void
 /** FXRSTOR. */
 export function fxrstor(core: CpuCore, linear: bigint, operandBytes: 4 | 8): void {
   checkFx(core, linear)
+  checkArea(core, linear, false)
   core.memory.readBlock(linear, fxArea)
   const mxcsr = view.getUint32(FX_MXCSR, true)
   checkMxcsr(mxcsr)
@@ -318,8 +335,10 @@ function scatterEnvironment(core: CpuCore, operandBytes: 2 | 4): void {
 /** FNSTENV: stores, then masks every exception. */
 export function fstenv(core: CpuCore, linear: bigint, operandBytes: 2 | 4): void {
   checkFpu(core, false)
+  const bytes = environmentBytes(operandBytes)
+  checkEnvironment(core, linear, operandBytes, bytes, true)
   gatherEnvironment(core, operandBytes)
-  core.memory.writeBlock(linear, area.subarray(0, environmentBytes(operandBytes)))
+  core.memory.writeBlock(linear, area.subarray(0, bytes))
   const { view: v } = core.state
   setControlAndStatus(core.state, v.getUint16(FCW, true) | FSW_EXCEPTIONS, v.getUint16(FSW, true))
 }
@@ -327,7 +346,9 @@ export function fstenv(core: CpuCore, linear: bigint, operandBytes: 2 | 4): void
 /** FLDENV. */
 export function fldenv(core: CpuCore, linear: bigint, operandBytes: 2 | 4): void {
   checkFpu(core, false)
-  core.memory.readBlock(linear, area.subarray(0, environmentBytes(operandBytes)))
+  const bytes = environmentBytes(operandBytes)
+  checkEnvironment(core, linear, operandBytes, bytes, false)
+  core.memory.readBlock(linear, area.subarray(0, bytes))
   scatterEnvironment(core, operandBytes)
 }
 
@@ -335,8 +356,9 @@ export function fldenv(core: CpuCore, linear: bigint, operandBytes: 2 | 4): void
 export function fsave(core: CpuCore, linear: bigint, operandBytes: 2 | 4): void {
   checkFpu(core, false)
   const { view: v } = core.state
-  gatherEnvironment(core, operandBytes)
   const start = environmentBytes(operandBytes)
+  checkEnvironment(core, linear, operandBytes, start + 8 * ST_BYTES, true)
+  gatherEnvironment(core, operandBytes)
   const top = (v.getUint16(FSW, true) >> 11) & 7
   for (let i = 0; i < 8; i++) {
     const from = FPR + ((top + i) & 7) * 16
@@ -351,6 +373,7 @@ export function frstor(core: CpuCore, linear: bigint, operandBytes: 2 | 4): void
   checkFpu(core, false)
   const { view: v } = core.state
   const start = environmentBytes(operandBytes)
+  checkEnvironment(core, linear, operandBytes, start + 8 * ST_BYTES, false)
   core.memory.readBlock(linear, area.subarray(0, start + 8 * ST_BYTES))
   scatterEnvironment(core, operandBytes)
   const top = (v.getUint16(FSW, true) >> 11) & 7
@@ -374,8 +397,6 @@ function checkXsave(core: CpuCore, linear: bigint): void {
 
 /** Requested-feature bitmap: XCR0 and EDX:EAX, whose upper half XCR0 never has. */
 const requested = (core: CpuCore): number => core.state.get32(XCR0) & core.state.get32(RAX)
-
-const plus = (linear: bigint, offset: number): bigint => BigInt.asUintN(64, linear + BigInt(offset))
 
 /** XSAVE, standard format: only what is requested is written, and XSTATE_BV (SDM 1 §13.7). */
 export function xsave(core: CpuCore, linear: bigint, operandBytes: 4 | 8): void {

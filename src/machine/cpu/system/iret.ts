@@ -31,6 +31,7 @@ import {
   MASK32,
   protectedMode,
   readStack,
+  readStackSelector,
   setAccessed,
   setCpl,
   setStackPointer,
@@ -56,9 +57,9 @@ function iretReal(core: CpuCore, operandBytes: 2 | 4 | 8): void {
   const { state } = core
   const size = operandBytes === 2 ? 2 : 4
   const stack = currentStack(core, 0)
-  const ip = readStack(core, stack, 0, size)
-  const selector = Number(readStack(core, stack, 1, size) & MASK16)
   const flags = Number(readStack(core, stack, 2, size))
+  const selector = readStackSelector(core, stack, 1, size)
+  const ip = readStack(core, stack, 0, size)
   if (ip > BigInt(state.limit(CS))) throw new GuestFault(GP)
   const mask = stackMask(core)
   setStackPointer(core, state.get64(RSP) + BigInt(3 * size), mask)
@@ -83,9 +84,10 @@ function iretProtected(core: CpuCore, operandBytes: 2 | 4 | 8): void {
   const from64 = in64BitMode(core)
   const stack = currentStack(core, 0)
   const size = operandBytes
-  const rip = readStack(core, stack, 0, size)
-  const selector = lowHalf(readStack(core, stack, 1, size)) & 0xffff
+  // From above, in the order of Intel's processors, which CR2 tells.
   const flags = lowHalf(readStack(core, stack, 2, size))
+  const selector = readStackSelector(core, stack, 1, size)
+  const rip = readStack(core, stack, 0, size)
   if (!state.longMode && size === 4 && (flags & FLAGS_VM) !== 0 && oldCpl === 0) {
     core.log('IRET to virtual-8086 mode, which is not supported')
     throw new GuestFault(GP)
@@ -96,8 +98,8 @@ function iretProtected(core: CpuCore, operandBytes: 2 | 4 | 8): void {
   const longCode = state.longMode && (attributesOf(code) & ATTR_L) !== 0
   const outer = cpl > oldCpl
   if (outer || from64) {
+    const ss = readStackSelector(core, stack, 4, size)
     const rsp = readStack(core, stack, 3, size)
-    const ss = lowHalf(readStack(core, stack, 4, size)) & 0xffff
     const stackSegment = checkReturnStack(core, ss, cpl, longCode)
     checkTarget(code, rip, longCode)
     setAccessed(core, code)

@@ -52,6 +52,7 @@ import {
   pushAll,
   readDescriptor,
   readStack,
+  readStackSelector,
   readTss64,
   readUpperHalf,
   type Stack,
@@ -299,8 +300,9 @@ export function farReturn(core: CpuCore, release: number, operandBytes: 2 | 4 | 
   const size = operandBytes
   const stack = currentStack(core, 0)
   const mask = stackMask(core)
+  // In the order of Intel's processors, which CR2 tells.
+  const selector = readStackSelector(core, stack, 1, size)
   const rip = readStack(core, stack, 0, size)
-  const selector = Number(readStack(core, stack, 1, size) & MASK16)
   const step = BigInt(2 * size + release)
   if (!protectedMode(core)) {
     if (rip > BigInt(state.limit(CS))) throw new GuestFault(GP)
@@ -313,7 +315,7 @@ export function farReturn(core: CpuCore, release: number, operandBytes: 2 | 4 | 
   const longCode = longCodeOf(core, attributesOf(code))
   if (cpl > state.cpl) {
     const rsp = readStack(core, stack, 2, size, release)
-    const ss = Number(readStack(core, stack, 3, size, release) & MASK16)
+    const ss = readStackSelector(core, stack, 3, size, release)
     const stackSegment = checkReturnStack(core, ss, cpl, longCode)
     checkTarget(code, rip, longCode)
     setAccessed(core, code)

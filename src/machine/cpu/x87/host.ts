@@ -154,7 +154,7 @@ const EFLAGS: Readonly<Record<op.Relation, number>> = {
   unordered: FLAGS_CF | FLAGS_PF | FLAGS_ZF,
 }
 
-/** An unmasked IE or DE keeps the stack as it is; the condition is told all the same (AMD; the SDM says not for IE). */
+/** An unmasked IE or DE keeps the stack as it is; the condition is told all the same (the SDM says not for IE). */
 const comparison =
   (
     right: (u: Unit, record: number, bytes: DataView) => Unpacked | undefined,
@@ -224,7 +224,7 @@ const classOf = (a: Unpacked): number => {
 
 // ── loads and stores ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** An unmasked DE is reported after the push (AMD; the SDM has it before, and the operand not loaded). */
+/** An unmasked DE is reported after the push (the SDM has it before, and the operand not loaded). */
 const load =
   (source: Source): X87Function =>
   (core, record, bytes) => {

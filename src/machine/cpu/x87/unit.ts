@@ -6,7 +6,7 @@
  * bytes, only when an unmasked exception makes it worth having, as processors since the Pentium 4 do
  * (SDM 1 §8.1.9.1). FCS and FDS are kept although newer processors store zeros.
  *
- * Where processors differ, this is what an AMD Zen 4 does: a load with an unmasked DE pushes, a comparison with an
+ * Where the manual differs, this is what processors do: a load with an unmasked DE pushes, a comparison with an
  * unmasked IE or DE sets its condition but does not pop, FCOMI and FCMOV leave C1 alone.
  */
 

@@ -142,6 +142,11 @@ const setProduct = (b: Builder, low: I64, high: I64): void => {
     b.setGpr(RDX, high)
   }
 }
+/** SF and PF are the lower half's, AF and ZF are 0: the manual leaves them undefined, Intel's processors do this. */
+const flagsProduct = (b: Builder, low: I64, overflow: I64): void => {
+  // 3 has the sign and parity of 0.
+  b.flagsResult(b.let(select(low, k(3), i64.ne(b.trunc(low), k(0)))), overflow, overflow)
+}
 const mul: Meaning = (b, s) => {
   const y = s.read()
   const x = b.let(b.gpr(RAX))
@@ -149,7 +154,7 @@ const mul: Meaning = (b, s) => {
   const high = b.bits === 64 ? mulHigh(b, x, y) : b.let(i64.shr_u(low, k(b.bits)))
   setProduct(b, low, high)
   const overflow = b.let(i64.extend_i32_u(i64.ne(high, k(0))))
-  b.flagsResult(low, overflow, overflow)
+  flagsProduct(b, low, overflow)
 }
 const imulWide: Meaning = (b, s) => {
   const y = b.let(b.sext(s.read()))
@@ -160,7 +165,7 @@ const imulWide: Meaning = (b, s) => {
   const overflow = b.let(
     i64.extend_i32_u(b.bits === 64 ? i64.ne(high, i64.shr_s(low, k(63))) : i64.ne(b.sext(low), low)),
   )
-  b.flagsResult(low, overflow, overflow)
+  flagsProduct(b, low, overflow)
 }
 const imulInto = (b: Builder, x: I64, y: I64): { product: I64; overflow: I64 } => {
   const product = b.let(i64.mul(x, y))
@@ -172,13 +177,13 @@ const imul2: Meaning = (b, d, s) => {
   const y = b.let(b.sext(s.read()))
   const { product, overflow } = imulInto(b, b.let(b.sext(d.read())), y)
   d.write(product)
-  b.flagsResult(product, overflow, overflow)
+  flagsProduct(b, product, overflow)
 }
 const imul3: Meaning = (b, d, s, i) => {
   const x = b.let(b.sext(s.read()))
   const { product, overflow } = imulInto(b, x, b.let(b.sext(i.read())))
   d.write(product)
-  b.flagsResult(product, overflow, overflow)
+  flagsProduct(b, product, overflow)
 }
 
 /** DIV and IDIV leave the flags as they were. */

@@ -1,6 +1,6 @@
 /**
  * Near control transfer: JMP Jcc CALL RET LOOPcc JrCXZ. Far forms, interrupts and returns from them are in system.ts.
- * SDM 2A. Every target in 64-bit mode is checked to be canonical before anything changes.
+ * SDM 2A. Every target in 64-bit mode is checked to be canonical before a register changes.
  */
 import { i32, i64 } from '../../../wasm/instructions.ts'
 import type { I32 } from '../../../wasm/value.ts'
@@ -38,8 +38,11 @@ const call: Meaning = (b, target) => {
 }
 const callIndirect: Meaning = (b, s) => {
   const ip = s.read()
+  // The return address is written before the target is looked at (Intel; AMD the other way round). RSP follows both.
+  const sp = b.let(b.stackMoved(b.stackPointer(), k(-b.bits / 8)))
+  b.store(b.stackLinear(sp, b.bits / 8, true), b.nextIp())
   checkCanonical(b, ip)
-  b.push(b.nextIp())
+  b.setStackPointer(sp)
   b.traceCall(() => ip)
   b.branchTo(ip)
 }

@@ -4,7 +4,7 @@
  */
 import { i32, i64 } from '../../../wasm/instructions.ts'
 import { FPR, FTW, STATE } from '../../cpu/state.ts'
-import { enterMmx, type Meaning } from '../operand.ts'
+import { clearTop, enterMmx, type Meaning } from '../operand.ts'
 import { type Row, row } from '../row.ts'
 import {
   alignRight,
@@ -29,6 +29,7 @@ const moveIn =
 const moveOut =
   (bits: 32 | 64): Meaning =>
   (b, x, y) => {
+    clearTop(b)
     x.write(y.read(bits), bits)
     enterMmx(b)
   }
@@ -38,7 +39,11 @@ const MOVE_IN_64 = moveIn(64)
 const MOVE_OUT_32 = moveOut(32)
 const MOVE_OUT_64 = moveOut(64)
 
-const emms: Meaning = (b) => b.f.emit(i32.store16(i32.const(0), i32.const(0xffff), STATE + FTW))
+/** TOP becomes 0 here too, though the manual names only the tags (SDM 2A EMMS). */
+const emms: Meaning = (b) => {
+  clearTop(b)
+  b.f.emit(i32.store16(i32.const(0), i32.const(0xffff), STATE + FTW))
+}
 
 const insertWord: Meaning = (b, x, y) => {
   const value = y.read(16)

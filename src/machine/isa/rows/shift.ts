@@ -1,6 +1,9 @@
 /**
  * Shifts and rotates, and the instructions on single bits: SHL SHR SAR ROL ROR RCL RCR SHLD SHRD, BT BTS BTR BTC, BSF
  * BSR POPCNT BSWAP. SDM 2A, 2B. Counts are masked to 5 bits, 6 for 64-bit operands; a masked count of 0 leaves the flags.
+ *
+ * Flags that the manual leaves undefined are those of Intel's processors: OF of a shift or rotate by more than 1 is what
+ * one by 1 would make it, but ROL and ROR of a register by an immediate leave it; BSF and BSR have the PF of the index.
  */
 import { i64, select } from '../../../wasm/instructions.ts'
 import type { I64 } from '../../../wasm/value.ts'
@@ -17,9 +20,15 @@ const shl: Meaning = (b, d, s) => {
   const c = countOf(b, s)
   const z = b.let(i64.shl(x, c))
   d.write(z)
-  // x << (c - 1), its operand-size top two bits at 63 and 62: CF, and the result's sign, which is CF ^ OF.
-  whenCounted(b, c, () => b.flagsResultCc(z, i64.shl(i64.shl(x, i64.sub(c, k(1))), k(64 - b.bits))))
+  whenCounted(b, c, () => {
+    // x << (c - 1) at the word's top: CF, and the result's sign, which is CF ^ OF of a shift by 1.
+    const out = b.let(i64.shl(i64.shl(x, i64.sub(c, k(1))), k(64 - b.bits)))
+    if (s.form === 'one') b.flagsResultCc(z, out)
+    else b.flagsResult(z, i64.shr_u(out, k(63)), topBitsDiffer(x, b.bits))
+  })
 }
+/** OF of a shift or rotation to the left by 1. */
+const topBitsDiffer = (x: I64, n: number): I64 => i64.xor(bitOf(x, n - 1), bitOf(x, n - 2))
 const shr: Meaning = (b, d, s) => {
   const x = d.read()
   const c = countOf(b, s)
@@ -38,15 +47,21 @@ const sar: Meaning = (b, d, s) => {
 /** x rotated left by `c` (below the operand size) within the operand size. */
 const rotateLeft = (b: Builder, x: I64, c: I64): I64 =>
   b.bits === 64 ? i64.rotl(x, c) : b.trunc(i64.or(i64.shl(x, c), i64.shr_u(x, i64.sub(k(b.bits), c))))
+const rotated = (b: Builder, c: I64, d: Operand, s: Operand, cf: I64, of: I64): void => {
+  if (d.isMemory || s.form !== 'imm') b.setCarryOverflow(cf, of)
+  else
+    b.f.if(
+      i64.eq(c, k(1)),
+      () => b.setCarryOverflow(cf, of),
+      () => b.setCarry(cf),
+    )
+}
 const rol: Meaning = (b, d, s) => {
   const x = d.read()
   const c = countOf(b, s)
   const z = b.let(rotateLeft(b, x, b.let(i64.and(c, k(b.bits - 1)))))
   d.write(z)
-  whenCounted(b, c, () => {
-    const cf = b.let(i64.and(z, k(1)))
-    b.setCarryOverflow(cf, i64.xor(cf, bitOf(z, b.bits - 1)))
-  })
+  whenCounted(b, c, () => rotated(b, c, d, s, b.let(i64.and(z, k(1))), topBitsDiffer(x, b.bits)))
 }
 const ror: Meaning = (b, d, s) => {
   const x = d.read()
@@ -54,12 +69,11 @@ const ror: Meaning = (b, d, s) => {
   const left = b.let(i64.and(i64.sub(k(b.bits), c), k(b.bits - 1)))
   const z = b.let(rotateLeft(b, x, left))
   d.write(z)
-  whenCounted(b, c, () => {
-    const cf = b.let(bitOf(z, b.bits - 1))
-    b.setCarryOverflow(cf, i64.xor(cf, bitOf(z, b.bits - 2)))
-  })
+  whenCounted(b, c, () =>
+    rotated(b, c, d, s, b.let(bitOf(z, b.bits - 1)), i64.xor(bitOf(x, b.bits - 1), i64.and(x, k(1)))),
+  )
 }
-/** RCL and RCR rotate the operand with CF as its top neighbour: bits + 1 places. */
+/** RCL and RCR rotate the operand with CF as its top neighbour: bits + 1 places, and all the way round is not at all. */
 const rcl: Meaning = (b, d, s) => {
   const x = d.read()
   const c = countOf(b, s)
@@ -76,7 +90,7 @@ const rcl: Meaning = (b, d, s) => {
     d.write(z)
     whenCounted(b, c, () => {
       const out = b.let(i64.and(i64.shr_u(x, i64.sub(k(64), c)), k(1)))
-      b.setCarryOverflow(out, i64.xor(out, bitOf(z, 63)))
+      b.setCarryOverflow(out, topBitsDiffer(x, 64))
     })
     return
   }
@@ -84,10 +98,7 @@ const rcl: Meaning = (b, d, s) => {
   const wide = b.let(i64.or(x, i64.shl(cf, k(n))))
   const z = b.let(i64.or(i64.shl(wide, places), i64.shr_u(wide, i64.sub(k(n + 1), places))))
   d.write(z)
-  whenCounted(b, c, () => {
-    const out = b.let(bitOf(z, n))
-    b.setCarryOverflow(out, i64.xor(out, bitOf(z, n - 1)))
-  })
+  whenCounted(b, places, () => b.setCarryOverflow(b.let(bitOf(z, n)), topBitsDiffer(x, n)))
 }
 const rcr: Meaning = (b, d, s) => {
   const x = d.read()
@@ -101,8 +112,8 @@ const rcr: Meaning = (b, d, s) => {
     )
     d.write(z)
     whenCounted(b, c, () => {
-      const out = i64.and(i64.shr_u(x, i64.sub(c, k(1))), k(1))
-      b.setCarryOverflow(out, i64.xor(bitOf(z, 63), bitOf(z, 62)))
+      const out = b.let(i64.and(i64.shr_u(x, i64.sub(c, k(1))), k(1)))
+      b.setCarryOverflow(out, i64.xor(bitOf(x, 63), cf))
     })
     return
   }
@@ -110,7 +121,7 @@ const rcr: Meaning = (b, d, s) => {
   const wide = b.let(i64.or(x, i64.shl(cf, k(n))))
   const z = b.let(i64.or(i64.shr_u(wide, places), i64.shl(wide, i64.sub(k(n + 1), places))))
   d.write(z)
-  whenCounted(b, c, () => b.setCarryOverflow(bitOf(z, n), i64.xor(bitOf(z, n - 1), bitOf(z, n - 2))))
+  whenCounted(b, places, () => b.setCarryOverflow(b.let(bitOf(z, n)), i64.xor(bitOf(x, n - 1), cf)))
 }
 
 /** SHLD and SHRD shift bits of the second operand in. 16-bit counts above 16 go on with the first operand's bits. */
@@ -122,7 +133,7 @@ const shld: Meaning = (b, d, s, count) => {
   if (n === 64) {
     const z = b.let(select(i64.or(i64.shl(x, c), i64.shr_u(y, i64.sub(k(64), c))), x, i64.ne(c, k(0))))
     d.write(z)
-    whenCounted(b, c, () => b.flagsResult(z, bitAt(x, i64.sub(k(64), c)), i64.xor(bitOf(z, 63), bitOf(x, 63))))
+    whenCounted(b, c, () => b.flagsResult(z, b.let(bitAt(x, i64.sub(k(64), c))), topBitsDiffer(x, 64)))
     return
   }
   // x:y (and x again for 16 bits) as one number, x on top.
@@ -131,10 +142,7 @@ const shld: Meaning = (b, d, s, count) => {
   const shifted = b.let(i64.shl(all, c))
   const z = b.let(b.trunc(i64.shr_u(shifted, k(32))))
   d.write(z)
-  whenCounted(b, c, () => {
-    const out = bitAt(all, i64.sub(k(32 + n), c))
-    b.flagsResult(z, out, i64.xor(bitOf(z, n - 1), bitOf(x, n - 1)))
-  })
+  whenCounted(b, c, () => b.flagsResult(z, b.let(bitAt(all, i64.sub(k(32 + n), c))), topBitsDiffer(x, n)))
 }
 const bitAt = (value: I64, n: I64): I64 => i64.and(i64.shr_u(value, n), k(1))
 const shrd: Meaning = (b, d, s, count) => {
@@ -145,14 +153,18 @@ const shrd: Meaning = (b, d, s, count) => {
   if (n === 64) {
     const z = b.let(select(i64.or(i64.shr_u(x, c), i64.shl(y, i64.sub(k(64), c))), x, i64.ne(c, k(0))))
     d.write(z)
-    whenCounted(b, c, () => b.flagsResult(z, bitAt(x, i64.sub(c, k(1))), i64.xor(bitOf(z, 63), bitOf(x, 63))))
+    whenCounted(b, c, () =>
+      b.flagsResult(z, b.let(bitAt(x, i64.sub(c, k(1)))), i64.xor(bitOf(x, 63), i64.and(y, k(1)))),
+    )
     return
   }
   const wide = n === 32 ? i64.or(i64.shl(y, k(32)), x) : i64.or(i64.or(i64.shl(x, k(32)), i64.shl(y, k(16))), x)
   const all = b.let(wide)
   const z = b.let(b.trunc(i64.shr_u(all, c)))
   d.write(z)
-  whenCounted(b, c, () => b.flagsResult(z, bitAt(all, i64.sub(c, k(1))), i64.xor(bitOf(z, n - 1), bitOf(x, n - 1))))
+  whenCounted(b, c, () =>
+    b.flagsResult(z, b.let(bitAt(all, i64.sub(c, k(1)))), i64.xor(bitOf(x, n - 1), i64.and(y, k(1)))),
+  )
 }
 
 /** BT, BTS, BTR, BTC: only CF changes. A register offset into memory reaches beyond the operand. */
@@ -172,7 +184,9 @@ const bitTest =
       return
     }
     const words = i64.shr_s(b.sext(offset), k({ 8: 3, 16: 4, 32: 5, 64: 6 }[n]))
-    const ea = i64.add(d.address(), i64.mul(words, k(n / 8)))
+    const moved = b.let(i64.mul(words, k(n / 8)))
+    if (!b.long) b.checkMoved(d.address(), moved)
+    const ea = i64.add(d.address(), moved)
     if (change === undefined) apply(b.load(ea), () => {})
     else {
       const at = b.modifyAddress(ea, n / 8)
@@ -186,8 +200,10 @@ const bitScan =
   (index: (b: Builder, x: I64) => I64): Meaning =>
   (b, d, s) => {
     const x = s.read()
-    b.f.if(i64.ne(x, k(0)), () => d.write(index(b, x)))
-    b.flagsLogic(x)
+    const i = b.let(index(b, x))
+    b.f.if(i64.ne(x, k(0)), () => d.write(i))
+    // An index of 0 is not a zero: bit 8 keeps ZF clear and PF alone.
+    b.flagsLogic(b.let(select(i64.or(i, k(0x100)), k(0), i64.ne(x, k(0)))))
   }
 const popcnt: Meaning = (b, d, s) => {
   const x = s.read()
@@ -225,7 +241,7 @@ const doubleShift = (name: string, imm: string, cl: string, meaning: Meaning): R
   ...sized(`${name} r/mv, rv, CL`, `0F ${cl} /r`, 'rw r r', meaning),
 ]
 const bitRows = (name: string, reg: string, digit: number, meaning: Meaning, access: string): Row[] => [
-  ...sized(`${name} r/mv, rv`, `0F ${reg} /r`, access, meaning, { lock: access === 'rw r' }),
+  ...sized(`${name} r/mv, rv`, `0F ${reg} /r`, access, meaning, { lock: access === 'rw r', modal: true }),
   ...sized(`${name} r/mv, imm8`, `0F BA /${digit} ib`, access, meaning, { lock: access === 'rw r' }),
 ]
 

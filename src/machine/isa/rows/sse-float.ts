@@ -377,18 +377,24 @@ const packedToMmx =
   (t: LaneType, truncate: boolean): Meaning =>
   (b, x, y) => {
     b.checkFpu('mmx')
-    const result = floatsToDwords(b, t, t.bits === 32 ? readLow(b, y) : y.readV(), 2, truncate)
+    const value = t.bits === 32 ? readLow(b, y) : y.readV()
+    // Before the conversion, which may raise #XM.
     enterMmx(b)
+    const result = floatsToDwords(b, t, value, 2, truncate)
     x.writeMm(i64x2.extract_lane(result, 0))
   }
+/**
+ * A source in memory leaves the x87 registers alone and waits for no pending exception: so the manual has it of CVTPI2PD
+ * (SDM 2A), and processors do it for CVTPI2PS too.
+ */
 const mmxToFloats: Meaning = (b, x, y) => {
-  b.checkFpu('mmx')
+  checkMmx(b, y)
   const value = readLow(b, y)
+  if (y.form === 'mm') enterMmx(b)
   const result = dwordsToFloats(b, value)
-  enterMmx(b)
   x.write(i64x2.extract_lane(result, 0), 64)
 }
-/** Always exact. CVTPI2PD leaves the x87 registers alone when its source is memory (SDM 2). */
+/** Always exact. */
 const dwordsToDoubles: Meaning = (b, x, y) => {
   checkMmx(b, y)
   const value = y.readV()

@@ -74,16 +74,20 @@ const fromMmx: Meaning = (b, x, y) => {
  */
 const implicitAddress = (b: Builder): I64 =>
   b.long ? b.gpr(RDI, 64) : i64.and(i64.add(state.load64(SLOT_SEGMENT_BASE + DS * 8), b.gpr(RDI, 32)), k(0xffffffff))
-/** Stores the bytes whose mask byte has bit 7 set, one by one: those not stored cannot fault. */
+/**
+ * Stores the bytes whose mask byte has bit 7 set. Every byte of the operand must be writable, those too that are not
+ * stored (the SDM leaves it open): quadwords are checked before anything is stored, the upper one first.
+ */
 export const maskedMove =
   (bytes: 8 | 16, register: (b: Builder, operand: Operand) => I32): Meaning =>
   (b, x, y) => {
+    if (x.form === 'mm') enterMmx(b)
     const address = b.let(implicitAddress(b))
     const mask = b.let(i8x16.bitmask(y.readV()))
     const source = b.let(register(b, x))
+    for (let at = bytes - 8; at >= 0; at -= 8) b.probeWrite(i64.add(address, k(at)), 8)
     for (let i = 0; i < bytes; i++)
       b.f.if(i32.and(mask, i32.const(1 << i)), () => b.store(i64.add(address, k(i)), i64.load8_u(source, i), 8))
-    if (x.form === 'mm') enterMmx(b)
   }
 
 /** Bits 31:16 are reserved (MXCSR_MASK 0000FFFF): #GP. */

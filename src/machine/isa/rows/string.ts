@@ -4,11 +4,15 @@
  * A repeated instruction does one iteration (or, for MOVS and STOS going up within a page, as many as the page holds)
  * and then stays where it is until its count is used up: every iteration is an instruction boundary, as the manual
  * demands, so interrupts and faults find exact state. Iterations count as instructions.
+ *
+ * What the manual leaves open is as on Intel's processors: the flags of CMPS and SCAS are written when the instruction
+ * ends, not at an iteration that something interrupts (SDM 2B REP); with 32-bit addresses in 64-bit mode a repeated
+ * instruction cuts RCX to 32 bits, MOVS and STOS their indices too, whether or not an iteration succeeds.
  */
 import { i32, i64, select } from '../../../wasm/instructions.ts'
 import { memory } from '../../../wasm/module.ts'
 import type { I32, I64 } from '../../../wasm/value.ts'
-import { REC_SEGMENT, TLB_WRITE } from '../../cpu/record.ts'
+import { REC_SEGMENT, REPEATING, TLB_WRITE } from '../../cpu/record.ts'
 import { ES, RAX, RCX, RDI, RSI, SLOT_SEGMENT_BASE } from '../../cpu/state.ts'
 import { type Builder, k, state } from '../builder.ts'
 import { host } from '../host.ts'
@@ -35,9 +39,20 @@ const step = (b: Builder): I64 => b.let(select(k(-b.bits / 8), k(b.bits / 8), b.
 const advance = (b: Builder, slot: number, address: AddressSize, by: I64): void =>
   b.setGpr(slot, i64.add(b.gpr(slot, address), by), address)
 
-/** Runs `iteration` under the repeat prefix's rules; `done` is a further reason to end after an iteration. */
-const repeated = (b: Builder, address: AddressSize, repeat: Repeat | 'always', iteration: () => void): void => {
-  if (repeat === 'none') {
+/** The same instruction again. */
+const goOn = (b: Builder): void => {
+  b.f.emit(state.store32(REPEATING, i32.const(1)))
+  b.at.goto(b.at.record)
+}
+const finish = (b: Builder): void => b.f.emit(state.store32(REPEATING, i32.const(0)))
+/** A repeated instruction with 32-bit addresses writes these registers whatever becomes of it. */
+const cutTo32 = (b: Builder, address: AddressSize, slots: readonly number[]): void => {
+  if (b.long && address === 32) for (const slot of slots) b.setGpr(slot, b.gpr(slot, 32), 32)
+}
+
+/** Runs `iteration` under the prefix's rules. */
+const repeated = (b: Builder, address: AddressSize, repeat: boolean, iteration: () => void): void => {
+  if (!repeat) {
     iteration()
     return
   }
@@ -45,8 +60,40 @@ const repeated = (b: Builder, address: AddressSize, repeat: Repeat | 'always', i
     iteration()
     const left = b.let(b.trunc(i64.sub(b.gpr(RCX, address), k(1)), address))
     b.setGpr(RCX, left, address)
-    const more = repeat === 'always' ? i64.ne(left, k(0)) : i32.and(i64.ne(left, k(0)), b.condition(repeat))
-    b.f.if(more, () => b.at.goto(b.at.record))
+    b.f.if(
+      i64.ne(left, k(0)),
+      () => goOn(b),
+      () => finish(b),
+    )
+  })
+}
+/** The same for instructions that compare `x` and `y`, and that REPE and REPNE end for what they find. */
+const comparing = (
+  b: Builder,
+  address: AddressSize,
+  repeat: Repeat,
+  iteration: () => { readonly x: I64; readonly y: I64 },
+): void => {
+  const compare = (x: I64, y: I64): void => b.flagsSub(x, y, b.let(i64.sub(x, y)))
+  if (repeat === 'none') {
+    const { x, y } = iteration()
+    compare(x, y)
+    return
+  }
+  cutTo32(b, address, [RCX])
+  b.f.if(i64.ne(b.gpr(RCX, address), k(0)), () => {
+    const { x, y } = iteration()
+    const left = b.let(b.trunc(i64.sub(b.gpr(RCX, address), k(1)), address))
+    b.setGpr(RCX, left, address)
+    const found = repeat === 'E' ? i64.eq(x, y) : i64.ne(x, y)
+    b.f.if(
+      i32.and(i64.ne(left, k(0)), found),
+      () => goOn(b),
+      () => {
+        compare(x, y)
+        finish(b)
+      },
+    )
   })
 }
 
@@ -83,14 +130,18 @@ const finishChunk = (b: Builder, address: AddressSize, n: I64, slots: readonly n
   b.at.spend(i32.wrap_i64(i64.sub(n, k(1))))
   b.f.if(
     i64.ne(left, k(0)),
-    () => b.at.goto(b.at.record),
-    () => b.at.next(),
+    () => goOn(b),
+    () => {
+      finish(b)
+      b.at.next()
+    },
   )
 }
 
 const movs =
   (address: AddressSize, repeat: boolean): Meaning =>
   (b, source) => {
+    if (repeat) cutTo32(b, address, [RCX, RSI, RDI])
     const from = source.address()
     const one = (): void => {
       const value = b.load(from)
@@ -116,12 +167,13 @@ const movs =
         })
       })
     }
-    repeated(b, address, repeat ? 'always' : 'none', one)
+    repeated(b, address, repeat, one)
   }
 
 const stos =
   (address: AddressSize, repeat: boolean): Meaning =>
   (b) => {
+    if (repeat) cutTo32(b, address, [RCX, RDI])
     const one = (): void => {
       b.store(destination(b, address, true), b.gpr(RAX))
       advance(b, RDI, address, step(b))
@@ -142,37 +194,38 @@ const stos =
         })
       })
     }
-    repeated(b, address, repeat ? 'always' : 'none', one)
+    repeated(b, address, repeat, one)
   }
 
 const lods =
   (address: AddressSize, repeat: boolean): Meaning =>
-  (b, source) =>
-    repeated(b, address, repeat ? 'always' : 'none', () => {
+  (b, source) => {
+    if (repeat) cutTo32(b, address, [RCX])
+    repeated(b, address, repeat, () => {
       b.setGpr(RAX, b.load(source.address()))
       advance(b, RSI, address, step(b))
     })
+  }
 const cmps =
   (address: AddressSize, repeat: Repeat): Meaning =>
   (b, source) =>
-    repeated(b, address, repeat, () => {
+    comparing(b, address, repeat, () => {
       // Processors read ES:rDI first: it tells in CR2 when both fault.
       const y = b.load(destination(b, address, false))
       const x = b.load(source.address())
       const by = step(b)
-      b.flagsSub(x, y, b.let(i64.sub(x, y)))
       advance(b, RSI, address, by)
       advance(b, RDI, address, by)
+      return { x, y }
     })
 const scas =
   (address: AddressSize, repeat: Repeat): Meaning =>
   (b) =>
-    repeated(b, address, repeat, () => {
+    comparing(b, address, repeat, () => {
       const x = b.let(b.gpr(RAX))
       const y = b.load(destination(b, address, false))
-      const by = step(b)
-      b.flagsSub(x, y, b.let(i64.sub(x, y)))
-      advance(b, RDI, address, by)
+      advance(b, RDI, address, step(b))
+      return { x, y }
     })
 
 /** INS and OUTS, any repeat: "ins", operand bits, address bits, "rep" or nothing. */

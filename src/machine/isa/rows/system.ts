@@ -36,19 +36,22 @@ const loadFar =
     b.f.emit([state.store64(SCRATCH, k(segment)), state.store64(SCRATCH + 8, selector)])
     b.host('loadFarSegment', () => d.write(offset))
   }
-/** Pushing a segment register zero-extends it; popping reads the operand size but keeps 16 bits. */
+/**
+ * With 32-bit operands a segment register's push moves the stack by 4 and writes 2 bytes (SDM 2B PUSH: "all recent Intel
+ * Core and Intel Atom processors"); with 64-bit operands it is zero-extended. Popping moves the stack by the operand size
+ * and reads 2 bytes.
+ */
 const pushSegment =
   (segment: number): Meaning =>
   (b) => {
     b.f.emit(state.store64(SCRATCH + 8, k(segment)))
     b.host('movFromSegmentConstant')
-    b.push(b.let(state.load64(SCRATCH)))
+    b.push(b.let(state.load64(SCRATCH)), b.bits, b.bits === 32 ? 16 : b.bits)
   }
 const popSegment =
   (segment: number): Meaning =>
   (b) => {
-    const selector = b.top()
-    b.f.emit([state.store64(SCRATCH, k(segment)), state.store64(SCRATCH + 8, i64.and(selector, k(0xffff)))])
+    b.f.emit([state.store64(SCRATCH, k(segment)), state.store64(SCRATCH + 8, b.top(16))])
     // POP SS moves the stack pointer as the old stack segment has it.
     const moved = b.let(b.stackMoved(b.stackPointer(), k(b.bits / 8)))
     const keep = b.let(b.long ? k(0) : i64.xor(state.load64(STACK_MASK), k(-1)))
@@ -91,7 +94,10 @@ const arpl: Meaning = (b, d, s) => {
   const selector = d.read()
   const rpl = b.let(i64.and(s.read(), k(3)))
   const lower = b.let(i64.lt_u(i64.and(selector, k(3)), rpl))
-  b.f.if(lower, () => d.write(i64.or(i64.and(selector, k(0xfffc)), rpl)))
+  b.f.if(lower, () => {
+    if (d.isMemory) b.checkWrite(d.address(), 2)
+    d.write(i64.or(i64.and(selector, k(0xfffc)), rpl))
+  })
   b.setZero(i64.extend_i32_u(lower))
 }
 /** Immediate ports are unsigned. */

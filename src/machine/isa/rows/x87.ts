@@ -6,8 +6,9 @@
  * later processors ignore are NOPs that wait; undocumented aliases, which this does as processors do, are marked "alias".
  */
 import { i32, i64 } from '../../../wasm/instructions.ts'
+import type { I64 } from '../../../wasm/value.ts'
 import { FCW, FSW, SCRATCH, STATE } from '../../cpu/state.ts'
-import { type Bits, type Builder, type Condition, loadInt, state, storeInt } from '../builder.ts'
+import { type Bits, type Builder, type Condition, k, loadInt, state } from '../builder.ts'
 import type { Meaning, Operand } from '../operand.ts'
 import { type Row, type RowOptions, row } from '../row.ts'
 
@@ -54,15 +55,20 @@ const stores =
     waits(b)
     const ea = m.address()
     b.host(`x87.${name}`)
+    // Without a store (an unmasked exception) memory is not looked at. 80 bits are two stores, the significand first: it
+    // stands there when the second faults.
     b.f.if(state.load32(STORES), () => {
       const low = b.let(state.load64(SCRATCH))
       const high = b.let(state.load64(SCRATCH + 8))
-      b.storeWith(ea, m.bits / 8, (at) =>
-        m.bits === 80 ? [i64.store(at, low), i64.store16(at, high, 8)] : [storeInt(at, low, m.bits as Bits)],
-      )
+      const part = (at: I64, value: I64, bits: Bits): void => {
+        b.checkWrite(at, bits / 8)
+        b.store(at, value, bits)
+      }
+      if (m.bits === 80) {
+        part(ea, low, 64)
+        part(b.let(i64.add(ea, k(8))), high, 16)
+      } else part(ea, low, m.bits as Bits)
     })
-    // Without a store (an unmasked invalid operation) memory is checked all the same.
-    b.f.if(i32.eqz(state.load32(STORES)), () => b.finishModify(b.modifyAddress(ea, m.bits / 8)))
     b.f.emit(state.store64(ADDRESS, ea))
     b.host('x87.store')
   }

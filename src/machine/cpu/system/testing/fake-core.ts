@@ -4,7 +4,7 @@
  */
 import { Bus } from '../../../bus.ts'
 import type { CpuSwitches } from '../../../machine.ts'
-import { type CpuCore, GuestFault, type LinearMemory, PF } from '../../core.ts'
+import { type CpuCore, GP, GuestFault, type LinearMemory, PF } from '../../core.ts'
 import {
   ATTR_S,
   CPL,
@@ -256,6 +256,8 @@ function fakeMemory(core: FakeCore): LinearMemory {
     write: (linear, size, value) => put(check(linear, size, true, cpl()), size, value),
     readSystem: (linear, size) => get(check(linear, size, false, 0), size),
     writeSystem: (linear, size, value) => put(check(linear, size, true, 0), size, value),
+    misaligned: () => new GuestFault(GP),
+    probe: (linear, size, write) => void check(linear, size, write, cpl()),
     probeWrite: (linear, size, level) => void check(linear, size, true, level),
     readAs: (linear, size, level) => get(check(linear, size, false, level), size),
     writeAs: (linear, size, value, level) => put(check(linear, size, true, level), size, value),
