@@ -1,7 +1,7 @@
 /// <reference types="vite/client" />
 /** Opens the door: puts worker, stores and page together. */
 import { createRoot } from 'react-dom/client'
-import { GUESTS, NETBSD_INIT } from './guests/catalogue.ts'
+import { GUESTS, NETBSD_INIT, NETBSD_INIT32 } from './guests/catalogue.ts'
 import { findGuest, readAddress } from './stores/address.ts'
 import { createAutomation } from './stores/automation.ts'
 import { bundledSource, choiceOf, ownGuest } from './stores/guest-choice.ts'
@@ -44,7 +44,10 @@ const open = async (): Promise<void> => {
   const guests = GUESTS.map((guest) => choiceOf(guest, document.baseURI))
   const playground = createPlayground({
     guests,
-    init: bundledSource(NETBSD_INIT, document.baseURI),
+    init: {
+      source: bundledSource(NETBSD_INIT, document.baseURI),
+      source32: bundledSource(NETBSD_INIT32, document.baseURI),
+    },
     connect: (onEvent) => {
       const client = new EmulatorClient({ machine, trace: spawnTrace }, onEvent)
       if (supported) client.standBy()

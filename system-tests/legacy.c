@@ -235,6 +235,24 @@ static void code_segments(void) {
   c.r[EAX] = 0x101;
   run(&c);
   print("code.limit.jump v%x eip %x\n", trap.vector, trap.eip);
+  /* At the end of a page: going on, an instruction in two pages, and a jump there from a page that is known already. */
+  static const struct { const char *name; u32 at, code; } ends[] = {{"next", 0xffe, 0x90909090}, {"cross", 0xffd, 0xb8b8b8b8}, {"jump", 0xf00, 0xe0ffe0ff}};
+  u8 *page = pool + 0x10000;
+  fill(page, 0x90, 0x2000);
+  for (u32 round = 0; round < 2; round++)
+    for (u32 i = 0; i < ARRAY(ends); i++) {
+      for (u32 k = 0; k < 8; k++) page[ends[i].at + k] = (u8)(ends[i].code >> (k & 3) * 8);
+      page[0x1008] = 0xcd, page[0x1009] = EXIT_VECTOR;
+      /* The second round has room for a page more. */
+      set_descriptor(S, (u32)page, round == 0 ? 0xfff : 0x1fff, 0x40fb);
+      c = user((const char *)page);
+      c.cs = S | 3;
+      c.eip = 0;
+      c.r[EAX] = 0x1000;
+      run(&c);
+      print("code.limit.page%d.%s v%x error %x eip %x\n", round, ends[i].name, trap.vector, trap.error, trap.eip);
+      fill(page, 0x90, 0x2000);
+    }
 }
 
 static void gates(void) {

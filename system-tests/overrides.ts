@@ -154,6 +154,7 @@ export const OVERRIDES: readonly Override[] = [
   ]),
   ...rules('legacy', [
     [/(32\.4m\.reserved|pae\.reserved\.pt)$/, 'SDM 3A 4.7: RSVD is set only together with P; QEMU leaves P clear'],
+    [/^code\.limit/, 'SDM 3A 5.3: what lies beyond the limit of CS is not executed; QEMU TCG does not look'],
   ]),
   ...rules('limits', [[/./, 'SDM 3A 5.3: limits and types of segments; QEMU TCG checks none of data and stacks']]),
   ...rules('interrupts', [
@@ -182,4 +183,15 @@ export const KNOWN: readonly Known[] = [
     here: /^prefix\.0f_0d_c8 80/,
     why: '0F 0D to a register is a reserved NOP on Intel and #UD on AMD; the decoder does not know the vendor',
   },
+  ...(
+    [
+      ['jump vd eip 101', 'jump vd eip 0'],
+      ['page0.jump vd error 0 eip 1000', 'page0.jump vd error 0 eip f00'],
+    ] as const
+  ).map(([here, right]) => ({
+    section: 'legacy',
+    here: new RegExp(`^code\\.limit\\.${here}$`),
+    right: `code.limit.${right}`,
+    why: 'SDM 2A JMP: the target is checked before EIP changes',
+  })),
 ]

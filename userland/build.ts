@@ -1,7 +1,7 @@
 /**
- * Builds NetBSD's userland of ours, /sbin/init, /bin/sh and the rest in one program: `npx tsx userland/build.ts`. C through
- * gcc, one ELF out of ld, written with a record of its sources beside it, so that a test can tell when the two have drifted
- * apart.
+ * Builds NetBSD's userland of ours, /sbin/init, /bin/sh and the rest in one program, for each architecture: `npx tsx
+ * userland/build.ts`. C through gcc, an ELF out of ld, written with a record of the sources beside them, so that a test can
+ * tell when they have drifted apart.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -11,14 +11,24 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const userlandDirectory = import.meta.dirname
-export const initPath = join(userlandDirectory, '../public/guests/netbsd/init')
-export const recordPath = join(userlandDirectory, '../public/guests/netbsd/init.json')
+const outDirectory = join(userlandDirectory, '../public/guests/netbsd')
+export const recordPath = join(outDirectory, 'init.json')
+
+/** Without SSE nothing on a stack of 32-bit words needs more than their alignment. */
+const ARCHITECTURES = {
+  amd64: { file: 'init', cflags: [], emulation: 'elf_x86_64' },
+  i386: { file: 'init-i386', cflags: ['-m32', '-march=i686', '-mpreferred-stack-boundary=2'], emulation: 'elf_i386' },
+} as const
+
+export type Architecture = keyof typeof ARCHITECTURES
+export const architectures = Object.keys(ARCHITECTURES) as Architecture[]
+export const initPath = (architecture: Architecture): string => join(outDirectory, ARCHITECTURES[architecture].file)
 
 export interface BuildRecord {
   /** SHA-256 over the sources, build.ts included: names and contents in name order. */
   readonly sources: string
-  /** SHA-256 of init. */
-  readonly elf: string
+  /** SHA-256 of each init. */
+  readonly elf: Readonly<Record<Architecture, string>>
   /** First lines of `gcc --version` and `ld --version`. */
   readonly compiler: string
 }
@@ -97,18 +107,23 @@ export function compilerVersion(): string | undefined {
   return gcc && ld ? `${gcc}; ${ld}` : undefined
 }
 
-export function build(): Uint8Array {
+/** Compiled for all but another architecture. */
+const cFiles = (architecture: Architecture): string[] =>
+  sourceFiles().filter(
+    (name) => name.endsWith('.c') && !architectures.some((other) => other !== architecture && name === `${other}.c`),
+  )
+
+export function build(architecture: Architecture): Uint8Array {
+  const { cflags, emulation } = ARCHITECTURES[architecture]
   const directory = mkdtempSync(join(tmpdir(), 'playground-userland-'))
   try {
     const elf = join(directory, 'init')
-    const objects = sourceFiles()
-      .filter((name) => name.endsWith('.c'))
-      .map((name) => {
-        const object = join(directory, name.replace(/c$/, 'o'))
-        run('gcc', [...CFLAGS, '-c', name, '-o', object])
-        return object
-      })
-    run('ld', [...LDFLAGS, '-o', elf, ...objects])
+    const objects = cFiles(architecture).map((name) => {
+      const object = join(directory, name.replace(/c$/, 'o'))
+      run('gcc', [...CFLAGS, ...cflags, '-c', name, '-o', object])
+      return object
+    })
+    run('ld', ['-m', emulation, ...LDFLAGS, '-o', elf, ...objects])
     return readFileSync(elf)
   } finally {
     rmSync(directory, { recursive: true, force: true })
@@ -116,10 +131,14 @@ export function build(): Uint8Array {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const elf = build()
-  const record: BuildRecord = { sources: sourcesHash(), elf: sha256(elf), compiler: compilerVersion() ?? 'unknown' }
-  mkdirSync(join(initPath, '..'), { recursive: true })
-  writeFileSync(initPath, elf, { mode: 0o755 })
+  mkdirSync(outDirectory, { recursive: true })
+  const sums = architectures.map((architecture) => {
+    const elf = build(architecture)
+    writeFileSync(initPath(architecture), elf, { mode: 0o755 })
+    console.log(`${initPath(architecture)}: ${elf.length} bytes, sha256 ${sha256(elf)}`)
+    return [architecture, sha256(elf)]
+  })
+  const elf = Object.fromEntries(sums) as BuildRecord['elf']
+  const record: BuildRecord = { sources: sourcesHash(), elf, compiler: compilerVersion() ?? 'unknown' }
   writeFileSync(recordPath, `${JSON.stringify(record, undefined, 2)}\n`)
-  console.log(`${initPath}: ${elf.length} bytes, sha256 ${record.elf}`)
 }

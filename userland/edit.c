@@ -363,7 +363,7 @@ static int edit(void) {
           if (draft != NULL) discard(draft);
           draft = keep(line);
         }
-        shown += c == 'P' - 64 ? -1ul : 1ul;
+        shown += c == 'P' - 64 ? -1ull : 1ull;
         replace(shown == history_count ? draft : history[shown]);
         draw();
         break;

@@ -200,8 +200,8 @@ static int copy_bytes(int in, int out, const char *from, const char *to) {
 }
 
 static void keep_times(const char *path, const struct stat *s) {
-  const struct timeval times[2] = { { s->st_atim.tv_sec, (int)(s->st_atim.tv_nsec / 1000), 0 },
-                                    { s->st_mtim.tv_sec, (int)(s->st_mtim.tv_nsec / 1000), 0 } };
+  const struct timeval times[2] = { { s->st_atim.tv_sec, (int)(s->st_atim.tv_nsec / 1000) },
+                                    { s->st_mtim.tv_sec, (int)(s->st_mtim.tv_nsec / 1000) } };
   CALL(SYS_utimes, path, times, 0);
 }
 
@@ -237,7 +237,7 @@ static int copy_tree(const char *from, const char *to, u64 set) {
     target[n] = '\0';
     return failed(CALL(SYS_symlink, target, to, 0), "make", to);
   } else if ((type == S_IFCHR || type == S_IFBLK || type == S_IFIFO) && recursive) {
-    return failed(syscall6(SYS_mknod, (u64)to, s.st_mode, s.st_rdev, 0, 0, 0), "make", to);
+    return failed(sys_mknod(to, s.st_mode, s.st_rdev), "make", to);
   } else {
     const i64 in = sys_open(from, O_RDONLY, 0);
     if (failed(in, "open", from)) return 1;
@@ -435,11 +435,11 @@ int chown_main(int argc, char **argv) {
 
 int mknod_main(int argc, char **argv) {
   i64 major, minor;
-  if (argc == 3 && same(argv[2], "p")) return failed(syscall6(SYS_mknod, (u64)argv[1], S_IFIFO | 0666, 0, 0, 0, 0), "make", argv[1]);
+  if (argc == 3 && same(argv[2], "p")) return failed(sys_mknod(argv[1], S_IFIFO | 0666, 0), "make", argv[1]);
   if (argc != 5 || (!same(argv[2], "b") && !same(argv[2], "c")) || !parse_number(argv[3], &major) || !parse_number(argv[4], &minor))
     usage("NAME b|c MAJOR MINOR, or NAME p");
   const u64 device = (u64)(minor & 0xfff00) << 12 | (u64)(major & 0xfff) << 8 | (u64)(minor & 0xff);
-  return failed(syscall6(SYS_mknod, (u64)argv[1], (argv[2][0] == 'b' ? S_IFBLK : S_IFCHR) | 0600, device, 0, 0, 0), "make", argv[1]);
+  return failed(sys_mknod(argv[1], (argv[2][0] == 'b' ? S_IFBLK : S_IFCHR) | 0600, device), "make", argv[1]);
 }
 
 int stat_main(int argc, char **argv) {
@@ -475,8 +475,8 @@ int stat_main(int argc, char **argv) {
 
 static struct statvfs *all_mounts(i64 *count) {
   const i64 n = CALL(SYS_getvfsstat, NULL, 0, MNT_NOWAIT);
-  struct statvfs *mounts = n > 0 ? alloc((u64)n * sizeof *mounts) : NULL;
-  *count = n > 0 ? CALL(SYS_getvfsstat, mounts, (u64)n * sizeof *mounts, MNT_NOWAIT) : n;
+  struct statvfs *mounts = n > 0 ? alloc((word)n * sizeof *mounts) : NULL;
+  *count = n > 0 ? CALL(SYS_getvfsstat, mounts, (word)n * sizeof *mounts, MNT_NOWAIT) : n;
   if (failed(*count, "list", "the mounted file systems")) leave(1);
   return mounts;
 }

@@ -8,25 +8,25 @@ char **environment;
 
 /* ---- bytes and text ---- */
 
-void *memcpy(void *to, const void *from, u64 size) {
+void *memcpy(void *to, const void *from, word size) {
   void *result = to;
   __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
   return result;
 }
 
-void *memmove(void *to, const void *from, u64 size) {
-  if ((u64)to - (u64)from >= size) return memcpy(to, from, size);
-  for (u64 i = size; i-- > 0;) ((char *)to)[i] = ((const char *)from)[i];
+void *memmove(void *to, const void *from, word size) {
+  if ((word)to - (word)from >= size) return memcpy(to, from, size);
+  for (word i = size; i-- > 0;) ((char *)to)[i] = ((const char *)from)[i];
   return to;
 }
 
-void *memset(void *to, int byte, u64 size) {
+void *memset(void *to, int byte, word size) {
   void *result = to;
   __asm__ volatile("rep stosb" : "+D"(to), "+c"(size) : "a"(byte) : "memory");
   return result;
 }
 
-int memcmp(const void *a, const void *b, u64 size) {
+int memcmp(const void *a, const void *b, word size) {
   const u8 *x = a, *y = b;
   for (u64 i = 0; i < size; i++)
     if (x[i] != y[i]) return x[i] < y[i] ? -1 : 1;
@@ -145,11 +145,11 @@ static char *arena_top, *arena_end;
 
 void *alloc(u64 size) {
   /* The kernel rounds the data segment's start and length one by one: its idea of the end may be a page further. */
-  if (arena_top == NULL) arena_top = arena_end = (char *)(((u64)_end + 8191) & ~4095ul);
+  if (arena_top == NULL) arena_top = arena_end = (char *)(((word)_end + 8191) & ~4095ul);
   char *result = arena_top;
-  char *top = result + ((size + 15) & ~15ul);
+  char *top = result + ((size + 15) & ~15ull);
   if (top > arena_end) {
-    char *end = (char *)(((u64)top + 65535) & ~65535ul);
+    char *end = (char *)(((word)top + 65535) & ~65535ul);
     if (CALL(SYS_break, end, 0, 0) < 0) {
       static const char sentence[] = "There is not enough memory.\n";
       write_all(2, sentence, sizeof sentence - 1);
@@ -182,12 +182,12 @@ static char *pool_free[20];
 
 void *keep_bytes(const void *bytes, u64 size) {
   u64 class = 4;
-  while (size + 8 > 1ul << class) class++;
+  while (size + 8 > 1ull << class) class++;
   char *piece = class < COUNT(pool_free) ? pool_free[class] : NULL;
   if (piece != NULL) memcpy(&pool_free[class], piece, sizeof(char *));
-  else if (class < COUNT(pool_free) && pool_used + (1ul << class) <= sizeof pool) {
+  else if (class < COUNT(pool_free) && pool_used + (1ull << class) <= sizeof pool) {
     piece = pool + pool_used;
-    pool_used += 1ul << class;
+    pool_used += 1ull << class;
   } else {
     complain("%s: no room for another %u bytes of variables and history", program, size);
     leave_armed = 0;
@@ -678,19 +678,9 @@ int signal_number(const char *name) {
   return -1;
 }
 
-/* A handler returns here; the kernel left the ucontext's address in r15, and setcontext(2) is number 308. */
-void signal_return(void);
-__asm__(".pushsection .text\n"
-        "signal_return:\n"
-        "\tmovq %r15, %rdi\n"
-        "\tmovl $308, %eax\n"
-        "\tsyscall\n"
-        "\tud2\n"
-        ".popsection\n");
-
 void on_signal(int signal, void (*handler)(int), int flags) {
   const struct sigaction action = { .sa_handler = handler, .sa_flags = flags };
-  syscall6(SYS_sigaction, (u64)signal, (u64)&action, 0, (u64)signal_return, 2, 0);
+  syscall6(SYS_sigaction, (word)signal, (word)&action, 0, (word)signal_return, 2, 0);
 }
 
 void unblock_signals(void) {

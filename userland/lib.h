@@ -15,10 +15,10 @@ typedef __builtin_va_list va_list;
 #define va_arg __builtin_va_arg
 #define NULL ((void *)0)
 
-void *memcpy(void *to, const void *from, u64 size);
-void *memmove(void *to, const void *from, u64 size);
-void *memset(void *to, int byte, u64 size);
-int memcmp(const void *a, const void *b, u64 size);
+void *memcpy(void *to, const void *from, word size);
+void *memmove(void *to, const void *from, word size);
+void *memset(void *to, int byte, word size);
+int memcmp(const void *a, const void *b, word size);
 
 /* Text. */
 u64 length_of(const char *text);
@@ -122,7 +122,7 @@ struct dirent *directory_next(struct directory *d); /* neither . nor ..; NULL at
 
 /* Options: letters before the operands. Returns a bit set; *argv moves to the first operand. Unknown: usage(). */
 u64 options(char ***argv, const char *letters, const char *arguments);
-#define BIT(letter) (1ul << ((letter) & 63))
+#define BIT(letter) (1ull << ((letter) & 63))
 #define HAS(set, letter) (((set) & BIT(letter)) != 0)
 
 /* Time. */
@@ -142,6 +142,7 @@ int signal_number(const char *name);
 void on_signal(int signal, void (*handler)(int), int flags);
 enum { SIG_SETMASK = 3 };
 void unblock_signals(void);
+void signal_return(void); /* each port's own: where a handler returns to */
 
 /* "4.0K" and the like: at most four digits and a unit. */
 char *human(u64 bytes);

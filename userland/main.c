@@ -21,15 +21,6 @@ __asm__(".pushsection .note.netbsd.ident, \"a\", @note\n"
         "\t.long 1000000000\n"
         ".popsection\n");
 
-/* rsp points at argc, argv, NULL, envp, NULL. */
-__asm__(".globl _start\n"
-        "_start:\n"
-        "\tmovq %rsp, %rdi\n"
-        "\txorl %ebp, %ebp\n"
-        "\tandq $-16, %rsp\n"
-        "\tcall start\n"
-        "\tud2\n");
-
 /* Sorted by name. src/disk/netbsd-root.ts makes a link for each: `build.ts` tells when the two differ. */
 static const struct {
   const char *name;
@@ -54,7 +45,8 @@ command *find_command(const char *name) {
 
 const char *command_name(u64 index) { return index < COUNT(commands) ? commands[index].name : NULL; }
 
-__attribute__((used, noreturn)) void start(i64 *stack) {
+/* From _start, which is each port's own; the stack holds argc, argv, NULL, envp, NULL. */
+__attribute__((used, noreturn)) void start(word *stack) {
   int argc = (int)stack[0];
   char **argv = (char **)(stack + 1);
   environment = argv + argc + 1;

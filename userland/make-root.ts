@@ -1,6 +1,6 @@
 /**
- * Writes NetBSD's root image: `npx tsx userland/make-root.ts OUT [--size MIB] [--add PATH=FILE]...`. Exit status 2 for bad
- * arguments or files, with one sentence.
+ * Writes NetBSD's root image: `npx tsx userland/make-root.ts OUT [--i386] [--size MIB] [--add PATH=FILE]...`. Exit
+ * status 2 for bad arguments or files, with one sentence.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -8,12 +8,12 @@ import { sentence } from '../src/base/problem.ts'
 import { netbsdRoot } from '../src/disk/netbsd-root.ts'
 import { initPath } from './build.ts'
 
-const USAGE = 'usage: npx tsx userland/make-root.ts OUT [--size MIB] [--add PATH=FILE]...'
+const USAGE = 'usage: npx tsx userland/make-root.ts OUT [--i386] [--size MIB] [--add PATH=FILE]...'
 
 function main(): string | undefined {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { size: { type: 'string' }, add: { type: 'string', multiple: true } },
+    options: { i386: { type: 'boolean' }, size: { type: 'string' }, add: { type: 'string', multiple: true } },
   })
   const [out, ...more] = positionals
   if (out === undefined || more.length > 0) return USAGE
@@ -28,7 +28,8 @@ function main(): string | undefined {
     files.set(pair.slice(0, at), readFileSync(pair.slice(at + 1)))
   }
   const size = mebibytes === undefined ? {} : { size: Math.floor(mebibytes * 1024 * 1024) }
-  const root = netbsdRoot(readFileSync(initPath), { files, time: Math.floor(Date.now() / 1000), ...size })
+  const init = readFileSync(initPath(values.i386 ? 'i386' : 'amd64'))
+  const root = netbsdRoot(init, { files, time: Math.floor(Date.now() / 1000), ...size })
   if (!root.ok) return sentence(root.problem)
   writeFileSync(out, root.value)
   console.log(`${out}: ${root.value.length} bytes`)

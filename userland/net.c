@@ -219,7 +219,7 @@ struct rt_msghdr {
   u16 rtm_msglen;
   u8 rtm_version, rtm_type;
   u16 rtm_index;
-  int rtm_flags, rtm_addrs, rtm_pid, rtm_seq, rtm_errno, rtm_use, rtm_inits;
+  int rtm_flags, rtm_addrs, rtm_pid, rtm_seq, rtm_errno, rtm_use, rtm_inits, rtm_padding;
   i64 rtm_metrics[10];
 };
 enum { RTM_VERSION = 4, RTM_ADD = 1, RTM_DELETE = 2 };
@@ -359,7 +359,7 @@ int ping_main(int argc, char **argv) {
     packet[2] = (u8)(sum >> 8);
     packet[3] = (u8)sum;
     const i64 start = microseconds();
-    if (failed(syscall6(SYS_sendto, (u64)fd, (u64)packet, sizeof packet, 0, (u64)&to, sizeof to), "send to", argv[i]) && sent == 0) return 2;
+    if (failed(syscall6(SYS_sendto, (word)fd, (word)packet, sizeof packet, 0, (word)&to, sizeof to), "send to", argv[i]) && sent == 0) return 2;
     sent++;
     for (int answered = 0; !ping_stopped;) {
       const i64 left = start + interval * 1000000 - microseconds();
@@ -369,7 +369,7 @@ int ping_main(int argc, char **argv) {
       int from_length = sizeof from;
       if (left <= 0 || (answered && sent == count)) break;
       if (sys_poll(&p, 1, (int)(left / 1000) + 1) <= 0) continue;
-      const i64 n = syscall6(SYS_recvfrom, (u64)fd, (u64)answer, sizeof answer, 0, (u64)&from, (u64)&from_length);
+      const i64 n = syscall6(SYS_recvfrom, (word)fd, (word)answer, sizeof answer, 0, (word)&from, (word)&from_length);
       const i64 head = n > 0 ? (answer[0] & 15) * 4 : 0;
       const u8 *icmp = answer + head;
       if (n < head + 8) continue;

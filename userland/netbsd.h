@@ -1,10 +1,11 @@
 /*
- * NetBSD/amd64 as seen from a program without libc: system calls, their numbers and the few structures used here.
- *
- * The call: SYSCALL with the number in rax and arguments in rdi, rsi, rdx, r10, r8, r9. The answer is in rax; the carry
- * flag says that it is an errno. rcx and r11 are lost. Here an error becomes a negative number: -errno.
+ * NetBSD as seen from a program without libc: system calls, their numbers and the few structures used here. The numbers are
+ * the same on every port; how a call is made is in amd64.h and i386.h. An error becomes a negative number: -errno.
  *
  * Numbers with a double underscore in NetBSD's own list are versions (the structure grew once): __mount50 and such.
+ *
+ * Structures differ between the ports by no more than the size of a long and of a pointer, and by i386's alignment of 64
+ * bits to 4 bytes, which both compilers share.
  */
 #ifndef USERLAND_NETBSD_H
 #define USERLAND_NETBSD_H
@@ -13,8 +14,9 @@ typedef unsigned char u8;
 typedef unsigned short u16;
 typedef unsigned int u32;
 typedef short i16;
-typedef unsigned long u64;
-typedef long i64;
+typedef unsigned long long u64;
+typedef long long i64;
+typedef unsigned long word; /* what a register holds: an address, or a size that the compiler or the kernel reads */
 
 enum {
   SYS_exit = 1,
@@ -125,12 +127,12 @@ struct procfs_args {
 };
 
 struct statvfs {
-  u64 f_flag, f_bsize, f_frsize, f_iosize;
+  word f_flag, f_bsize, f_frsize, f_iosize;
   u64 f_blocks, f_bfree, f_bavail, f_bresvd; /* in units of f_frsize */
   u64 f_files, f_ffree, f_favail, f_fresvd;
   u64 f_syncreads, f_syncwrites, f_asyncreads, f_asyncwrites;
   u32 f_fsidx[2];
-  u64 f_fsid, f_namemax;
+  word f_fsid, f_namemax;
   u32 f_owner;
   u64 f_spare[4];
   char f_fstypename[32];
@@ -143,17 +145,17 @@ enum { CLOCK_REALTIME = 0, CLOCK_MONOTONIC = 3 };
 
 struct timespec {
   i64 tv_sec;
-  i64 tv_nsec;
+  long tv_nsec;
 };
 
 struct timeval {
   i64 tv_sec;
-  int tv_usec, tv_padding;
+  int tv_usec;
 };
 
 struct rusage {
   struct timeval ru_utime, ru_stime;
-  i64 ru_rest[14];
+  long ru_rest[14];
 };
 
 struct stat {
@@ -301,21 +303,16 @@ struct kinfo_proc2 {
 };
 enum { EPROC_CTTY = 1, EPROC_SLEADER = 2, P_SYSTEM = 0x200 };
 
-static inline i64 syscall6(i64 number, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f) {
-  i64 result = number;
-  u8 failed;
-  register u64 r10 __asm__("r10") = d;
-  register u64 r8 __asm__("r8") = e;
-  register u64 r9 __asm__("r9") = f;
-  /* rdx is the second half of a two-part answer, so it is lost too. */
-  __asm__ volatile("syscall\n\tsetc %1"
-                   : "+a"(result), "=&b"(failed), "+d"(c), "+r"(r10), "+r"(r8), "+r"(r9)
-                   : "D"(a), "S"(b)
-                   : "rcx", "r11", "memory", "cc");
-  return failed ? -result : result;
-}
+/*
+ * Each port's own: syscall6(), and the calls with an argument that is 64 bits wide everywhere.
+ */
+#ifdef __x86_64__
+#include "amd64.h"
+#else
+#include "i386.h"
+#endif
 
-#define CALL(number, a, b, c) syscall6((number), (u64)(a), (u64)(b), (u64)(c), 0, 0, 0)
+#define CALL(number, a, b, c) syscall6((number), (word)(a), (word)(b), (word)(c), 0, 0, 0)
 
 static inline i64 sys_read(int fd, void *buffer, u64 length) { return CALL(SYS_read, fd, buffer, length); }
 static inline i64 sys_write(int fd, const void *bytes, u64 length) { return CALL(SYS_write, fd, bytes, length); }
@@ -351,22 +348,22 @@ static inline i64 sys_poll(struct pollfd *fds, u32 count, int milliseconds) {
   return CALL(SYS_poll, fds, count, milliseconds);
 }
 static inline i64 sys_wait4(i64 pid, int *status, int options, struct rusage *usage) {
-  return syscall6(SYS_wait4, (u64)pid, (u64)status, (u64)options, (u64)usage, 0, 0);
-}
-/* The second argument of lseek(2) and ftruncate(2) is padding. */
-static inline i64 sys_lseek(int fd, i64 offset, int whence) {
-  return syscall6(SYS_lseek, (u64)fd, 0, (u64)offset, (u64)whence, 0, 0);
+  return syscall6(SYS_wait4, (word)pid, (word)status, (word)options, (word)usage, 0, 0);
 }
 __attribute__((noreturn)) static inline void sys_exit(int status) {
   for (;;) CALL(SYS_exit, status, 0, 0);
 }
 
 static inline i64 sys_mount(const char *type, const char *path, int flags, void *data, u64 length) {
-  return syscall6(SYS_mount, (u64)type, (u64)path, (u64)flags, (u64)data, length, 0);
+  return syscall6(SYS_mount, (word)type, (word)path, (word)flags, (word)data, (word)length, 0);
 }
 
 static inline i64 sys_sysctl(const int *name, u32 levels, void *old, u64 *old_length, const void *new, u64 new_length) {
-  return syscall6(SYS_sysctl, (u64)name, levels, (u64)old, (u64)old_length, (u64)new, new_length);
+  word length = old_length == 0 ? 0 : (word)*old_length; /* a size_t, in and out */
+  const i64 result =
+      syscall6(SYS_sysctl, (word)name, levels, (word)old, old_length == 0 ? 0 : (word)&length, (word)new, (word)new_length);
+  if (old_length != 0) *old_length = length;
+  return result;
 }
 
 #endif

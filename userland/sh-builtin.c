@@ -303,7 +303,7 @@ static int do_times(int argc, char **argv) {
   struct timespec t;
   (void)argc, (void)argv;
   sys_clock_gettime(2 /* CLOCK_PROF: this process */, &t);
-  say("%d.%03d s\n", t.tv_sec, t.tv_nsec / 1000000);
+  say("%d.%03d s\n", t.tv_sec, (i64)t.tv_nsec / 1000000);
   return 0;
 }
 

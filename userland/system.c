@@ -56,7 +56,7 @@ int uptime_main(int argc, char **argv) {
   if (up.tv_sec >= 86400) say("%d days, ", up.tv_sec / 86400);
   if (up.tv_sec >= 3600) say("%d:%02d", up.tv_sec / 3600 % 24, up.tv_sec / 60 % 60);
   else if (up.tv_sec >= 60) say("%d min", up.tv_sec / 60);
-  else say("%d.%03d s", up.tv_sec, up.tv_nsec / 1000000);
+  else say("%d.%03d s", up.tv_sec, (i64)up.tv_nsec / 1000000);
   put_char('\n');
   return 0;
 }

@@ -1,6 +1,6 @@
 /**
- * The transcript on a real NetBSD kernel, on our own machine: one boot, then scene after scene. The kernel is no part of the
- * repository: without one in the cache this is skipped.
+ * The transcript on real NetBSD kernels, on our own machine: for each architecture one boot, then scene after scene. The
+ * kernels are no part of the repository: without one in the cache its part is skipped.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
@@ -8,19 +8,22 @@ import { cacheRoot, kernelPath } from '../scripts/guest-cache.ts'
 import { netbsdRoot } from '../src/disk/netbsd-root.ts'
 import { GuestSession, value } from '../src/headless/testing/guest-session.ts'
 import { MemoryDisk } from '../src/machine/devices/virtio/memory-disk.ts'
-import { initPath } from './build.ts'
+import { type Architecture, initPath } from './build.ts'
 import { PROMPT, play, SCENES } from './transcript.ts'
 
 const EPOCH = Date.UTC(2026, 0, 2, 3, 4, 5) / 1000
-const path = kernelPath(cacheRoot(), 'netbsd-microvm')
+const KERNELS: readonly (readonly [Architecture, string])[] = [
+  ['amd64', kernelPath(cacheRoot(), 'netbsd-microvm')],
+  ['i386', kernelPath(cacheRoot(), 'netbsd-smol386')],
+]
 
-const boot = (): GuestSession =>
+const boot = (architecture: Architecture, path: string): GuestSession =>
   new GuestSession({
     profile: 'microvm',
     memoryMiB: 64,
     kernel: readFileSync(path),
     cmdline: 'console=com root=ld0a',
-    disks: [new MemoryDisk(value(netbsdRoot(readFileSync(initPath), { time: EPOCH })))],
+    disks: [new MemoryDisk(value(netbsdRoot(readFileSync(initPath(architecture)), { time: EPOCH })))],
     net: 'user',
     rng: true,
     virtioConsole: false,
@@ -32,27 +35,31 @@ const boot = (): GuestSession =>
     epoch: EPOCH,
   })
 
-describe.skipIf(!existsSync(path))(`our shell on NetBSD (skipped unless there is a kernel: ${path})`, () => {
-  const session = existsSync(path) ? boot() : undefined!
+for (const [architecture, path] of KERNELS)
+  describe.skipIf(!existsSync(path))(
+    `our shell on NetBSD/${architecture} (skipped unless there is a kernel: ${path})`,
+    () => {
+      const session = existsSync(path) ? boot(architecture, path) : undefined!
 
-  test('is reached, after the line that tests wait for', () => {
-    const shown = session.until(PROMPT)
-    expect(shown.match(/INIT: hello from NetBSD userland\n/g)).toHaveLength(1)
-    expect(shown).toContain('`help` lists the commands')
-  })
+      test('is reached, after the line that tests wait for', () => {
+        const shown = session.until(PROMPT)
+        expect(shown.match(/INIT: hello from NetBSD userland\n/g)).toHaveLength(1)
+        expect(shown).toContain('`help` lists the commands')
+      })
 
-  for (const { name, steps } of SCENES)
-    test(name, async () => {
-      for (const step of steps) {
-        const shown = await play(session, step)
-        if (typeof step.shows === 'string') expect(shown).toBe(step.shows)
-        else expect(shown).toMatch(step.shows)
-      }
-    })
+      for (const { name, steps } of SCENES)
+        test(name, async () => {
+          for (const step of steps) {
+            const shown = await play(session, step)
+            if (typeof step.shows === 'string') expect(shown).toBe(step.shows)
+            else expect(shown).toMatch(step.shows)
+          }
+        })
 
-  test('reboot syncs and resets the machine', () => {
-    session.type('reboot\r')
-    session.until(/(?!)/)
-    expect(session.exit).toEqual({ reason: 'reset' })
-  })
-})
+      test('reboot syncs and resets the machine', () => {
+        session.type('reboot\r')
+        session.until(/(?!)/)
+        expect(session.exit).toEqual({ reason: 'reset' })
+      })
+    },
+  )

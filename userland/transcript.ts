@@ -122,7 +122,7 @@ const LINES: readonly (readonly [string | readonly string[], string | RegExp])[]
     /^tea\n.*differ: byte 1, line 1\nb\n\/a\n$/,
   ],
   // The system
-  ['uname -sm; hostname; id', 'NetBSD amd64\nplayground\nuid=0(root) gid=0(wheel)\n'],
+  ['uname -sm; hostname; id', /^NetBSD (amd64|i386)\nplayground\nuid=0\(root\) gid=0\(wheel\)\n$/],
   ['hostname other; sysctl kern.hostname; hostname playground', 'kern.hostname = other\n'],
   ['sysctl -n kern.ostype hw.ncpu; sysctl nope.nope', /^NetBSD\n1\nsysctl: there is no nope.nope in this kernel\n$/],
   ['date -r 86399 "+%F %T %a %j"', '1970-01-01 23:59:59 Thu 001\n'],

@@ -27,7 +27,7 @@ describe('the NetBSD root', () => {
     expect(value(root.stat('/sbin/init'))).toMatchObject({ mode: 0o555, uid: 0, gid: 0 })
   })
 
-  test('holds the devices by the numbers of NetBSD/amd64', () => {
+  test('holds the devices by the numbers of NetBSD/amd64 and i386', () => {
     const numbers = (name: string): unknown => {
       const { kind, major, minor } = value(root.stat(`/dev/${name}`))
       return [kind, major, minor]

@@ -39,8 +39,9 @@ export const PLAYGROUND: Guest = {
   bye: 'poweroff\n',
 }
 
-/** Our init for NetBSD/amd64, which is all of a userland. */
+/** Our init, which is all of a userland, for NetBSD/amd64 and, when the kernel has 32 bits, for NetBSD/i386. */
 export const NETBSD_INIT = '/guests/netbsd/init'
+export const NETBSD_INIT32 = '/guests/netbsd/init-i386'
 
 /** What every NetBSD here has in common, with our init on an ext2 root, written when the machine is put together. */
 const NETBSD = {
@@ -49,7 +50,7 @@ const NETBSD = {
   cmdline: 'console=com root=ld0a -z',
   profile: 'microvm',
   memoryMiB: 256,
-  disks: [{ kind: 'netbsd-root', init: NETBSD_INIT, readOnly: false }] as readonly DiskSource[],
+  disks: [{ kind: 'netbsd-root', init: NETBSD_INIT, init32: NETBSD_INIT32, readOnly: false }] as readonly DiskSource[],
   net: 'user',
   rng: true,
   stages: NETBSD_STAGES,
@@ -114,6 +115,16 @@ export const NETBSD_SMOL: Guest = {
   name: 'smolBSD netbsd-SMOL',
   about: 'The smolBSD kernel, tuned for boot time',
   kernel: { kind: 'published', file: smolKernel('netbsd-smol', 'netbsd-SMOL') },
+}
+
+/** The same for i386: PVH, 32 bits, no PAE. Nobody needs it to begin with. */
+export const NETBSD_SMOL386: Guest = {
+  ...SMOLBSD,
+  eager: false,
+  id: 'netbsd-smol386',
+  name: 'smolBSD netbsd-SMOL386',
+  about: 'The smolBSD kernel for i386, 32 bits from end to end',
+  kernel: { kind: 'published', file: smolKernel('netbsd-smol386', 'netbsd-SMOL386') },
 }
 
 /** smolBSD's images bring their own userland; the kernel is netbsd-SMOL's file, fetched once. */
@@ -188,6 +199,7 @@ export const GUESTS: readonly Guest[] = [
   PLAYGROUND,
   NETBSD_MICROVM,
   NETBSD_SMOL,
+  NETBSD_SMOL386,
   SMOLBSD_RESCUE,
   SMOLBSD_SHELL,
   SMOLBSD_TINY,

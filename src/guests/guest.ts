@@ -46,8 +46,8 @@ export type KernelSource =
 
 /** What stands behind a virtio-blk disk. */
 export type DiskSource =
-  /** An ext2 root that src/disk/netbsd-root.ts makes around our own static init, a bundled file. */
-  | { readonly kind: 'netbsd-root'; readonly init: string; readonly readOnly: boolean }
+  /** An ext2 root that src/disk/netbsd-root.ts makes around our own static init, a bundled file: of the kernel's kind. */
+  | { readonly kind: 'netbsd-root'; readonly init: string; readonly init32: string; readonly readOnly: boolean }
   | { readonly kind: 'image'; readonly file: PublishedFile; readonly readOnly: boolean }
 
 /** How a stage's beginning is recognised; the first mark that the kernel and the trace allow decides. */

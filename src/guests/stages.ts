@@ -1,19 +1,26 @@
 /**
  * The stages of a boot in the kernel's own words, in order. A stage lasts until the next one that was seen begins; one
- * that is never seen is left out. Symbols are NetBSD/amd64's (sys/arch/amd64/amd64/locore.S, machdep.c; sys/kern).
+ * that is never seen is left out. Symbols are those of NetBSD/amd64 and i386 (sys/arch, locore.S and machdep.c; sys/kern).
  */
 import type { Stage } from './guest.ts'
+
+const MACHINE_DEPENDENT = 'Machine-dependent start: CPU probe, physical memory, pmap, interrupt tables, console'
 
 export const NETBSD_STAGES: readonly Stage[] = [
   {
     name: 'start_pvh',
-    about: '32-bit entry: clears bss, saves the start info, builds the first page tables, enters long mode',
+    about: '32-bit entry: clears bss, saves the start info, builds the first page tables, on amd64 enters long mode',
     marks: [{ kind: 'entry' }],
   },
   {
     name: 'init_x86_64',
-    about: 'Machine-dependent start: CPU probe, physical memory, pmap, interrupt tables, console',
+    about: MACHINE_DEPENDENT,
     marks: [{ kind: 'call', symbol: 'init_x86_64' }],
+  },
+  {
+    name: 'init386',
+    about: MACHINE_DEPENDENT,
+    marks: [{ kind: 'call', symbol: 'init386' }],
   },
   {
     name: 'main',

@@ -54,11 +54,13 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
     const fault = checkWritable(file)
     if (fault !== undefined) return refused(fault)
   }
-  const root = makeRoot(options)
+  const kernel = readKernel(options, io)
+  if (!kernel.ok) return refused(kernel.problem)
+  const root = makeRoot(options, kernel.value)
   if (!root.ok) return refused(root.problem)
   const disks: FileDisk[] = []
   try {
-    const config = readConfig(options, io, root.value, disks)
+    const config = readConfig(options, io, kernel.value, root.value, disks)
     if (!config.ok) return refused(config.problem)
 
     const callEvents: Uint8Array[] = []
@@ -131,30 +133,33 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
   }
 }
 
-const makeRoot = ({ adds, saveDisk }: Options): Result<MemoryDisk | undefined> => {
+const makeRoot = ({ adds, saveDisk }: Options, kernel: Uint8Array): Result<MemoryDisk | undefined> => {
   if (adds.length === 0 && saveDisk === undefined) return ok(undefined)
-  const image = madeRoot(adds, saveDisk !== undefined)
+  const image = madeRoot(kernel, adds, saveDisk !== undefined)
   return image.ok ? ok(new MemoryDisk(image.value, { id: 'root' })) : image
+}
+
+const readKernel = (options: Options, io: BootIo): Result<Uint8Array> => {
+  const kernel = readAll('kernel', options.kernel ?? io.embedded)
+  return kernel.ok || options.kernel !== undefined
+    ? kernel
+    : refuse(
+        problem(
+          'no-embedded-guest',
+          `the embedded guest is not built (${io.embedded} is missing)`,
+          'a kernel to boot',
+          'build it, or name one with --kernel FILE',
+        ),
+      )
 }
 
 const readConfig = (
   options: Options,
   io: BootIo,
+  kernel: Uint8Array,
   root: MemoryDisk | undefined,
   disks: FileDisk[],
 ): Result<MachineConfig> => {
-  const kernel = readAll('kernel', options.kernel ?? io.embedded)
-  if (!kernel.ok)
-    return options.kernel === undefined
-      ? refuse(
-          problem(
-            'no-embedded-guest',
-            `the embedded guest is not built (${io.embedded} is missing)`,
-            'a kernel to boot',
-            'build it, or name one with --kernel FILE',
-          ),
-        )
-      : kernel
   const initrd = options.initrd === undefined ? undefined : readAll('initrd', options.initrd)
   if (initrd !== undefined && !initrd.ok) return initrd
   for (const { file, readOnly } of options.disks) {
@@ -168,7 +173,7 @@ const readConfig = (
   return ok({
     profile: options.profile,
     memoryMiB: options.memoryMiB,
-    kernel: kernel.value,
+    kernel,
     ...(initrd === undefined ? {} : { initrd: initrd.value }),
     cmdline: options.cmdline ?? defaultCmdline,
     disks: all,

@@ -1,10 +1,21 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { initPath } from '../../userland/build.ts'
 import { sentence } from '../base/problem.ts'
 import { openExt2 } from '../disk/ext2-reader.ts'
 import { complaints, installed } from '../disk/testing/e2fsprogs.ts'
+import { buildElf } from '../machine/boot/testing/elf-builder.ts'
 import { madeRoot } from './made-root.ts'
 
 let place = ''
@@ -19,8 +30,8 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(place, { recursive: true, force: true }))
 
-const root = (...adds: Parameters<typeof madeRoot>[0]) => {
-  const made = madeRoot(adds, false)
+const root = (...adds: Parameters<typeof madeRoot>[1]) => {
+  const made = madeRoot(buildElf(), adds, false)
   if (!made.ok) throw new Error(sentence(made.problem))
   return made.value
 }
@@ -35,6 +46,18 @@ test('files and folders are on the root as they are here', () => {
   expect(at('/note')).toMatchObject({ value: { kind: 'file', size: 6 } })
   expect(at('/sbin/init')).toMatchObject({ value: { kind: 'file' } })
   if (installed('e2fsck')) expect(complaints(image)).toBe('')
+})
+
+test.each([
+  [64, 'amd64'],
+  [32, 'i386'],
+] as const)('init is for a kernel of %d bits', (bits, architecture) => {
+  const made = madeRoot(buildElf({ bits }), [], true)
+  const disk = openExt2(made.ok ? made.value : new Uint8Array(0))
+  expect(disk.ok && disk.value.readFile('/sbin/init')).toEqual({
+    ok: true,
+    value: new Uint8Array(readFileSync(initPath(architecture))),
+  })
 })
 
 test('what is not there, and what cannot be there, are sentences', () => {

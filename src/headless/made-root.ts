@@ -5,22 +5,23 @@ import { fileURLToPath } from 'node:url'
 import { ProblemError, problem, type Result, refuse } from '../base/problem.ts'
 import { KEPT_FREE_BYTES, netbsdRoot } from '../disk/netbsd-root.ts'
 import { type DirectoryNode, file, symlink, type TreeNode } from '../disk/tree.ts'
-import { NETBSD_INIT } from '../guests/catalogue.ts'
+import { NETBSD_INIT, NETBSD_INIT32 } from '../guests/catalogue.ts'
+import { is32BitKernel } from '../machine/boot/elf.ts'
 import { fileProblem } from './file-disk.ts'
 import type { AddOption } from './options.ts'
 
-const INIT = fileURLToPath(new URL(`../../public${NETBSD_INIT}`, import.meta.url))
-
-/** The image, a whole number of sectors. */
-export const madeRoot = (adds: readonly AddOption[], keeps: boolean): Result<Uint8Array> => {
+/** The image that `kernel` boots from, a whole number of sectors. */
+export const madeRoot = (kernel: Uint8Array, adds: readonly AddOption[], keeps: boolean): Result<Uint8Array> => {
+  const bundled = is32BitKernel(kernel) ? NETBSD_INIT32 : NETBSD_INIT
+  const init = fileURLToPath(new URL(`../../public${bundled}`, import.meta.url))
   try {
     const files = new Map<string, TreeNode>()
     for (const { path, target } of adds)
       files.set(`${target.replace(/\/+$/, '')}/${basename(resolve(path))}`, nodeOf(path))
-    return netbsdRoot(readFileSync(INIT), { files, ...(keeps && { free: KEPT_FREE_BYTES }) })
+    return netbsdRoot(readFileSync(init), { files, ...(keeps && { free: KEPT_FREE_BYTES }) })
   } catch (e) {
     if (e instanceof ProblemError) return refuse(e.problem)
-    return refuse(fileProblem('file for the root', (e as NodeJS.ErrnoException).path ?? INIT, e))
+    return refuse(fileProblem('file for the root', (e as NodeJS.ErrnoException).path ?? init, e))
   }
 }
 

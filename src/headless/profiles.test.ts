@@ -15,7 +15,7 @@ const SECONDS = 60
 
 /** A machine to talk to: `say` answers with what the console printed until the pattern. */
 const boot = (profile: ProfileName, memoryMiB: number) => {
-  const root = netbsdRoot(readFileSync(initPath), { time: 1_767_225_600 })
+  const root = netbsdRoot(readFileSync(initPath('amd64')), { time: 1_767_225_600 })
   if (!root.ok) throw new Error(root.problem.saw)
   let text = ''
   const blank = (readOnly = false) => new MemoryDisk(new Uint8Array(1024 * 1024), { readOnly })

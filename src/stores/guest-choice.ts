@@ -7,6 +7,9 @@ import type { ClockName, DiskSource, FileSource, ProfileName, StagePattern } fro
 
 export type { ClockName, DiskSource, FileSource, ProfileName, StagePattern }
 
+/** Our init, for kernels of either width. */
+export type InitSources = Required<Pick<DiskSource, 'source' | 'source32'>>
+
 export interface GuestChoice {
   readonly id: string
   readonly name: string
@@ -63,7 +66,9 @@ export const choiceOf = (guest: Guest, base: string): GuestChoice => {
     kernel: kernel.kind === 'bundled' ? bundled(kernel.path) : published(kernel.file),
     disks: guest.disks.map((disk) => ({
       kind: disk.kind,
-      source: disk.kind === 'image' ? published(disk.file) : bundled(disk.init),
+      ...(disk.kind === 'image'
+        ? { source: published(disk.file) }
+        : { source: bundled(disk.init), source32: bundled(disk.init32) }),
       readOnly: disk.readOnly,
     })),
     files: publishedFiles(guest).map(({ path }) => path),

@@ -17,7 +17,7 @@ import {
 import { deleteKeptDisk, type KeptDisk, listKeptDisks } from '../storage/kept-disks.ts'
 import { exclusively, type StorageFigures, storageFigures, storageProblem } from '../storage/opfs.ts'
 import { type BootForm, keepPrefix } from './boot-form-store.ts'
-import { type DiskSource, type FileSource, type GuestChoice, ownGuest } from './guest-choice.ts'
+import { type DiskSource, type FileSource, type GuestChoice, type InitSources, ownGuest } from './guest-choice.ts'
 
 export type { KeptDisk, StorageFigures }
 
@@ -53,11 +53,11 @@ export class Library {
     saving: undefined,
   }))
   /** Our init, for guests whose root this page makes. */
-  readonly #init: FileSource
+  readonly #init: InitSources
   #firstLook: Promise<void> | undefined
   #lookedMs = Number.NEGATIVE_INFINITY
 
-  constructor(init: FileSource) {
+  constructor(init: InitSources) {
     this.#init = init
   }
 
@@ -173,8 +173,11 @@ export class Library {
     const initrd = guest.initrd && (await sourceOf(guest.initrd))
     const disks: DiskSource[] = []
     for (const { kind, file, readOnly } of guest.disks) {
-      const source = kind === 'netbsd-root' ? this.#init : await sourceOf(file)
-      if (source) disks.push({ kind, source, readOnly })
+      if (kind === 'netbsd-root') disks.push({ kind, ...this.#init, readOnly })
+      else {
+        const source = await sourceOf(file)
+        if (source) disks.push({ kind, source, readOnly })
+      }
     }
     const isWhole = kernel && disks.length === guest.disks.length && (!guest.initrd || initrd)
     const { id, name, cmdline, memoryMiB, profile, clock, net, rng } = guest

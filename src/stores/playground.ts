@@ -20,7 +20,14 @@ import {
 } from './boot-form-store.ts'
 import { ConsoleStream } from './console-stream.ts'
 import { DiskBrowser, type DiskReader } from './disk-browser.ts'
-import { type DiskSource, type FileSource, type GuestChoice, OWN_GUEST_ID, ownGuest } from './guest-choice.ts'
+import {
+  type DiskSource,
+  type FileSource,
+  type GuestChoice,
+  type InitSources,
+  OWN_GUEST_ID,
+  ownGuest,
+} from './guest-choice.ts'
 import { GuestFiles } from './guest-files.ts'
 import type { Lesson } from './lessons.ts'
 import { Library } from './library.ts'
@@ -79,7 +86,7 @@ export interface Playground {
 export interface PlaygroundParts {
   readonly guests: readonly GuestChoice[]
   /** Our init, for the roots that this page makes. */
-  readonly init: FileSource
+  readonly init: InitSources
   /** Makes the worker's client; the events come back here. */
   readonly connect: (onEvent: (event: EmulatorEvent) => void) => EmulatorClient
 }
@@ -178,7 +185,7 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
     form.setState(({ disks }) => ({ disks: [...disks, { kind: 'image', source, readOnly: false }] }))
 
   const browser = new DiskBrowser(client)
-  const root: DiskSource = { kind: 'netbsd-root', source: init, readOnly: false }
+  const root: DiskSource = { kind: 'netbsd-root', ...init, readOnly: false }
   const addFiles = (gathered: readonly Gathered[], target = HOME): Problem | undefined => {
     const added = addTo(form.getState().added, gathered, target, Date.now())
     if (!added.ok) return added.problem

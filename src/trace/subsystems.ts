@@ -28,7 +28,7 @@ const PREFIXES: Readonly<Record<Subsystem, string>> = {
     'config_ configure autoconf device_ mainbus cpu_probe cpu_identify cpu_attach cpu_match ioapic lapic i8259 i8254 isa ' +
     'com_ com1 comattach comcn cninit cons mp_ mpbios mptable acpi intr_establish intr_ pic_ apic tsc_ x86_cpu_topology ' +
     'pv_ bus_space bus_dma rtc_ todr mc146818 attimer delay i8042 pckbc wscons initclocks hpet cpu_rescan fw_cfg ' +
-    'console_ serial_ timers_ irq_ interrupts_ init_x86_64 start_pvh consinit x86_bus_space mtrr i686_mtrr evcnt ' +
+    'console_ serial_ timers_ irq_ interrupts_ init_x86_64 init386 start_pvh consinit x86_bus_space mtrr i686_mtrr evcnt ' +
     'ksyms prop sysmon pmf aprint module cpu_init cpu_hatch x86_ cpu_configure drvctl devsw cdev bdev xen dk_attach device ' +
     'tty pty devhandle idt_ gdt_ descriptors_ devices_ pvh_ memmap_ hypervisor vmt_',
   virtio: 'virtio viommio virtq vioif vioscsi vioblk viornd vio9p viocon vq_ ld_virtio disk_request',

@@ -20,11 +20,11 @@ export const showAddress = (address: number): string =>
   `0x${address >= UPPER_HALF ? `ffff${address.toString(16).padStart(12, '0')}` : address.toString(16)}`
 
 /**
- * NetBSD/amd64 links its kernel here (KERNBASE), and so does our embedded guest; before paging the same code runs at the
- * physical address, this much lower.
+ * NetBSD/amd64 links its kernel at the first (KERNBASE), and so does our embedded guest, NetBSD/i386 at the second; before
+ * paging the same code runs at the physical address, this much lower.
  */
-const KERNBASE = 0xffff_8000_0000
-const LOW_MAX = 0x8000_0000
+const KERNBASES = [0xffff_8000_0000, 0xc000_0000] as const
+const LOW_MAX = 0x4000_0000
 
 /** How far past a symbol's last byte an address still counts as the symbol's, where the symbol has a size. */
 const SLACK = 16
@@ -64,7 +64,9 @@ export class SymbolIndex {
 
   /** The function that covers `address`; undefined when none does. */
   find(address: number): Named | undefined {
-    return this.#covering(address) ?? (address < LOW_MAX ? this.#covering(address + KERNBASE) : undefined)
+    const found = this.#covering(address)
+    if (found !== undefined || address >= LOW_MAX) return found
+    return this.#covering(address + KERNBASES[0]) ?? this.#covering(address + KERNBASES[1])
   }
 
   #covering(address: number): Named | undefined {

@@ -10,6 +10,8 @@ import type { AddedEntry, DiskSource, DiskSummary, FileSource, Problem } from '.
 
 export interface DiskHost {
   readonly load: (source: FileSource) => Promise<Uint8Array>
+  /** Of the kernel that the disks are for. */
+  readonly is32Bit: () => Promise<boolean>
   /** Of the files that are added to a disk. */
   readonly onAdded: (done: number, total: number) => void
   readonly onFailure: (problem: Problem) => void
@@ -60,8 +62,12 @@ const openDisk = async (source: DiskSource, host: DiskHost): Promise<HostedDisk>
   }
 }
 
-const imageOf = async ({ kind, source, added = [], keep }: DiskSource, host: DiskHost): Promise<Uint8Array> => {
-  const bytes = await host.load(source)
+const imageOf = async (disk: DiskSource, host: DiskHost): Promise<Uint8Array> => {
+  const { kind, source, source32, added = [], keep } = disk
+  // Most kernels have 64 bits: no waiting for the kernel to say so.
+  const usual = host.load(source)
+  usual.catch(() => {})
+  const bytes = source32 && (await host.is32Bit()) ? await host.load(source32) : await usual
   if (kind === 'image') return bytes
   const files = await nodesOf(added, host.onAdded)
   const root = netbsdRoot(bytes, { files, ...(keep && { free: KEPT_FREE_BYTES }) })

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { buildElf } from '../machine/boot/testing/elf-builder.ts'
 import type { CreateMachine } from '../machine/machine.ts'
 import { Emulator, type HoldableHost } from './emulator.ts'
 import { createPace } from './pace.ts'
@@ -103,6 +104,21 @@ describe('the emulator', () => {
     await emulator.boot(request())
     await until(() => text().includes('\nahead'))
     expect(text()).toContain('ahead')
+  })
+
+  it.each([32, 64] as const)('makes a root around the init for a kernel of %d bits', async (bits) => {
+    const { emulator, until, text } = bench()
+    const source = (name: string) => ({ kind: 'blob' as const, name, blob: new Blob([`#!${name}`]) })
+    await emulator.boot({
+      ...request(),
+      kernel: { kind: 'blob', name: 'netbsd', blob: new Blob([new Uint8Array(buildElf({ bits }))]) },
+      disks: [{ kind: 'netbsd-root', source: source('init of 64'), source32: source('init of 32'), readOnly: false }],
+    })
+    await until(() => text().endsWith('playground> '))
+    const disk = emulator.disk(0)!
+    const bytes = new Uint8Array(disk.size)
+    disk.read(0, bytes)
+    expect(new TextDecoder('latin1').decode(bytes).match(/#!init of \d+/g)).toEqual([`#!init of ${bits}`])
   })
 
   it('refuses with the machine’s problem', async () => {

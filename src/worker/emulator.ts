@@ -7,6 +7,7 @@
  */
 import { ProblemError } from '../base/problem.ts'
 import type { ByteSource } from '../disk/ext2-reader.ts'
+import { is32BitKernel } from '../machine/boot/elf.ts'
 import type { TraceNote } from '../machine/call-event.ts'
 import type { CreateMachine, Machine, MachineConfig, MachineHost, Slice } from '../machine/machine.ts'
 import { type HostedDisk, openDisks } from './disks.ts'
@@ -194,15 +195,17 @@ export class Emulator {
 
   async #load(request: BootRequest): Promise<MachineConfig> {
     const load = (source: FileSource) => this.#loadFile(source)
+    const kernelFile = load(request.kernel)
     const disks = openDisks(request.disks, {
       load,
+      is32Bit: async () => is32BitKernel(await kernelFile),
       onAdded: (loaded, total) =>
         this.#post({ type: 'loading', file: 'added files', loaded, total, bytesPerSecond: 0 }),
       onFailure: (problem) => this.#diskFailed(problem),
     }).then((opened) => {
       this.#disks = opened
     })
-    const files = Promise.all([load(request.kernel), request.initrd && load(request.initrd)])
+    const files = Promise.all([kernelFile, request.initrd && load(request.initrd)])
     // Also when a file cannot be had: disks that are open then must be closed.
     await Promise.allSettled([files, disks])
     const [[kernel, initrd]] = await Promise.all([files, disks])

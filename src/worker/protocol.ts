@@ -64,6 +64,8 @@ export interface DiskSource {
   /** An image's bytes as they are, or an ext2 root made around this file, our static init. */
   readonly kind: 'image' | 'netbsd-root'
   readonly source: FileSource
+  /** The init for a 32-bit kernel. */
+  readonly source32?: FileSource
   readonly readOnly: boolean
   /** What is put on a root. */
   readonly added?: readonly AddedEntry[]

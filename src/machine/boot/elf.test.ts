@@ -4,7 +4,7 @@ import { sentence } from '../../base/problem.ts'
 import { MiB } from '../layout.ts'
 import { GuestRam } from '../ram.ts'
 import { boot } from './boot.ts'
-import { type LoadedKernel, loadKernel } from './elf.ts'
+import { is32BitKernel, type LoadedKernel, loadKernel } from './elf.ts'
 import { buildElf, concat, le } from './testing/elf-builder.ts'
 
 const ram = (mib = 32): GuestRam => new GuestRam(new SharedArrayBuffer(mib * MiB), 0, mib * MiB)
@@ -45,6 +45,8 @@ describe('loading', () => {
 
   test('an i386 kernel is ELF32', () => {
     expect(loaded(buildElf({ bits: 32 }))).toMatchObject({ entry: 0x200000, elfClass: 32 })
+    expect([buildElf({ bits: 32 }), gzipSync(buildElf({ bits: 32 }))].map(is32BitKernel)).toEqual([true, true])
+    expect([buildElf(), new Uint8Array(8)].map(is32BitKernel)).toEqual([false, false])
   })
 
   test('the note descriptor may have 4 or 8 bytes in either class', () => {

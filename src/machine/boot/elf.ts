@@ -82,6 +82,12 @@ interface Segment {
 }
 
 /** Puts `file` (ELF, or gzip of it) into `ram`. Writes nothing unless all of it is in order. */
+/** Whether a file, packed or not, is for the 32-bit modes alone. */
+export const is32BitKernel = (file: Uint8Array): boolean => {
+  const unpacked = unpackKernel(file, RAM_MAX)
+  return unpacked.ok && unpacked.value[4] === ELFCLASS32
+}
+
 export const loadKernel = (file: Uint8Array, ram: GuestRam, options: LoadOptions = {}): Result<LoadedKernel> => {
   const unpacked = unpackKernel(file, ram.size)
   if (!unpacked.ok) return unpacked

@@ -46,7 +46,7 @@ import {
   RECORD_BYTES,
   RECORD_SHIFT,
   REPEATING,
-  SEGMENT_FLAT,
+  SEGMENT_CLEAR,
   STACK_MASK,
   TLB,
   TLB_BASE,
@@ -192,6 +192,8 @@ const ADDRESSED_BYTES_16: Readonly<Record<string, number>> = {
 }
 const FPU_BLOCKED_BIT = { sse: 1, mmx: 2, x87: 4 } as const
 const BIT_STRING = /^BT[SRC]?$/
+/** FXSAVE's, and more than XLATB reaches. Bit strings look for themselves (isa/rows/shift.ts). */
+const LONGEST_ACCESS = 512
 const FAR_POINTER = /^(L[DEFGS]S|JMP|CALL)$/
 const ADDRESSED_BYTES: Readonly<Record<string, number>> = {
   FXSAVE: 512,
@@ -242,8 +244,12 @@ export class Cpu implements CpuCore, LinearMemory {
   #mode: CodeMode = CodeMode.Bits32
   #user = false
   #smapOff = true
-  /** CS's limit. Below 4 GiB every instruction is checked against it, one at a time. */
+  /**
+   * CS's limit (SDM 3A §5.3). Pages of linear memory beyond it are never entered: those in the code TLBs are all within. Where
+   * it is in the middle of a page, every instruction is checked, one at a time.
+   */
   #codeLimit = 0xffffffff
+  #codeStepped = false
   #modeDirty = false
   #nextRip: bigint | undefined
   /** Retired count before which no maskable interrupt is taken. */
@@ -253,7 +259,11 @@ export class Cpu implements CpuCore, LinearMemory {
   /** Numbers of the TLB entries that have been filled in each context since it was flushed, and how many there are. */
   readonly #filled = Array.from({ length: TLB_CONTEXTS }, () => new Uint16Array(FILLED_MAX))
   readonly #filledCount = new Array<number>(TLB_CONTEXTS).fill(FILLED_MANY)
-  readonly #codeContextMode: CodeMode[] = [CodeMode.Bits32, CodeMode.Bits32]
+  /** What each code TLB was filled under, supervisor's and user's. */
+  readonly #codeContexts = [
+    { mode: CodeMode.Bits32 as CodeMode, base: 0, limit: 0 },
+    { mode: CodeMode.Bits32 as CodeMode, base: 0, limit: 0 },
+  ] as const
   #largePages = new Set<number>()
   #hugePages = false
 
@@ -449,11 +459,11 @@ export class Cpu implements CpuCore, LinearMemory {
       const system = this.state.get32(RFLAGS_SYSTEM)
       const stepping = (system & FLAGS_TF) !== 0
       let n = Math.min(end - this.#retired, this.#translator?.period ?? 0x7fffffff)
-      if (stepping || this.#debugging || this.#codeLimit !== 0xffffffff || (system & FLAGS_RF) !== 0) n = 1
+      if (stepping || this.#debugging || this.#codeStepped || (system & FLAGS_RF) !== 0) n = 1
       else if (this.#inhibitUntil > this.#retired && this.interrupts.pending())
         n = Math.min(n, this.#inhibitUntil - this.#retired)
       this.#slice(n, stepping)
-      if (this.#atRecord && this.#mode !== CodeMode.Bits16)
+      if (this.#atRecord && this.#mode !== CodeMode.Bits16 && !this.#codeStepped)
         this.#translator?.look(this.state.get32(RECORD), this.state.get32(RECORD_PAGE))
     }
     return this.#retired - start
@@ -502,7 +512,7 @@ export class Cpu implements CpuCore, LinearMemory {
         return
       }
     }
-    const limited = this.#codeLimit !== 0xffffffff
+    const limited = this.#codeStepped
     if (limited) {
       this.#settleRip()
       this.#atRecord = false
@@ -686,11 +696,16 @@ export class Cpu implements CpuCore, LinearMemory {
     if (low > 0xffffffff) high = (high + 1) >>> 0
     low = low >>> 0
     if (this.#mode !== CodeMode.Bits64) {
-      low = (low - s.get32(SLOT_SEGMENT_BASE + CS * 8)) >>> 0
+      low = this.#codeOffset(low)
       high = 0
     }
     s.set32(RIP, low)
     s.set32(RIP + 4, high)
+  }
+
+  /** Legacy modes: where a linear address is in CS. */
+  #codeOffset(low: number): number {
+    return (low - this.state.get32(SLOT_SEGMENT_BASE + CS * 8)) >>> 0
   }
 
   /** Record of instruction pointer `rip`; 0 with a fault pending whose RIP it is. */
@@ -708,12 +723,11 @@ export class Cpu implements CpuCore, LinearMemory {
       s.set32(FAULT, vector + 1)
       s.set32(FAULT_ERROR, errorCode)
       s.set32(FETCH_FAULT, 1)
-      const base = this.#mode === CodeMode.Bits64 ? 0 : s.get32(SLOT_SEGMENT_BASE + CS * 8)
-      s.set32(RIP, (low - base) >>> 0)
+      s.set32(RIP, this.#mode === CodeMode.Bits64 ? low : this.#codeOffset(low))
       s.set32(RIP + 4, high >>> 0)
       return 0
     }
-    if (this.#mode === CodeMode.Bits64 && !canonical(high)) return fail(GP, 0)
+    if (this.#mode === CodeMode.Bits64 ? !canonical(high) : this.#codeOffset(low) > this.#codeLimit) return fail(GP, 0)
     const t = this.#paging.walk(high, low, 'execute', this.#user, true)
     if (t.physical < 0) {
       s.set32(CR2, low)
@@ -790,7 +804,7 @@ export class Cpu implements CpuCore, LinearMemory {
     let low = (s.get32(SLOT_PAGE) + 4096) >>> 0
     let high = s.get32(SLOT_PAGE + 4)
     if (low === 0) high = this.#mode === CodeMode.Bits64 ? (high + 1) >>> 0 : 0
-    if (this.#mode === CodeMode.Bits64 && !canonical(high)) {
+    if (this.#mode === CodeMode.Bits64 ? !canonical(high) : this.#codeOffset(low) > this.#codeLimit) {
       s.set32(FAULT, GP + 1)
       s.set32(FAULT_ERROR, 0)
       return -1
@@ -1199,24 +1213,33 @@ export class Cpu implements CpuCore, LinearMemory {
     s.set32(TLB_BASE, TLB + this.#context * TLB_CONTEXT_BYTES)
     const codeContext = this.#user ? 1 : 0
     s.set32(CODE_TLB_BASE, CODE_TLB + codeContext * CODE_TLB_BYTES)
-    if (this.#codeContextMode[codeContext] !== mode) {
-      this.#codeContextMode[codeContext] = mode
+    const base = mode === CodeMode.Bits64 ? 0 : s.get32(SLOT_SEGMENT_BASE + CS * 8)
+    const limit = mode === CodeMode.Bits64 ? 0xffffffff : s.limit(CS)
+    const filled = this.#codeContexts[codeContext]
+    if (filled.mode !== mode || filled.base !== base || filled.limit !== limit) {
+      Object.assign(filled, { mode, base, limit })
       this.#fill(CODE_TLB + codeContext * CODE_TLB_BYTES, TLB_EMPTY_BYTE, CODE_TLB_BYTES)
     }
-    this.#codeLimit = mode === CodeMode.Bits64 ? 0xffffffff : s.limit(CS)
+    this.#codeLimit = limit
+    this.#codeStepped = limit !== 0xffffffff && ((base | (limit + 1)) & 0xfff) !== 0
+    if (this.#codeStepped && this.#running) this.#shorten(0)
     if (mode !== CodeMode.Bits64) {
       s.set64(STACK_MASK, (s.attributes(SS) & ATTR_DB) !== 0 ? 0xffffffffn : 0xffffn)
-      for (let segment = 0; segment <= GS; segment++)
-        s.view.setUint8(SEGMENT_FLAT + segment, this.#isFlat(segment) ? 1 : 0)
+      for (let segment = 0; segment <= GS; segment++) s.set64(SEGMENT_CLEAR + segment * 8, this.#clearBelow(segment))
     }
     this.updateFpu()
   }
-  /** Whether every access passes: readable and writable, and no limit short of 4 GiB. The base may be anything. */
-  #isFlat(segment: number): boolean {
+  /**
+   * Offsets below it pass `checkSegment` in any size: of data that can be written and grows up, all but the last before the
+   * limit. Kernels have their processor's variables in a small segment, and user mode's may end below the kernel. Without a
+   * limit even an access that wraps passes, as it may (SDM 3A §5.3).
+   */
+  #clearBelow(segment: number): bigint {
     const s = this.state
-    const attributes = s.attributes(segment)
     const wanted = ATTR_P | ATTR_S | ATTR_RW
-    return (attributes & (wanted | ATTR_CODE | ATTR_DC)) === wanted && s.limit(segment) === 0xffffffff
+    if ((s.attributes(segment) & (wanted | ATTR_CODE | ATTR_DC)) !== wanted) return 0n
+    const limit = s.limit(segment)
+    return limit === 0xffffffff ? 1n << 32n : BigInt(Math.max(0, limit + 1 - (LONGEST_ACCESS - 1)))
   }
   /** Legacy segmentation: the offset in SCRATCH against the segment's limit and type (SDM 3A §5.3). */
   checkSegment(segment: number, offset: number, size: number, write: boolean): void {

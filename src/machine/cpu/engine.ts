@@ -30,7 +30,7 @@ import {
   REC_XINDEX,
   REC_XSCALE,
   RECORD_SHIFT,
-  SEGMENT_FLAT,
+  SEGMENT_CLEAR,
 } from './record.ts'
 import {
   BUDGET,
@@ -393,7 +393,8 @@ const dispatchFunction = (
             const cut = f.let(
               i64.and(offset, select(k(0xffff), k(0xffffffffn), i32.eq(field(REC_WIDTH), i32.const(16)))),
             )
-            f.if(i32.eqz(i32.load8_u(field(REC_SEGMENT), STATE + SEGMENT_FLAT)), () => {
+            const clear = i64.load(i32.shl(field(REC_SEGMENT), i32.const(3)), STATE + SEGMENT_CLEAR)
+            f.if(i64.ge_u(cut, clear), () => {
               f.emit(state.store64(SCRATCH, cut))
               spill()
               const good = f.let(call<'i32'>(functions.host, i32.const(functions.hostNumber('checkSegment')), rec))

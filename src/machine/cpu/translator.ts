@@ -768,7 +768,7 @@ class RegionWriter {
     const mask = this.#byte(record, REC_WIDTH) === 16 ? 0xffff : 0xffffffff
     const offset = b.let(i64.and(this.#prefixSum(record), k(mask)))
     const segment = this.#byte(record, REC_SEGMENT)
-    this.#f.if(i32.eqz(b.isFlat(i32.const(segment))), () => {
+    this.#f.if(i32.eqz(b.isClear(i32.const(segment), offset)), () => {
       this.#f.emit(state.store64(SCRATCH, offset))
       b.host('checkSegment')
     })

@@ -24,9 +24,10 @@ import {
   REC_R2,
   REC_R3,
   REC_SCALE,
+  REC_SEGMENT,
   REC_WIDTH,
   RECORD_SHIFT,
-  SEGMENT_FLAT,
+  SEGMENT_CLEAR,
   STACK_MASK,
   TLB_BASE,
   TLB_ENTRIES,
@@ -501,13 +502,13 @@ export class Builder {
     this.checkLimit(SS, at, bytes, write)
     return i64.and(i64.add(state.load64(SLOT_SEGMENT_BASE + SS * 8), at), k(0xffffffff))
   }
-  /** Whether a segment needs no limit check; only in legacy modes. */
-  isFlat(segment: I32): I32 {
-    return i32.load8_u(segment, STATE + SEGMENT_FLAT)
+  /** Whether `offset` in a segment needs no limit check; only in legacy modes. */
+  isClear(segment: I32, offset: I64): I32 {
+    return i64.lt_u(offset, i64.load(i32.shl(segment, i32.const(3)), STATE + SEGMENT_CLEAR))
   }
   /** Legacy modes: #SS or #GP when `bytes` bytes at `offset` are not in the segment. Uses SCRATCH. */
   checkLimit(segment: number, offset: I64, bytes: number, write: boolean): void {
-    this.f.if(i32.eqz(this.isFlat(i32.const(segment))), () => {
+    this.f.if(i32.eqz(this.isClear(i32.const(segment), offset)), () => {
       const what = segment | (bytes << 8) | ((write ? 1 : 0) << 16)
       this.f.emit([state.store64(SCRATCH, offset), state.store64(SCRATCH + 8, k(what))])
       this.host('checkLimit')
@@ -538,6 +539,16 @@ export class Builder {
       () => this.f.set(to, i64.add(from, distance)),
     )
     return to
+  }
+  /** Legacy modes: as the operand at linear `address` was checked, for where `moved` bytes further on. Uses SCRATCH. */
+  checkMoved(address: I64, moved: I64): void {
+    const segment = this.field8(REC_SEGMENT)
+    const base = i64.load(i32.shl(segment, i32.const(3)), STATE + SLOT_SEGMENT_BASE)
+    const offset = this.let(i64.and(i64.sub(address, base), k(0xffffffff)))
+    this.f.if(i32.eqz(this.isClear(segment, i64.and(i64.add(offset, moved), k(0xffffffff)))), () => {
+      this.f.emit(state.store64(SCRATCH, offset))
+      this.host('checkSegment')
+    })
   }
   /** RSP, ESP or SP as the stack segment has it. */
   stackPointer(): I64 {

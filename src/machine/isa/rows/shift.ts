@@ -184,7 +184,9 @@ const bitTest =
       return
     }
     const words = i64.shr_s(b.sext(offset), k({ 8: 3, 16: 4, 32: 5, 64: 6 }[n]))
-    const ea = b.displaced(d.address(), i64.mul(words, k(n / 8)))
+    const moved = b.let(i64.mul(words, k(n / 8)))
+    if (!b.long) b.checkMoved(d.address(), moved)
+    const ea = b.displaced(d.address(), moved)
     if (change === undefined) apply(b.load(ea), () => {})
     else {
       const at = b.modifyAddress(ea, n / 8)
@@ -239,7 +241,7 @@ const doubleShift = (name: string, imm: string, cl: string, meaning: Meaning): R
   ...sized(`${name} r/mv, rv, CL`, `0F ${cl} /r`, 'rw r r', meaning),
 ]
 const bitRows = (name: string, reg: string, digit: number, meaning: Meaning, access: string): Row[] => [
-  ...sized(`${name} r/mv, rv`, `0F ${reg} /r`, access, meaning, { lock: access === 'rw r' }),
+  ...sized(`${name} r/mv, rv`, `0F ${reg} /r`, access, meaning, { lock: access === 'rw r', modal: true }),
   ...sized(`${name} r/mv, imm8`, `0F BA /${digit} ib`, access, meaning, { lock: access === 'rw r' }),
 ]
 

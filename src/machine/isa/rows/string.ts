@@ -31,8 +31,8 @@ const destination = (b: Builder, address: AddressSize, write: boolean): I64 => {
 /** Many elements at once only where no limit can cut them short. */
 const unlimited = (b: Builder, hasSource: boolean): I32 => {
   if (b.long) return i32.const(1)
-  const flat = b.isFlat(i32.const(ES))
-  return hasSource ? i32.and(flat, b.isFlat(b.field8(REC_SEGMENT))) : flat
+  const flat = (segment: I32): I32 => b.isClear(segment, k(0xffffffff))
+  return hasSource ? i32.and(flat(i32.const(ES)), flat(b.field8(REC_SEGMENT))) : flat(i32.const(ES))
 }
 /** Bytes to move an index by: the operand size, negative when DF is set. */
 const step = (b: Builder): I64 => b.let(select(k(-b.bits / 8), k(b.bits / 8), b.directionFlag()))
