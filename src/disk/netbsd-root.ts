@@ -42,6 +42,7 @@ const RND = 46
 const LD_CHAR = 69
 const LD_BLOCK = 19
 const PTM = 165
+const VIOCON = 364
 
 const PARTITIONS = 16
 const RAW_PART = 3
@@ -61,11 +62,13 @@ function devices(): Record<string, TreeNode> {
     zero: charDevice(MEM, 12, EVERYBODY),
     klog: charDevice(LOG, 0, { mode: 0o600 }),
     tty00: charDevice(COM, 0, { mode: 0o600 }),
+    // The first port of the first virtio console, as MAKEDEV calls it.
+    ttyVI00: charDevice(VIOCON, 0, { mode: 0o600 }),
     random: charDevice(RND, 0, { mode: 0o444 }),
     urandom: charDevice(RND, 1, { mode: 0o644 }),
     ptmx: charDevice(PTM, 0, EVERYBODY),
   }
-  for (const unit of [0, 1]) {
+  for (const unit of [0, 1, 2, 3]) {
     for (const [letter, partition] of [['a', 0] as const, ['d', RAW_PART] as const]) {
       nodes[`ld${unit}${letter}`] = blockDevice(LD_BLOCK, unit * PARTITIONS + partition, DISK)
       nodes[`rld${unit}${letter}`] = charDevice(LD_CHAR, unit * PARTITIONS + partition, DISK)
