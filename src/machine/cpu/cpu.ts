@@ -198,6 +198,9 @@ const FAR_POINTER = /^(L[DEFGS]S|JMP|CALL)$/
 const ADDRESSED_BYTES: Readonly<Record<string, number>> = {
   FXSAVE: 512,
   FXRSTOR: 512,
+  XSAVE: 576,
+  XSAVEOPT: 576,
+  XRSTOR: 576,
   FNSAVE: 108,
   FRSTOR: 108,
   FNSTENV: 28,
@@ -1281,7 +1284,9 @@ export class Cpu implements CpuCore, LinearMemory {
     const write = access === 'w' || access === 'rw' || WRITES_BY_ADDRESS.test(mnemonic)
 
     if (unit !== 'none') {
-      if ((s.get32(FPU_BLOCKED) & FPU_BLOCKED_BIT[unit]) !== 0) this.fpuFault(unit)
+      const blocked = s.get32(FPU_BLOCKED)
+      if ((blocked & FPU_BLOCKED_BIT[unit]) !== 0) this.fpuFault(unit)
+      if (other?.form === 'mm' && (blocked & FPU_BLOCKED_BIT.mmx) !== 0) this.fpuFault('mmx')
       const pending = (s.get32(CR0) & CR0_NE) !== 0 && (s.u8[FSW] & 0x80) !== 0
       const waits = unit === 'x87' && !mnemonic.startsWith('FN')
       if (waits && pending) throw new GuestFault(MF)
