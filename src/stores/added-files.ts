@@ -113,11 +113,16 @@ interface DroppedEntry {
 
 /** What was dropped, folders too; called before the drop's event is over, since its items are gone after that. */
 export const gatherDropped = async (items: Iterable<DataTransferItem>): Promise<Result<readonly Gathered[]>> => {
-  const entries = [...items].flatMap((item) => {
-    const entry = item.kind === 'file' ? (item.webkitGetAsEntry() as DroppedEntry | null) : null
-    return entry ? [entry] : []
-  })
+  const entries: DroppedEntry[] = []
   const gathered: Gathered[] = []
+  for (const item of items) {
+    if (item.kind !== 'file') continue
+    const entry = item.webkitGetAsEntry() as DroppedEntry | null
+    // Files that a program drops are in no file system.
+    const file = entry ? null : item.getAsFile()
+    if (entry) entries.push(entry)
+    else if (file) gathered.push({ path: file.name, file })
+  }
   try {
     await walk(entries, '', gathered)
     return ok(gathered)
