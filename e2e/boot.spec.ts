@@ -27,6 +27,15 @@ test('one key boots the embedded guest on a first visit', async ({ playground, p
   expect(figures?.instructions).toBeGreaterThan(1000)
 })
 
+test('the engine comes as a file', async ({ playground, page }, info) => {
+  test.skip(info.project.name !== 'built', 'the development server has none')
+  const file = page.waitForResponse(/engine-traced-.*\.wasm$/)
+  await playground.open()
+  expect((await file).headers()['content-type']).toBe('application/wasm')
+  await playground.boot()
+  await playground.prompt()
+})
+
 test('one click boots it, and what is typed reaches the guest', async ({ playground, page }) => {
   await playground.open()
   await page.getByRole('button', { name: 'Boot', exact: true }).click()

@@ -4,7 +4,7 @@
  * modules one by one costs half of a short run: it starts later, and the functions that it names one by one are slow.
  */
 import { readdirSync, renameSync, rmSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { installDependencies, nodeTooOld, ROOT } from './start.mjs'
 
@@ -35,6 +35,7 @@ const bundle = async () => {
       output: { file: mine, format: 'esm' },
       logLevel: 'warn',
     })
+    for (const name of readdirSync(dirname(BUNDLE))) if (/^engine-/.test(name)) rmSync(join(dirname(BUNDLE), name))
     renameSync(mine, BUNDLE)
   } finally {
     rmSync(mine, { force: true })
@@ -47,4 +48,5 @@ if (wrong) {
   process.exit(2)
 }
 if (modifiedMs(BUNDLE) <= newest()) await bundle()
+process.env.PLAYGROUND_ENGINES = dirname(BUNDLE)
 await import(pathToFileURL(BUNDLE).href)

@@ -50,7 +50,9 @@ export const familyOf = (d: Descriptor): Family => {
     /^(L[DEFGS]S|LLDT|LTR|LGDT|LIDT|LMSW|INVLPG|SWAPGS|MONITOR|MWAIT|CLAC|STAC|XSETBV|INV|CLTS|WB|WRM|RDM|RSM|CLI|STI|HLT)/.test(
       d.text,
     ) ||
-    /\b([scd]reg|ES|CS|SS|DS|FS|GS|far|IN|OUT|SYS|FXSAVE|FXRSTOR|FXSAVE64|FXRSTOR64|IRET|RETF)\b/.test(d.text)
+    /\b([scd]reg|ES|CS|SS|DS|FS|GS|far|IN|OUT|SYS|FXSAVE|FXRSTOR|FXSAVE64|FXRSTOR64|XSAVE\w*|XRSTOR\w*|IRET|RETF)\b/.test(
+      d.text,
+    )
   )
     return 'system'
   return 'integer'

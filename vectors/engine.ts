@@ -19,6 +19,7 @@ import {
   SLOT_FS_BASE,
   SLOT_GS_BASE,
   STATE,
+  XCR0,
   XMM,
 } from '../src/machine/cpu/state.ts'
 import { resumeFlag } from '../src/machine/cpu/system/exceptions.ts'
@@ -246,6 +247,7 @@ export class Engine {
     cpu.halted = false
     entry(PD_LOW, 0, 0n)
     cpu.flushTlb(true)
+    cpu.state.set64(XCR0, 3n)
   }
 
   /** Runs a case; the outcome is in `outcome`, memory as the case left it until `settle`. */

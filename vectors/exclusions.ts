@@ -5,7 +5,6 @@ import type { Vendor } from './vendor.ts'
 const EXCLUDED: readonly (readonly [reason: string, mnemonics: string])[] = [
   ['reads a clock, a counter or entropy', 'RDTSC RDTSCP RDPMC RDRAND RDSEED'],
   ['describes the host, not the model', 'CPUID XGETBV'],
-  ['its area depends on the host XCR0', 'XSAVE XSAVE64 XRSTOR XRSTOR64 XSAVEOPT XSAVEOPT64'],
   ['enters the kernel', 'SYSCALL SYSENTER INT'],
   ['the hypervisor below reports it as a fault, at its own address', 'INT1'],
   ['the kernel emulates it (UMIP)', 'SGDT SIDT SMSW SLDT STR'],
@@ -20,6 +19,7 @@ export const exclusion = (d: Descriptor, vendor: Vendor): string | undefined => 
   if (vendor === 'amd') {
     if (/^(LSS|LFS|LGS|JMP m|CALL m)/.test(d.text) && d.osize === 64)
       return 'AMD has no far pointers with 64-bit offsets'
+    if (/^X(SAVE|RSTOR)/.test(mnemonic)) return 'not recorded on AMD'
     if (mnemonic === 'SYSRET' && d.osize !== 64) return 'outside 64-bit mode AMD #GP(0), Intel #UD'
   }
   // asize 16 needs 32-bit mode; operands of 64 bits need 64-bit mode.

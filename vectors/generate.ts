@@ -49,7 +49,15 @@ const MEMORY_BYTES: Readonly<Record<string, number>> = {
   FRSTOR: 108,
   FNSAVE: 108,
   CLFLUSH: 1,
+  XSAVE: 576,
+  XSAVE64: 576,
+  XSAVEOPT: 576,
+  XSAVEOPT64: 576,
+  XRSTOR: 576,
+  XRSTOR64: 576,
 }
+/** Their area, legacy region and header, is aligned to 64 bytes; EDX:EAX says which components. */
+const EXTENDED_STATE = /^X(SAVE|RSTOR)/
 const ALIGNED_16 = new Set(['FXSAVE', 'FXSAVE64', 'FXRSTOR', 'FXRSTOR64', 'CMPXCHG16B'])
 const STRINGS = /^(MOVS|CMPS|STOS|LODS|SCAS|INS|OUTS)[BWDQ]$/
 /** Instructions that use the stack. */
@@ -58,7 +66,7 @@ const STACK = new Set('PUSH POP CALL RET PUSHF POPF ENTER LEAVE PUSHA POPA RETF 
 const UNTRAPPED = new Set(['PUSHF', 'POPF', 'INT1', 'IRET'])
 /** Loading SS puts the trap off to after the next instruction. */
 const LOADS_SS = /^(POP SS|LSS)/
-const FLOAT_MNEMONICS = new Set(['FXSAVE', 'FXSAVE64', 'FXRSTOR', 'FXRSTOR64', 'LDMXCSR', 'STMXCSR', 'WAIT', 'EMMS'])
+const FLOAT_MNEMONICS = /^(FXSAVE(64)?|FXRSTOR(64)?|XSAVE(OPT)?(64)?|XRSTOR(64)?|LDMXCSR|STMXCSR|WAIT|EMMS)$/
 
 /** A row, ready for making cases. */
 export class Generator {
@@ -87,7 +95,7 @@ export class Generator {
     const { map, opcode, prefix } = this.row.encoding
     this.float =
       (map === 0 && opcode >= 0xd8 && opcode <= 0xdf) ||
-      FLOAT_MNEMONICS.has(this.mnemonic) ||
+      FLOAT_MNEMONICS.test(this.mnemonic) ||
       this.row.operands.some((o) => /^(xmm|mm|st)/.test(o.class)) ||
       (prefix !== undefined && /^(sse|ssse|mmx)/.test(descriptor.feature ?? ''))
     this.#seed = hash32(`${keyOf(descriptor)}|${bits}`)
@@ -351,7 +359,11 @@ export class Generator {
       descriptor.osize === 16 &&
       descriptor.operands[2] === 'CL' &&
       (c.gpr[RCX] as bigint & 31n) > 16n
-    if (bytes.length > 15 || undefinedResult) {
+    // RAX or RDX became part of the address, and asks for components that the engine has not.
+    const beyond =
+      EXTENDED_STATE.test(mnemonic) &&
+      (((c.gpr[RAX] as bigint) & MASK32) > 3n || ((c.gpr[RDX] as bigint) & MASK32) !== 0n)
+    if (bytes.length > 15 || undefinedResult || beyond) {
       this.make(c, seed, index + 0x100000)
       return
     }
@@ -428,7 +440,7 @@ export class Generator {
   place(size: number, aligned = false): number {
     const r = this.#r
     const n = r.below(100)
-    const unit = Math.min(size, 16)
+    const unit = Math.min(size, EXTENDED_STATE.test(this.mnemonic) ? 64 : 16)
     if (n < 45 || (aligned && n < 75)) return DATA + r.below(Math.floor((2 * PAGE - size) / unit) + 1) * unit
     if (n < 75) return DATA + r.below(2 * PAGE - size)
     if (n < 87) return DATA + PAGE - 1 - r.below(Math.max(size - 1, 1))
@@ -462,7 +474,7 @@ export class Generator {
         }
       }
     } else if (mnemonic === 'CMPXCHG' && r.chance(40)) view.setBigUint64(0, this.#c.gpr[RAX] as bigint, true)
-    if (/^F(LD|ST|BLD|XRSTOR|XSAVE|RSTOR|LDENV)/.test(mnemonic) || /m80/.test(descriptor.text))
+    if (/^(F(LD|ST|BLD|XRSTOR|XSAVE|RSTOR|LDENV)|X(SAVE|RSTOR))/.test(mnemonic) || /m80/.test(descriptor.text))
       this.#floatMemory(view, size)
     if (mnemonic === 'LDMXCSR') view.setUint32(0, r.chance(90) ? this.#mxcsr() : r.u32() & this.#anyMxcsr, true)
     c_patch(this.#c, ea, bytes)
@@ -495,7 +507,7 @@ export class Generator {
     const operand = this.row.operands.find((o) => o.source === 'rm')
     const unspecified = MEMORY_BYTES[mnemonic] ?? (descriptor.osize ?? 32) / 4
     const size = operand !== undefined && operand.bits > 0 ? operand.bits / 8 : unspecified
-    const aligned = ALIGNED_16.has(mnemonic) || size === 16
+    const aligned = ALIGNED_16.has(mnemonic) || EXTENDED_STATE.test(mnemonic) || size === 16
     let ea = BigInt(this.place(size, aligned))
     const bitString = /^BT/.test(mnemonic) && descriptor.operands[1]?.startsWith('r')
     if (bitString) ea = BigInt(DATA + 512 + r.below(2 * PAGE - 1024))
@@ -665,6 +677,10 @@ export class Generator {
         BigInt(addressBits === 16 ? PAGE + r.below(PAGE) : this.place(1)) - base * (addressBits === 16 ? 0n : 1n) - al,
       )
     }
+    if (EXTENDED_STATE.test(mnemonic)) {
+      c.gpr[RAX] = ((c.gpr[RAX] as bigint) & ~MASK32) | BigInt(r.below(4))
+      c.gpr[RDX] = (c.gpr[RDX] as bigint) & ~MASK32
+    }
     if (mnemonic === 'MASKMOVDQU' || mnemonic === 'MASKMOVQ') set(RDI, BigInt(this.place(16)))
     if (this.#amd && /^SH[LR]D/.test(mnemonic) && descriptor.osize === 16) c.gpr[RCX] = (c.gpr[RCX] as bigint) & ~0x10n
     if (/^(LOOP|JRCXZ)/.test(mnemonic)) set(RCX, BigInt(r.below(4)))
@@ -826,7 +842,7 @@ export class Generator {
         for (let i = 0; i < 10; i++) view.setUint8(i, r.chance(95) ? r.below(10) | (r.below(10) << 4) : r.u32() & 0xff)
         if (r.chance(80)) view.setUint8(9, r.chance(50) ? 0x80 : 0)
       } else this.#f80(view, 0)
-    } else if (size === 512) {
+    } else if (size >= 512) {
       const c = this.#c
       // An image like the one the case starts with.
       const save = c.fx.slice()
@@ -835,7 +851,8 @@ export class Generator {
       c.fx.set(save)
       if (r.chance(10)) view.setUint32(24, r.u32() & this.#anyMxcsr, true)
       // Neither processor's MXCSR_MASK: its storing shows.
-      if (/^FXSAVE/.test(this.mnemonic)) view.setUint8(30, 0xff)
+      if (/^F?XSAVE/.test(this.mnemonic)) view.setUint8(30, 0xff)
+      if (size === 576) this.#extendedHeader(view)
     } else if (size >= 28) {
       view.setUint16(0, this.#fcw(), true)
       view.setUint16(this.descriptor.osize === 16 ? 2 : 4, r.u32() & (r.chance(80) ? 0x7f40 : 0xffff), true)
@@ -843,6 +860,16 @@ export class Generator {
       for (let i = 0; i < 8 && start + i * 10 + 10 <= size; i++) this.#f80(view, start + i * 10)
     } else if (/m32/.test(this.descriptor.text) && !/^FI/.test(this.mnemonic)) view.setUint32(0, this.#f32(), true)
     else if (/m64/.test(this.descriptor.text) && !/^FI/.test(this.mnemonic)) view.setBigUint64(0, this.#f64(), true)
+  }
+  /**
+   * XSTATE_BV and XCOMP_BV (SDM 1 §13.4.2): components that both the recorder's XCR0 and the engine's have, or neither.
+   * The compacted format is not offered.
+   */
+  #extendedHeader(view: DataView): void {
+    const r = this.#r
+    view.setBigUint64(512, BigInt(r.below(4)) | (r.chance(4) ? 1n << BigInt(40 + r.below(22)) : 0n), true)
+    view.setBigUint64(520, r.chance(4) ? r.u64() >> 1n : 0n, true)
+    view.setBigUint64(528, r.chance(4) ? r.u64() : 0n, true)
   }
   #fcw(): number {
     const r = this.#r

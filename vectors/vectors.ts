@@ -162,10 +162,9 @@ const runBatch = (batch: Batch, made: readonly Made[], keep?: (i: number, native
 }
 
 const summary = (): void => {
-  console.log(
-    `${cases} cases, ${translated} of them translated too, ${mismatches} mismatches; ${((cases / nativeMs) * 1000).toFixed(0)} cases/s on the processor, ` +
-      `${((cases / engineMs) * 1000).toFixed(0)} on the engines`,
-  )
+  const rate = (ms: number): string => ((cases / ms) * 1000).toFixed(0)
+  const speed = engineMs === 0 ? '' : `; ${rate(nativeMs)} cases/s on the processor, ${rate(engineMs)} on the engines`
+  console.log(`${cases} cases, ${translated} of them translated too, ${mismatches} mismatches${speed}`)
   for (const [id, n] of known) console.log(`  known deviation ${id}: ${n}`)
   for (const [key, n] of [...shown].sort((a, b) => b[1] - a[1]).slice(0, 40)) console.log(`  ${n} ${key}`)
 }

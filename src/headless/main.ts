@@ -2,6 +2,7 @@
 import { writeSync } from 'node:fs'
 import { createMachine } from '../machine/microvm.ts'
 import { bootMain, EMBEDDED } from './boot.ts'
+import { takeEngine } from './engine-cache.ts'
 import { nodeHost } from './node-host.ts'
 import { readInput } from './terminal.ts'
 
@@ -21,8 +22,14 @@ const writeAll = (fd: number, bytes: Uint8Array): void => {
     }
 }
 
+// scripts/boot.mjs says where.
+const engines = process.env['PLAYGROUND_ENGINES']
+
 const status = await bootMain(process.argv.slice(2), {
-  createMachine,
+  createMachine: (config, host, events) => {
+    if (engines) takeEngine(engines, config.trace)
+    return createMachine(config, host, events)
+  },
   host: nodeHost(),
   now: () => performance.now(),
   stdout: (bytes) => writeAll(1, bytes),

@@ -2,6 +2,7 @@
  * The whole machine's contract: what a host (a worker, Node) gives it and what it gives back. The machine knows no DOM,
  * no worker, no real time: all of that is in MachineHost.
  */
+import type { Brand } from '../base/brand.ts'
 import type { Problem, Result } from '../base/problem.ts'
 import type { TraceNote } from './call-event.ts'
 import type { TranslatorPolicy } from './cpu/translator.ts'
@@ -15,7 +16,10 @@ export interface MachineHost {
    * Compiles and instantiates a wasm module synchronously (Node, or a worker). The engine is the same bytes object every
    * time: keep what was compiled of it, which a JavaScript engine has optimised by then.
    */
-  instantiate(module: Uint8Array, imports: Record<string, Record<string, unknown>>): Record<string, unknown>
+  instantiate(
+    module: Uint8Array | CompiledModule,
+    imports: Record<string, Record<string, unknown>>,
+  ): Record<string, unknown>
   /** Monotonic nanoseconds, any epoch. */
   monotonicNs(): number
   /** Milliseconds since 1970-01-01 UTC, for the RTC under the wall clock. */
@@ -73,6 +77,16 @@ export interface MachineConfig {
   readonly seed: number
   /** RTC start under icount, seconds since 1970 UTC. */
   readonly epoch: number
+}
+
+/** A module that a host has compiled: nothing that the machine could look into. */
+export type CompiledModule = Brand<object, 'CompiledModule'>
+
+/** An engine out of a file: `engineFor(traced).module`, written when the page or the command was built. */
+export interface EngineFile {
+  readonly module: CompiledModule
+  /** What its custom section ENGINE_SECTION says. */
+  readonly about: string
 }
 
 /** Why the machine stopped for good. */

@@ -67,6 +67,7 @@ import {
 import type {
   CrashReport,
   CreateMachine,
+  EngineFile,
   Figures,
   HostMemory,
   KernelInfo,
@@ -572,8 +573,11 @@ export const createMachine: CreateMachine = (config, host, events): Result<Machi
 }
 
 /**
- * Generates the engine ahead of the first machine, which takes a few hundred milliseconds. `traced` is the flavour.
+ * Makes the engine ahead of the first machine: generates it, which takes a few hundred milliseconds, or takes it from a file.
+ * `traced` is the flavour.
  */
-export const prepareEngine = (traced: boolean): void => {
-  engineFor(traced)
+export const prepareEngine = (traced: boolean, file?: EngineFile): void => {
+  engineFor(traced, file)
 }
+
+export { ENGINE_SECTION, engineBytes } from './cpu/engine.ts'

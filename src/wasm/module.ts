@@ -1,6 +1,7 @@
 /**
  * Writes a WebAssembly module (WebAssembly Core 2.0 §5.5): types, imports, functions, one table, one shared memory
- * imported as "env" "memory", exports, and the name section, so that profilers name what they show.
+ * imported as "env" "memory", exports, custom sections of ASCII text, and the name section, so that profilers name what they
+ * show.
  */
 import { assert } from '../base/assert.ts'
 import {
@@ -231,6 +232,7 @@ export class ModuleBuilder {
   readonly #exports: { name: string; kind: number; index: number }[] = []
   readonly #table: number[] = []
   #tableSlots = 0
+  readonly #customs: { readonly name: string; readonly content: string }[] = []
   /** Imports come before any function is declared. */
   importFunction(
     module: string,
@@ -265,6 +267,11 @@ export class ModuleBuilder {
   table(functions: readonly FunctionRef[], spare = 0): void {
     this.#table.push(...functions.map((f) => f.index))
     this.#tableSlots = functions.length + spare
+  }
+
+  /** A custom section, which hosts hand out by its name. */
+  custom(name: string, content: string): void {
+    this.#customs.push({ name, content })
   }
 
   exportTable(name: string): void {
@@ -333,6 +340,11 @@ export class ModuleBuilder {
         content.bytes(body.view())
       }
     })
+    for (const { name, content: body } of this.#customs)
+      section(0, () => {
+        content.code(text(name))
+        content.bytes(Uint8Array.from(body, (c) => c.charCodeAt(0) & 0x7f))
+      })
     const names = vector([
       ...this.#imports.map((i): Code => [u32leb(i.ref.index), text(i.name)]),
       ...this.#refs.map((r): Code => [u32leb(r.index), text(r.name)]),

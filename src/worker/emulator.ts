@@ -40,6 +40,8 @@ const SLEEP_MIN_MS = 0.2
 
 export interface HoldableHost extends MachineHost {
   nowMs(): number
+  /** Resolves when a machine with that engine can be created at once. */
+  makeEngine?(traced: boolean): Promise<void>
   hold(): void
   release(): void
 }
@@ -99,6 +101,7 @@ export class Emulator {
       this.#post({ type: 'state', state: { name: 'warming' } })
       // Let the event out before the thread is busy compiling.
       await this.#pace.turn()
+      await this.#host.makeEngine?.(request.trace)
       const created = this.#createMachine(config, this.#host, {
         console: (bytes) => this.#onConsole(bytes),
         log: (line) => this.#onLog(line),

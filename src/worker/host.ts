@@ -3,7 +3,7 @@
  * that a wall-clock guest does not see the pause as a jump.
  */
 import { ProblemError, problem } from '../base/problem.ts'
-import type { HostMemory, MachineHost } from '../machine/machine.ts'
+import type { CompiledModule, HostMemory, MachineHost } from '../machine/machine.ts'
 
 /** getRandomValues refuses more at once. */
 const ENTROPY_CHUNK = 65536
@@ -11,6 +11,12 @@ const ENTROPY_CHUNK = 65536
 export class WorkerHost implements MachineHost {
   #heldSince: number | undefined
   #heldMs = 0
+
+  /** `makeEngine`: see HoldableHost. */
+  readonly makeEngine: (traced: boolean) => Promise<void>
+  constructor(makeEngine = async (_traced: boolean): Promise<void> => {}) {
+    this.makeEngine = makeEngine
+  }
 
   /** Milliseconds since the worker began, pauses left out. */
   nowMs(): number {
@@ -43,8 +49,12 @@ export class WorkerHost implements MachineHost {
     }
   }
 
-  instantiate(module: Uint8Array, imports: Record<string, Record<string, unknown>>): Record<string, unknown> {
-    const compiled = new WebAssembly.Module(module as Uint8Array<ArrayBuffer>)
+  instantiate(
+    module: Uint8Array | CompiledModule,
+    imports: Record<string, Record<string, unknown>>,
+  ): Record<string, unknown> {
+    const compiled =
+      module instanceof WebAssembly.Module ? module : new WebAssembly.Module(module as Uint8Array<ArrayBuffer>)
     return new WebAssembly.Instance(compiled, imports as WebAssembly.Imports).exports
   }
 

@@ -9,10 +9,10 @@ import { createPace } from './pace.ts'
 import type { EmulatorControl, EmulatorEvent, MachineToTrace, PageMessage, Problem } from './protocol.ts'
 import { TraceFeed } from './trace-feed.ts'
 
-export const serve = (createMachine: CreateMachine): void => {
+export const serve = (createMachine: CreateMachine, makeEngine?: (traced: boolean) => Promise<void>): void => {
   let events: MessagePort | undefined
   const post = (event: EmulatorEvent, transfer: Transferable[] = []): void => events?.postMessage(event, transfer)
-  const emulator = new Emulator(createMachine, new WorkerHost(), createPace(), post)
+  const emulator = new Emulator(createMachine, new WorkerHost(makeEngine), createPace(), post)
   const shelf = new DiskShelf((index) => emulator.disk(index))
   const control: EmulatorControl = {
     connect: (port, trace) => {

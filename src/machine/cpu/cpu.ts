@@ -188,7 +188,7 @@ const ADDRESSED_BYTES_16: Readonly<Record<string, number>> = {
   FRSTOR: 94,
   FNSTENV: 14,
   FLDENV: 14,
-  BOUND: 4,
+  BOUND: 2,
 }
 const FPU_BLOCKED_BIT = { sse: 1, mmx: 2, x87: 4 } as const
 const BIT_STRING = /^BT[SRC]?$/
@@ -198,6 +198,9 @@ const FAR_POINTER = /^(L[DEFGS]S|JMP|CALL)$/
 const ADDRESSED_BYTES: Readonly<Record<string, number>> = {
   FXSAVE: 512,
   FXRSTOR: 512,
+  XSAVE: 576,
+  XSAVEOPT: 576,
+  XRSTOR: 576,
   FNSAVE: 108,
   FRSTOR: 108,
   FNSTENV: 28,
@@ -207,7 +210,7 @@ const ADDRESSED_BYTES: Readonly<Record<string, number>> = {
   LGDT: 6,
   LIDT: 6,
   INVLPG: 1,
-  BOUND: 8,
+  BOUND: 4,
 }
 
 export class Cpu implements CpuCore, LinearMemory {
@@ -873,10 +876,10 @@ export class Cpu implements CpuCore, LinearMemory {
     return this.#setFault(PF, errorCode)
   }
   /** A non-canonical data address: #SS when it came by the stack, else #GP (SDM 3A §6.15). */
-  #nonCanonical(): number {
-    return this.#setFault(this.#nonCanonicalVector(), 0)
+  #nonCanonical(high: number, low: number): number {
+    return this.#setFault(this.#nonCanonicalVector(high, low), 0)
   }
-  #nonCanonicalVector(): number {
+  #nonCanonicalVector(high: number, low: number): number {
     const record = this.state.get32(RECORD)
     let op = this.#op(record)
     let base = this.#view.getUint8(record + REC_BASE)
@@ -892,9 +895,10 @@ export class Cpu implements CpuCore, LinearMemory {
     const uses = STACK_MNEMONICS.has(handler?.name.split('_')[0] ?? '')
     const operand = handler?.operands.find((o) => o.form === 'mem')
     if (operand === undefined) return uses ? SSF : GP
-    // With FS or GS it is #GP, but for near PUSH, POP and CALL by RSP: to processors that is the stack.
-    if (overridden) return base === RSP && uses && operand.spec.class === 'rm' ? SSF : GP
-    return base === RSP || base === RBP ? SSF : GP
+    // Near PUSH, POP and CALL of memory: which of their accesses it was, its address tells.
+    const pushed = this.state.get64(RSP) - ((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0))
+    if (uses && operand.spec.class === 'rm' && (pushed === 0n || pushed === BigInt(handler!.bits / 8))) return SSF
+    return !overridden && (base === RSP || base === RBP) ? SSF : GP
   }
 
   #translate(high: number, low: number, kind: AccessKind): Translation {
@@ -947,7 +951,7 @@ export class Cpu implements CpuCore, LinearMemory {
   #readSlow(low: number, high: number, size: number): number {
     this.counters.slowReads++
     if (this.#mode === CodeMode.Bits64 && (!canonical(high) || leavesLowerHalf(high, low, size)))
-      return this.#nonCanonical()
+      return this.#nonCanonical(high, low)
     if (this.#context === TlbContext.UserAligned && (low & alignmentMask(size)) !== 0) return this.#setFault(AC, 0)
     if (this.#dataBreakpoints.length > 0) this.#watch(high, low, size, false)
     const t = this.#translate(high, low, 'read')
@@ -964,7 +968,7 @@ export class Cpu implements CpuCore, LinearMemory {
     const first = t.physical
     const low2 = (low + room) >>> 0
     const high2 = low2 === 0 && this.#mode === CodeMode.Bits64 ? (high + 1) >>> 0 : high
-    if (this.#mode === CodeMode.Bits64 && !canonical(high2)) return this.#nonCanonical()
+    if (this.#mode === CodeMode.Bits64 && !canonical(high2)) return this.#nonCanonical(high2, low2)
     const t2 = this.#translate(high2, low2, 'read')
     if (t2.physical < 0) return this.#pageFault(high2, low2, t2.errorCode)
     const second = t2.physical
@@ -976,7 +980,7 @@ export class Cpu implements CpuCore, LinearMemory {
   #writeSlow(low: number, high: number, size: number, modify: boolean): number {
     this.counters.slowWrites++
     if (this.#mode === CodeMode.Bits64 && (!canonical(high) || leavesLowerHalf(high, low, size)))
-      return this.#nonCanonical()
+      return this.#nonCanonical(high, low)
     if (this.#context === TlbContext.UserAligned && (low & alignmentMask(size)) !== 0) return this.#setFault(AC, 0)
     if (this.#dataBreakpoints.length > 0) this.#watch(high, low, size, true)
     const t = this.#translate(high, low, 'write')
@@ -997,7 +1001,7 @@ export class Cpu implements CpuCore, LinearMemory {
     }
     const low2 = (low + room) >>> 0
     const high2 = low2 === 0 && this.#mode === CodeMode.Bits64 ? (high + 1) >>> 0 : high
-    if (this.#mode === CodeMode.Bits64 && !canonical(high2)) return this.#nonCanonical()
+    if (this.#mode === CodeMode.Bits64 && !canonical(high2)) return this.#nonCanonical(high2, low2)
     const t2 = this.#translate(high2, low2, 'write')
     if (t2.physical < 0) return this.#pageFault(high2, low2, t2.errorCode)
     this.#pendingPhysical2 = t2.physical
@@ -1065,7 +1069,8 @@ export class Cpu implements CpuCore, LinearMemory {
   #physical(linear: bigint, kind: AccessKind, user: boolean, smapOff: boolean, explicit = false): number {
     const low = Number(linear & 0xffffffffn)
     const high = Number((linear >> 32n) & 0xffffffffn)
-    if (this.state.longMode && !canonical(high)) throw new GuestFault(explicit ? this.#nonCanonicalVector() : GP)
+    if (this.state.longMode && !canonical(high))
+      throw new GuestFault(explicit ? this.#nonCanonicalVector(high, low) : GP)
     const t = this.#paging.walk(high, low, kind, user, smapOff)
     if (t.physical < 0) {
       this.state.set32(CR2, low)
@@ -1160,7 +1165,9 @@ export class Cpu implements CpuCore, LinearMemory {
   }
   misaligned(linear: bigint): GuestFault {
     const high = Number((linear >> 32n) & 0xffffffffn)
-    return new GuestFault(this.state.longMode && !canonical(high) ? this.#nonCanonicalVector() : GP)
+    return new GuestFault(
+      this.state.longMode && !canonical(high) ? this.#nonCanonicalVector(high, Number(linear & 0xffffffffn)) : GP,
+    )
   }
   probe(linear: bigint, size: number, write: boolean): void {
     const kind = write ? 'write' : 'read'
@@ -1277,7 +1284,9 @@ export class Cpu implements CpuCore, LinearMemory {
     const write = access === 'w' || access === 'rw' || WRITES_BY_ADDRESS.test(mnemonic)
 
     if (unit !== 'none') {
-      if ((s.get32(FPU_BLOCKED) & FPU_BLOCKED_BIT[unit]) !== 0) this.fpuFault(unit)
+      const blocked = s.get32(FPU_BLOCKED)
+      if ((blocked & FPU_BLOCKED_BIT[unit]) !== 0) this.fpuFault(unit)
+      if (other?.form === 'mm' && (blocked & FPU_BLOCKED_BIT.mmx) !== 0) this.fpuFault('mmx')
       const pending = (s.get32(CR0) & CR0_NE) !== 0 && (s.u8[FSW] & 0x80) !== 0
       const waits = unit === 'x87' && !mnemonic.startsWith('FN')
       if (waits && pending) throw new GuestFault(MF)

@@ -6,6 +6,7 @@
  * by jumping back with the next record. It leaves when the budget is used up or a fault is pending; RECORD and BUDGET
  * then hold where it stood.
  */
+import { assert } from '../../base/assert.ts'
 import { i32, i64, select } from '../../wasm/instructions.ts'
 import { call, FunctionBuilder, type FunctionRef, type Label, ModuleBuilder, memory } from '../../wasm/module.ts'
 import type { I32 } from '../../wasm/value.ts'
@@ -13,6 +14,7 @@ import { Builder, type Embedding, type EngineFunctions, fromRecord, k, state } f
 import { Decoder } from '../isa/decoder.ts'
 import { emitHandler, HandlerTable, Op } from '../isa/handler.ts'
 import { ROWS } from '../isa/table.ts'
+import type { CompiledModule, EngineFile } from '../machine.ts'
 import {
   CODE_TLB_BASE,
   CODE_TLB_ENTRIES,
@@ -62,8 +64,8 @@ export interface EngineImports {
 
 export interface GeneratedEngine {
   readonly handlers: HandlerTable
-  /** The same bytes object each time, so that a host can keep what it compiled of them. */
-  readonly module: Uint8Array
+  /** The same object each time, so that a host can keep what it compiled of its bytes. */
+  readonly module: Uint8Array | CompiledModule
   /** Names of the TypeScript functions by their numbers. */
   readonly hostNames: readonly string[]
 }
@@ -77,16 +79,42 @@ const generated = new Map<boolean, GeneratedEngine>()
  * The engine for any memory size and any CPU model, generated once per flavour: features decide what is decoded, not
  * what could be. `traced` adds call events to calls and returns; without it there is no trace code.
  */
-export const engineFor = (traced: boolean): GeneratedEngine => {
+export const engineFor = (traced: boolean, file?: EngineFile): GeneratedEngine => {
   let engine = generated.get(traced)
   if (engine === undefined) {
     const handlers = new HandlerTable()
     new Decoder(ROWS, handlers, () => true).prepareAll()
     handlers.frozen = true
-    engine = generateEngine(handlers, traced)
+    engine = (file && engineOf(file, handlers)) ?? generateEngine(handlers, traced)
     generated.set(traced, engine)
   }
   return engine
+}
+
+/** The module's bytes, to be written into a file when a page or a command is built. */
+export const engineBytes = (traced: boolean): Uint8Array => {
+  const { module } = engineFor(traced)
+  assert(module instanceof Uint8Array, 'an engine is written where it is generated')
+  return module
+}
+
+/** The custom section that says which handlers and TypeScript functions an engine was generated for. */
+export const ENGINE_SECTION = 'playground-engine'
+interface About {
+  readonly handlers: string
+  readonly hostNames: readonly string[]
+}
+/** An engine out of a file; undefined when it was generated from another table than this program's. */
+const engineOf = ({ module, about }: EngineFile, handlers: HandlerTable): GeneratedEngine | undefined => {
+  const { handlers: made, hostNames } = JSON.parse(about) as About
+  return made === fingerprint(handlers) ? { handlers, module, hostNames } : undefined
+}
+/** FNV-1a over the handlers' names. */
+const fingerprint = ({ list }: HandlerTable): string => {
+  let hash = 0x811c9dc5
+  for (const { name } of list)
+    for (let i = 0; i <= name.length; i++) hash = Math.imul(hash ^ (name.charCodeAt(i) || 0), 0x01000193)
+  return `${list.length}:${(hash >>> 0).toString(16)}`
 }
 
 const generateEngine = (handlers: HandlerTable, traced: boolean): GeneratedEngine => {
@@ -155,6 +183,8 @@ const generateEngine = (handlers: HandlerTable, traced: boolean): GeneratedEngin
   m.export('host', m.define(hostFunction(host)))
   if (traceFull !== undefined) m.export('traceFull', m.define(traceFullFunction(traceFull)))
   m.export('fill', m.define(fillFunction()))
+  const about: About = { handlers: fingerprint(handlers), hostNames }
+  m.custom(ENGINE_SECTION, JSON.stringify(about))
   return { handlers, module: m.encode(), hostNames }
 }
 

@@ -6,7 +6,7 @@ import type { AccessSize } from '../bus.ts'
 import { BR, DE, GuestFault } from './core.ts'
 import type { Cpu } from './cpu.ts'
 import { FLAGS_AF, FLAGS_ARITHMETIC, FLAGS_CF, FLAGS_DF, FLAGS_OF, FLAGS_PF, FLAGS_SF, FLAGS_ZF } from './flags.ts'
-import { REC_DISP, REC_IMM, REC_SEGMENT, REPEATING } from './record.ts'
+import { REC_DISP, REC_IMM, REC_SEGMENT, REC_WIDTH, REPEATING } from './record.ts'
 import { SSE_HOST } from './softfloat/host.ts'
 import {
   CodeMode,
@@ -234,15 +234,20 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
   f['pusha32'] = () => pushAll(4)
   f['popa16'] = () => popAll(2)
   f['popa32'] = () => popAll(4)
-  const bound = (size: 2 | 4): void => {
+  const bound = (size: 2 | 4, record: number): void => {
     const bits = size * 8
     const index = BigInt.asIntN(bits, in0())
-    const bound = (at: bigint): bigint => BigInt.asIntN(bits, cpu.memory.read(at & 0xffffffffn, size))
-    // The upper bound is not looked at when the index is below the lower one.
-    if (index < bound(in1()) || index > bound(in1() + BigInt(size))) throw new GuestFault(BR)
+    const at = in1()
+    if (index < BigInt.asIntN(bits, cpu.memory.read(at, size))) throw new GuestFault(BR)
+    // The upper bound is not looked at, nor its segment's limit, when the index is below the lower one.
+    const segment = bytes.getUint8(record + REC_SEGMENT)
+    const offset = (Number(at - s.base(segment)) + size) >>> 0
+    cpu.checkSegment(segment, offset, size, false)
+    if (index > BigInt.asIntN(bits, cpu.memory.read((s.base(segment) + BigInt(offset)) & 0xffffffffn, size)))
+      throw new GuestFault(BR)
   }
-  f['bound16'] = () => bound(2)
-  f['bound32'] = () => bound(4)
+  f['bound16'] = (record) => bound(2, record)
+  f['bound32'] = (record) => bound(4, record)
 
   // ── segments and far transfers ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -255,6 +260,14 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
     const segment = bytes.getUint8(record + REC_SEGMENT)
     const offset = s.get32(SCRATCH + 48) - Number(s.base(segment))
     cpu.checkSegment(segment, offset >>> 0, s.get32(SCRATCH + 56), true)
+  }
+  f['displace'] = (record) => {
+    const long = s.codeMode === CodeMode.Bits64
+    const segment = bytes.getUint8(record + REC_SEGMENT)
+    const base = long && segment < FS ? 0n : s.base(segment)
+    const offset = s.get64(SCRATCH + 48) - base + s.get64(SCRATCH + 56)
+    const linear = BigInt.asUintN(bytes.getUint8(record + REC_WIDTH), offset) + base
+    s.set64(SCRATCH + 48, BigInt.asUintN(long ? 64 : 32, linear))
   }
   f['checkLimit'] = () => {
     const what = low1()

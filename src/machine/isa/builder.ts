@@ -521,6 +521,25 @@ export class Builder {
       this.host('checkWrite')
     })
   }
+  /**
+   * `by` bytes from linear `ea`, the record's operand, as if they were in its displacement: cut to the address size with
+   * it, before the segment's base. Uses SCRATCH.
+   */
+  displaced(ea: I64, by: I64): I64 {
+    const to = this.f.local('i64')
+    const from = this.let(ea)
+    const distance = this.let(by)
+    this.f.if(
+      this.field8(REC_WIDTH),
+      () => {
+        this.f.emit([state.store64(SCRATCH + 48, from), state.store64(SCRATCH + 56, distance)])
+        this.host('displace')
+        this.f.set(to, state.load64(SCRATCH + 48))
+      },
+      () => this.f.set(to, i64.add(from, distance)),
+    )
+    return to
+  }
   /** Legacy modes: as the operand at linear `address` was checked, for where `moved` bytes further on. Uses SCRATCH. */
   checkMoved(address: I64, moved: I64): void {
     const segment = this.field8(REC_SEGMENT)

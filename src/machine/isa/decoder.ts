@@ -425,6 +425,7 @@ export class Decoder {
     let op2 = 0
     let prefixAddress = 0
     let xdisp = 0
+    let prefixWidth = 0
     const hasAddress = hasModrmMemory || candidate.implicitBase >= 0 || (candidate.moffs && !long)
     if (hasAddress) {
       let prefix = 0
@@ -447,6 +448,7 @@ export class Decoder {
       if (prefix !== 0) {
         prefixAddress = base | (index << 8) | (scale << 16) | ((segment < 0 ? DS : segment) << 24)
         xdisp = disp
+        prefixWidth = width
         op2 = op
         // What is left of an overlong RIP-relative displacement.
         disp = ripRelative && disp + offset + length !== ((disp + offset + length) | 0) ? offset + length : 0
@@ -466,7 +468,7 @@ export class Decoder {
     memory[word + 4] = scale | (r3 << 8) | (op2 << 16)
     memory[word + 5] = prefixAddress
     memory[word + 6] = xdisp
-    memory[word + 7] = (width << 16) | (length << 24)
+    memory[word + 7] = (prefixWidth << 16) | (length << 24)
     this.result.length = length
     this.result.ends = candidate.ends
     this.result.row = candidate.row

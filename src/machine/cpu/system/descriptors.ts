@@ -232,7 +232,8 @@ function readAbove(core: CpuCore, stack: Stack, offset: number, size: 2 | 4 | 8)
 
 /**
  * Pushes `values`, first one first, below `pointer` of `stack`; returns the new pointer. Nothing is written unless all
- * of it can be: each slot is checked against the limit and for write access first.
+ * of it can be: each slot is checked against the limit and for write access first. Not so of far CALLs, whose frame is
+ * pushed `oneByOne`.
  */
 export function pushAll(
   core: CpuCore,
@@ -241,18 +242,23 @@ export function pushAll(
   mask: bigint,
   size: 2 | 4 | 8,
   values: readonly bigint[],
+  oneByOne = false,
 ): bigint {
   const bytes = BigInt(size)
   const addresses: bigint[] = []
+  const write = (address: bigint, value: bigint): void =>
+    core.memory.writeAs(address, size, BigInt.asUintN(size * 8, value), stack.cpl)
   let at = pointer & mask
-  for (let i = 0; i < values.length; i++) {
+  for (const value of values) {
     at = (at - bytes) & mask
     const address = stackAddress(stack, at, size)
-    core.memory.probeWrite(address, size, stack.cpl)
-    addresses.push(address)
+    if (oneByOne) write(address, value)
+    else {
+      core.memory.probeWrite(address, size, stack.cpl)
+      addresses.push(address)
+    }
   }
-  for (let i = 0; i < values.length; i++)
-    core.memory.writeAs(addresses[i], size, BigInt.asUintN(size * 8, values[i]), stack.cpl)
+  for (const [i, address] of addresses.entries()) write(address, values[i] as bigint)
   return at
 }
 
@@ -308,9 +314,14 @@ export function stackFromTss(core: CpuCore, cpl: number, ext: number): NewStack 
   return { selector, pointer, descriptor, stack }
 }
 
-/** Where a transfer may land: canonical in 64-bit code, else inside the limit. #GP(`code`). */
-export function checkTarget(d: Descriptor, offset: bigint, longCode: boolean, code = 0): void {
-  if (longCode ? !isCanonical(offset) : offset > BigInt(limitOf(d))) throw new GuestFault(GP, code)
+/**
+ * Where a transfer lands: in 64-bit code at `offset`, which must be canonical, else at its low 32 bits, inside the limit.
+ * That the rest is cut off, of a 64-bit operand, is what processors do.
+ */
+export function landing(d: Descriptor, offset: bigint, longCode: boolean): bigint {
+  const target = longCode ? offset : offset & MASK32
+  if (longCode ? !isCanonical(target) : target > BigInt(limitOf(d))) throw new GuestFault(GP)
+  return target
 }
 
 export const currentStackPointer = (core: CpuCore): bigint => core.state.get64(RSP)

@@ -392,19 +392,25 @@ export function fninit(core: CpuCore): void {
 function checkXsave(core: CpuCore, linear: bigint): void {
   if ((core.state.get32(CR4) & CR4_OSXSAVE) === 0) throw new GuestFault(UD)
   if ((core.state.get32(CR0) & CR0_TS) !== 0) throw new GuestFault(NM)
-  if ((linear & 63n) !== 0n) throw new GuestFault(GP)
+  if ((linear & 63n) !== 0n) throw core.memory.misaligned(linear)
 }
 
 /** Requested-feature bitmap: XCR0 and EDX:EAX, whose upper half XCR0 never has. */
 const requested = (core: CpuCore): number => core.state.get32(XCR0) & core.state.get32(RAX)
+
+/** Of the legacy region only what is asked for is looked at: x87's part, or MXCSR alone. */
+function checkLegacyRegion(core: CpuCore, linear: bigint, rfbm: number, write: boolean): void {
+  if ((rfbm & XSTATE_X87) !== 0) core.memory.probe(linear, 1, write)
+  else if ((rfbm & XSTATE_SSE) !== 0) core.memory.probe(plus(linear, FX_MXCSR), 1, write)
+}
 
 /** XSAVE, standard format: only what is requested is written, and XSTATE_BV (SDM 1 §13.7). */
 export function xsave(core: CpuCore, linear: bigint, operandBytes: 4 | 8): void {
   checkXsave(core, linear)
   const { memory, state } = core
   const rfbm = requested(core)
-  const last = FX_BYTES + XSAVE_HEADER_BYTES
-  memory.probeWrite(linear, last, state.cpl)
+  memory.probe(plus(linear, FX_BYTES + XSAVE_HEADER_BYTES - 1), 1, true)
+  checkLegacyRegion(core, linear, rfbm, true)
   memory.readBlock(plus(linear, XSTATE_BV), xstateBvArea)
   if ((rfbm & XSTATE_X87) !== 0) {
     gatherX87(state, operandBytes)
@@ -434,12 +440,15 @@ export function xrstor(core: CpuCore, linear: bigint, operandBytes: 4 | 8): void
   checkXsave(core, linear)
   const { memory, state } = core
   const rfbm = requested(core)
+  // XCOMP_BV says which format it is, and is looked at first: CR2 tells.
+  memory.probe(plus(linear, XCOMP_BV), 8, false)
   memory.readBlock(plus(linear, XSTATE_BV), headerArea)
   const present = view.getUint32(XSTATE_BV, true)
   if ((present & ~state.get32(XCR0)) !== 0 || view.getUint32(XSTATE_BV + 4, true) !== 0) throw new GuestFault(GP)
   // The compacted format (bit 63 of XCOMP_BV) is not offered, and bytes 23:8 of the header are reserved.
   for (let at = XCOMP_BV; at < XSTATE_BV + 24; at += 4) if (view.getUint32(at, true) !== 0) throw new GuestFault(GP)
-  memory.readBlock(linear, fxArea)
+  checkLegacyRegion(core, linear, rfbm, false)
+  if ((rfbm & (XSTATE_X87 | XSTATE_SSE)) !== 0) memory.readBlock(linear, fxArea)
   const mxcsr = view.getUint32(FX_MXCSR, true)
   // MXCSR is loaded whenever SSE is requested, whatever XSTATE_BV says.
   if ((rfbm & XSTATE_SSE) !== 0) checkMxcsr(mxcsr)

@@ -4,6 +4,8 @@ import { FLAGS_FIXED, FLAGS_IF, FLAGS_IOPL, FLAGS_NT, FLAGS_RF, FLAGS_VM, FLAGS_
 import { CodeMode, CS, DS, FS, RSP, SLOT_FS_BASE, SS } from '../state.ts'
 import { iret } from './iret.ts'
 import {
+  ACCESS_CODE,
+  DPL3,
   FakeCore,
   FLAGS_32,
   FREE,
@@ -57,13 +59,18 @@ describe('IRETQ', () => {
     expect(core.state.selector(SS)).toBe(USER_DATA)
   })
 
-  test('to compatibility mode the stack pointer has 32 bits and RIP obeys the limit', () => {
+  test('to compatibility mode the stack pointer and RIP have 32 bits, and RIP obeys the limit', () => {
     core.frame(8, 0x7000, USER_CODE32, 0, 0x1_0000_9010n, USER_DATA)
     iret(core, 8)
     expect(core.state.codeMode).toBe(CodeMode.Bits32)
     expect(core.state.get64(RSP)).toBe(0x9010n)
     core.longMode()
-    core.frame(8, 0x1_0000_0000n, USER_CODE32, 0, 0x9010, USER_DATA)
+    core.frame(8, 0x1_0000_7000n, USER_CODE32, 0, 0x9010, USER_DATA)
+    iret(core, 8)
+    expect(core.nextRip).toBe(0x7000n)
+    core.longMode()
+    core.descriptor(USER_CODE32 & ~7, ACCESS_CODE | DPL3, 0x4, 0, 0x6fff)
+    core.frame(8, 0x1_0000_7000n, USER_CODE32, 0, 0x9010, USER_DATA)
     expect(faultOf(() => iret(core, 8))).toEqual([GP, 0])
   })
 

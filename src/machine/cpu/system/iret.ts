@@ -22,10 +22,10 @@ import {
 import { ATTR_DB, ATTR_L, CS, RFLAGS_SYSTEM, RSP } from '../state.ts'
 import {
   attributesOf,
-  checkTarget,
   currentStack,
   fillSegment,
   in64BitMode,
+  landing,
   lowHalf,
   MASK16,
   MASK32,
@@ -101,7 +101,7 @@ function iretProtected(core: CpuCore, operandBytes: 2 | 4 | 8): void {
     const ss = readStackSelector(core, stack, 4, size)
     const rsp = readStack(core, stack, 3, size)
     const stackSegment = checkReturnStack(core, ss, cpl, longCode)
-    checkTarget(code, rip, longCode)
+    core.nextRip = landing(code, rip, longCode)
     setAccessed(core, code)
     if (stackSegment !== undefined) setAccessed(core, stackSegment)
     fillReturnStack(core, ss, stackSegment)
@@ -112,7 +112,7 @@ function iretProtected(core: CpuCore, operandBytes: 2 | 4 | 8): void {
     }
     if (outer) dropInnerSegments(core, cpl)
   } else {
-    checkTarget(code, rip, longCode)
+    core.nextRip = landing(code, rip, longCode)
     setAccessed(core, code)
     const mask = stackMask(core)
     setStackPointer(core, state.get64(RSP) + BigInt(3 * size), mask)
@@ -120,7 +120,6 @@ function iretProtected(core: CpuCore, operandBytes: 2 | 4 | 8): void {
   fillSegment(core, CS, selector, code)
   setCpl(core, cpl)
   restoreFlags(core, flags, oldCpl, operandBytes)
-  core.nextRip = rip
 }
 
 /** Which flags the popped image may change depends on the level that executes IRET, not on the new one. */

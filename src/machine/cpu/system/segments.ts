@@ -31,7 +31,6 @@ import {
 import {
   attributesOf,
   baseOf,
-  checkTarget,
   currentStack,
   type Descriptor,
   dplOf,
@@ -45,6 +44,7 @@ import {
   isNull,
   isPresent,
   isWritableData,
+  landing,
   limitOf,
   MASK16,
   MASK32,
@@ -219,10 +219,12 @@ export function farJump(core: CpuCore, selector: number, offset: bigint, operand
     target = gate.offset
     cs = gate.selector
   }
-  checkTarget(code, target, longCodeOf(core, attributesOf(code)))
+  const longCode = longCodeOf(core, attributesOf(code))
+  core.nextRip = landing(code, target, longCode)
   setAccessed(core, code)
+  // Compatibility mode has no upper half of RSP.
+  if (!longCode && in64BitMode(core)) state.set64(RSP, state.get64(RSP) & MASK32)
   fillSegment(core, CS, (cs & 0xfffc) | state.cpl, code)
-  core.nextRip = target
   core.modeChanged()
 }
 
@@ -245,12 +247,15 @@ export function farCall(core: CpuCore, selector: number, offset: bigint, operand
     return
   }
   checkDirectCode(core, selector, d)
-  checkTarget(d, to, longCodeOf(core, attributesOf(d)))
+  // The frame is written before the target is looked at, as of a near CALL (isa/rows/control.ts), and on the way from
+  // 64-bit mode to compatibility mode where that has its stack: at the low 32 bits of RSP.
+  const longCode = longCodeOf(core, attributesOf(d))
+  const reach = longCode ? mask : mask & MASK32
+  const pointer = pushAll(core, currentStack(core, 0), state.get64(RSP), reach, operandBytes, here, true)
+  core.nextRip = landing(d, to, longCode)
   setAccessed(core, d)
-  const pointer = pushAll(core, currentStack(core, 0), state.get64(RSP), mask, operandBytes, here)
-  setStackPointer(core, pointer, mask)
+  setStackPointer(core, pointer, reach)
   fillSegment(core, CS, (selector & 0xfffc) | state.cpl, d)
-  core.nextRip = to
   core.modeChanged()
 }
 
@@ -258,8 +263,7 @@ function callThroughGate(core: CpuCore, gate: Gate): void {
   const { state } = core
   const attributes = attributesOf(gate.code)
   const cpl = isConforming(attributes) ? state.cpl : dplOf(gate.code)
-  const target = gate.size === 2 ? gate.offset & MASK16 : gate.offset
-  checkTarget(gate.code, target, longCodeOf(core, attributes))
+  const target = landing(gate.code, gate.size === 2 ? gate.offset & MASK16 : gate.offset, longCodeOf(core, attributes))
   const cs = BigInt(state.selector(CS))
   if (cpl === state.cpl) {
     // A 64-bit gate pushes 8 bytes each even from compatibility mode, on a stack addressed as 64-bit.
@@ -317,7 +321,7 @@ export function farReturn(core: CpuCore, release: number, operandBytes: 2 | 4 | 
     const rsp = readStack(core, stack, 2, size, release)
     const ss = readStackSelector(core, stack, 3, size, release)
     const stackSegment = checkReturnStack(core, ss, cpl, longCode)
-    checkTarget(code, rip, longCode)
+    core.nextRip = landing(code, rip, longCode)
     setAccessed(core, code)
     if (stackSegment !== undefined) setAccessed(core, stackSegment)
     fillReturnStack(core, ss, stackSegment)
@@ -326,13 +330,12 @@ export function farReturn(core: CpuCore, release: number, operandBytes: 2 | 4 | 
     setStackPointer(core, rsp + BigInt(release), newMask)
     dropInnerSegments(core, cpl)
   } else {
-    checkTarget(code, rip, longCode)
+    core.nextRip = landing(code, rip, longCode)
     setAccessed(core, code)
     setStackPointer(core, state.get64(RSP) + step, mask)
   }
   fillSegment(core, CS, selector, code)
   setCpl(core, cpl)
-  core.nextRip = rip
   core.modeChanged()
 }
 

@@ -186,7 +186,7 @@ const bitTest =
     const words = i64.shr_s(b.sext(offset), k({ 8: 3, 16: 4, 32: 5, 64: 6 }[n]))
     const moved = b.let(i64.mul(words, k(n / 8)))
     if (!b.long) b.checkMoved(d.address(), moved)
-    const ea = i64.add(d.address(), moved)
+    const ea = b.displaced(d.address(), moved)
     if (change === undefined) apply(b.load(ea), () => {})
     else {
       const at = b.modifyAddress(ea, n / 8)
