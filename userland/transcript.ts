@@ -51,6 +51,10 @@ const LINES: readonly (readonly [string | readonly string[], string | RegExp])[]
   // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's own
   ['p=/usr/lib/crt0.o; echo ${p##*/} ${p%/*} ${p%.o} ${p#/usr}', 'crt0.o /usr/lib /usr/lib/crt0 /lib/crt0.o\n'],
   ['echo $((2 + 3 * (4 - 1))) $((x << 2)) $((7 % 4 == 3 && 1))', '11 20 1\n'],
+  [
+    'n=1234567890123456789; echo $((n / 987654321)) $((-n % 98765432109)) $((n / 12884901888))',
+    '1249999988 -87526388898 95815078\n',
+  ],
   ['echo $(echo inner | tr a-z A-Z) `echo ticks`', 'INNER ticks\n'],
   ['echo /etc/*c /b[h-j]n no*match', '/etc/rc /bin no*match\n'],
   ['set -- one "two three" 4; echo $# "$2" $3; shift; echo $#', '3 two three 4\n2\n'],

@@ -1,10 +1,11 @@
 /**
- * The root file system that NetBSD boots from here: our own /sbin/init, the device nodes that it and the kernel
- * open, and whatever files a person adds. An ext2 image without partitions or a disklabel: the kernel makes up a label
- * with one partition `a` over the whole disk, hence `root=ld0a`.
+ * The root file system that NetBSD boots from here: our own /sbin/init, the device nodes that it and the kernel open, and
+ * whatever files a person adds. An ext2 image without partitions or a disklabel: the kernel makes up a label with one
+ * partition `a` over the whole disk, hence `root=ld0a`.
  *
  * /dev is complete enough that the kernel finds /dev/console and does not ask for MAKEDEV. The numbers are those of
- * NetBSD's majors.amd64 and majors.i386, which agree, conf/majors and sys/conf.h; a disk has 16 partitions, the whole of it being `d`.
+ * NetBSD's majors.amd64 and majors.i386, which agree, of conf/majors and sys/conf.h; a disk has 16 partitions, the whole
+ * of it being `d`.
  */
 import { problem, type Result, refuse } from '../base/problem.ts'
 import { type Ext2Options, makeExt2 } from './ext2.ts'
