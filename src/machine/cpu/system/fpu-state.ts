@@ -440,14 +440,14 @@ export function xrstor(core: CpuCore, linear: bigint, operandBytes: 4 | 8): void
   checkXsave(core, linear)
   const { memory, state } = core
   const rfbm = requested(core)
-  // XCOMP_BV says which format it is, and is looked at first: CR2 tells.
+  // XCOMP_BV says which format it is, and is looked at first; the legacy region before anything is checked. CR2 tells.
   memory.probe(plus(linear, XCOMP_BV), 8, false)
+  checkLegacyRegion(core, linear, rfbm, false)
   memory.readBlock(plus(linear, XSTATE_BV), headerArea)
   const present = view.getUint32(XSTATE_BV, true)
   if ((present & ~state.get32(XCR0)) !== 0 || view.getUint32(XSTATE_BV + 4, true) !== 0) throw new GuestFault(GP)
   // The compacted format (bit 63 of XCOMP_BV) is not offered, and bytes 23:8 of the header are reserved.
   for (let at = XCOMP_BV; at < XSTATE_BV + 24; at += 4) if (view.getUint32(at, true) !== 0) throw new GuestFault(GP)
-  checkLegacyRegion(core, linear, rfbm, false)
   if ((rfbm & (XSTATE_X87 | XSTATE_SSE)) !== 0) memory.readBlock(linear, fxArea)
   const mxcsr = view.getUint32(FX_MXCSR, true)
   // MXCSR is loaded whenever SSE is requested, whatever XSTATE_BV says.
