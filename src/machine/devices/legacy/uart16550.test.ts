@@ -232,6 +232,20 @@ describe('receiver', () => {
   })
 })
 
+test('a power cycle forgets what was typed before it, and wakes nobody for it', () => {
+  write(UART.IER, 0x01)
+  uart.receive(bytes(40))
+  clock.advance(CHARACTER)
+  uart.reset()
+  expect(clock.timers.next).toBe(Infinity)
+  write(UART.IER, 0x01)
+  clock.advance(SETTLE)
+  expect(read(UART.LSR) & 1).toBe(0)
+  uart.receive(bytes(1))
+  clock.advance(SETTLE)
+  expect(read(UART.LSR) & 1).toBe(1)
+})
+
 describe('line status', () => {
   test('an overrun is the first of causes and LSR ends it', () => {
     write(UART.MCR, 0x10)

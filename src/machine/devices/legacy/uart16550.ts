@@ -199,6 +199,12 @@ export class Uart16550 implements BusDevice {
     this.#overrun = false
     this.#thrEmptied = false
     this.#idlePolls = 0
+    // What was typed at the machine as it was is not for the one that starts.
+    this.#queue.length = 0
+    this.#queueStart = 0
+    this.#lineFree = 0
+    this.#lineTimer.cancel()
+    this.#fifo = []
     this.#clearFifo()
     this.#carry()
     this.#update()
