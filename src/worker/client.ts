@@ -165,7 +165,7 @@ export class EmulatorClient {
       event.preventDefault()
       this.#lost(seat, event.message || 'the worker could not start', `${event.filename ?? ''}:${event.lineno ?? 0}`)
     }
-    const line = Comlink.transfer({ ring, port: callEvents.port1 }, [callEvents.port1])
+    const line = Comlink.transfer({ ring, eager, port: callEvents.port1 }, [callEvents.port1])
     this.#ask(seat, control.connect(Comlink.transfer(events.port2, [events.port2]), line))
     return seat
   }

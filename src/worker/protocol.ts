@@ -283,6 +283,8 @@ export type MachineToTrace =
 /** The emulator's end of the way to the trace worker. */
 export interface TraceLine {
   readonly ring: SharedArrayBuffer
+  /** There are cores to spare. */
+  readonly eager: boolean
   readonly port: MessagePort
 }
 

@@ -19,7 +19,7 @@ export const serve = (createMachine: CreateMachine, makeEngine?: (traced: boolea
       events = port
       const toTrace = (message: MachineToTrace) => trace.port.postMessage(message)
       const onLost = (problem: Problem) => post({ type: 'trace-lost', problem })
-      emulator.traceTo(new TraceFeed(new EventRing(trace.ring), toTrace, onLost))
+      emulator.traceTo(new TraceFeed(new EventRing(trace.ring), trace.eager, toTrace, onLost))
       port.onmessage = ({ data }: MessageEvent<PageMessage>) => {
         if (data.type === 'input') emulator.send(data.bytes)
         else emulator.acknowledge(data.bytes)

@@ -14,6 +14,11 @@ import type { BootRequest, MachineToTrace, Problem, TracedSlice } from './protoc
 /** Fewer events than this wait for the next slice's, for at most so long: a guest that idles wakes nobody often. */
 const POST_RECORDS = 4096
 const POST_MS = 50
+/**
+ * Where cores are few, nothing is said for so long unless the machine sleeps, is over or has no room: whatever the trace worker
+ * does, and its code's compilation, takes a core that the boot wants. On two it cost NetBSD's a fifth of its time.
+ */
+const SILENT_MS = 1000
 /** A guest without a known end stops being recorded here. */
 const RECORD_NS = 120e9
 
@@ -28,6 +33,9 @@ export class TraceFeed {
   readonly #ring: EventRing
   readonly #post: (message: MachineToTrace) => void
   readonly #onLost: (what: Problem) => void
+  readonly #silentMs: number
+  /** What was not said yet. */
+  #begin: MachineToTrace | undefined
   #isOn = false
   #asleep = false
   #notes: TraceNote[] = []
@@ -35,8 +43,16 @@ export class TraceFeed {
   #posted = 0
   #postedMs = 0
 
-  /** `onLost` hears that recording ended before its time because nobody takes the events. */
-  constructor(ring: EventRing, post: (message: MachineToTrace) => void, onLost: (what: Problem) => void) {
+  /**
+   * `eager`: there are cores to spare. `onLost` hears that recording ended before its time because nobody takes the events.
+   */
+  constructor(
+    ring: EventRing,
+    eager: boolean,
+    post: (message: MachineToTrace) => void,
+    onLost: (what: Problem) => void,
+  ) {
+    this.#silentMs = eager ? 0 : SILENT_MS
     this.#ring = ring
     this.#post = post
     this.#onLost = onLost
@@ -52,7 +68,7 @@ export class TraceFeed {
     if (this.#ring.isClosed) return
     const { symbols, entry, os, cmdline } = kernel
     const { label, guest, profile, clock, engine, memoryMiB, cpu, stageMarks, liveNs } = request
-    this.#post({
+    this.#begin = {
       type: 'begin',
       begin: {
         boot,
@@ -64,13 +80,14 @@ export class TraceFeed {
         liveNs,
         meta: { title: label, guest, cmdline, profile, clock, engine, memoryMiB, cpu, notes: [] },
       },
-    })
+    }
     this.#isOn = true
     this.#asleep = false
     this.#notes = []
     this.#slices = []
     this.#posted = this.#ring.written
     this.#postedMs = 0
+    if (this.#silentMs === 0) this.#send()
   }
 
   /** From the machine's ring, in the middle of a slice or at its end. */
@@ -109,6 +126,7 @@ export class TraceFeed {
     })
     this.#notes = []
     if (guestNs > RECORD_NS) this.finish()
+    else if (wallMs < this.#silentMs && !isIdle) return
     else if ((this.#ring.written - this.#posted) >>> 0 >= POST_RECORDS || wallMs - this.#postedMs >= POST_MS) {
       this.#postedMs = wallMs
       this.#send()
@@ -137,6 +155,8 @@ export class TraceFeed {
   }
 
   #send(): void {
+    if (this.#begin) this.#post(this.#begin)
+    this.#begin = undefined
     const slices = this.#slices
     this.#slices = []
     this.#posted = this.#ring.written

@@ -3,8 +3,8 @@
  * boot grows, that is spans wide enough to be seen at its live scale, a few times a second; when it is over, everything.
  *
  * Where cores are few, making spans at once slows the boot that they tell of: on two, NetBSD's took 1.6 times as long. A
- * session that is not eager makes next to none in the first second, some in a small share of the time from then on, and
- * the rest when the machine sleeps, the ring fills up or the boot is over.
+ * session that is not eager hears nothing of the first second (trace-feed.ts), makes some in a small share of the time from
+ * then on, and the rest when the machine sleeps, the ring fills up or the boot is over.
  */
 import { SpanBuilder } from '../trace/span-builder.ts'
 import { SpanColumns, type SpanTable, type StackTable, type Trace } from '../trace/trace.ts'
@@ -23,8 +23,6 @@ const LIVE_EVENTS = 2000
 const LIVE_IDLE_MS = 1000
 /** What a session that is not eager takes at once, so that the chart is there. */
 const FIRST_MS = 5
-/** A boot shorter than this is over before anybody has looked closely: it is let be. */
-const GRACE_MS = 1000
 /** Share of the time after that which such a session takes. */
 const THRIFTY_SHARE = 0.08
 /** Where more of the ring than this waits to be read, thrift ends. */
@@ -168,7 +166,7 @@ export class TraceSession {
     const may = (): boolean => {
       if (this.#eager || this.#ring.fill > HIGH_WATER) return true
       const now = this.#nowMs()
-      const share = Math.max(0, now - this.#begunMs - GRACE_MS) * THRIFTY_SHARE
+      const share = (now - this.#begunMs) * THRIFTY_SHARE
       return this.#spentMs + now - began < FIRST_MS + share
     }
     while (this.#waiting.length > 0 && may()) {

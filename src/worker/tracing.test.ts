@@ -47,6 +47,7 @@ const tracing = ({ records = 1024, hears = true, eager = true, looking = 0 } = {
   })
   const feed = new TraceFeed(
     new EventRing(buffer, 1),
+    eager,
     (message: MachineToTrace) => {
       messages++
       if (hears) session.take(structuredClone(message))
@@ -174,10 +175,10 @@ describe('a boot on few cores', () => {
     Array.from({ length: 20 }, (_, k) => [call(from + k * 10 + 1), ret(from + k * 10 + 6)]).flat()
   const callsOf = ({ trace }: TraceUpdate) => trace.functions.calls[trace.functions.names.indexOf('work')]
 
-  it('is made into spans when it is over', () => {
-    const { feed, session, updates, slice } = tracing(thrifty)
+  it('wakes nobody in its first second, and is made into spans when it is over', () => {
+    const { feed, session, updates, slice, messages } = tracing(thrifty)
     for (let k = 0; k < 5; k++) slice(busy(k * 1000), (k + 1) * 1000, (k + 1) * 1000, { ms: 60 })
-    expect(session.quietMs).toBeGreaterThan(0)
+    expect(messages()).toBe(0)
     feed.finish()
     expect(callsOf(updates.at(-1)!)).toBe(100)
     expect(session.quietMs).toBeUndefined()
@@ -185,7 +186,8 @@ describe('a boot on few cores', () => {
 
   it('is caught up with while the machine sleeps', () => {
     const { session, updates, slice } = tracing(thrifty)
-    for (let k = 0; k < 5; k++) slice(busy(k * 1000), (k + 1) * 1000, (k + 1) * 1000, { ms: 60 })
+    for (let k = 0; k < 5; k++) slice(busy(k * 1000), (k + 1) * 1000, (k + 1) * 1000, { ms: 60, idle: k === 4 })
+    expect(session.quietMs).toBeGreaterThan(0)
     while (session.quietMs !== undefined) session.catchUp()
     session.show()
     expect(callsOf(updates.at(-1)!)).toBe(100)
