@@ -235,55 +235,22 @@ const main = async (): Promise<number> => {
           continue
         }
         const disk = join(dir, 'root.img')
+        const ours = [
+          ...['--kernel', NETBSD_KERNEL, '--disk', disk, '--memory', '256', '--clock', 'icount'],
+          ...['--cmdline', NETBSD_CMDLINE],
+        ]
         writeNetbsdRoot(disk)
-        await boot(
-          'NetBSD, boot to init',
-          turn,
-          [
-            '--kernel',
-            NETBSD_KERNEL,
-            '--disk',
-            disk,
-            '--memory',
-            '256',
-            '--clock',
-            'icount',
-            '--cmdline',
-            NETBSD_CMDLINE,
-          ],
-          NETBSD_SEEN,
-          () => {
-            writeNetbsdRoot(disk)
-            return [
-              ...[...QEMU_MACHINE, ...QEMU_REST, '-m', '256', '-kernel', NETBSD_KERNEL, '-append', NETBSD_CMDLINE],
-              ...['-global', 'virtio-mmio.force-legacy=false', '-drive', `if=none,id=d,format=raw,file=${disk}`],
-              ...['-device', 'virtio-blk-device,drive=d'],
-            ]
-          },
-        )
+        await boot('NetBSD, boot to init', turn, ours, NETBSD_SEEN, () => {
+          writeNetbsdRoot(disk)
+          return [
+            ...[...QEMU_MACHINE, ...QEMU_REST, '-m', '256', '-kernel', NETBSD_KERNEL, '-append', NETBSD_CMDLINE],
+            ...['-global', 'virtio-mmio.force-legacy=false', '-drive', `if=none,id=d,format=raw,file=${disk}`],
+            ...['-device', 'virtio-blk-device,drive=d'],
+          ]
+        })
         const traced = row('NetBSD, traced', 'ms')
         writeNetbsdRoot(disk)
-        await boot(
-          'NetBSD, traced',
-          turn,
-          [
-            ...[
-              '--kernel',
-              NETBSD_KERNEL,
-              '--disk',
-              disk,
-              '--memory',
-              '256',
-              '--clock',
-              'icount',
-              '--cmdline',
-              NETBSD_CMDLINE,
-            ],
-            ...['--trace', join(dir, 'trace.json')],
-          ],
-          NETBSD_SEEN,
-          undefined,
-        )
+        await boot('NetBSD, traced', turn, [...ours, '--trace', join(dir, 'trace.json')], NETBSD_SEEN, undefined)
         traced.qemu.splice(0, Infinity, ...row('NetBSD, boot to init', 'ms').qemu)
         if (only === 'netbsd') continue
         // The page makes its own root image, and boots with its own command line and devices.
