@@ -3,6 +3,7 @@ import { useId, useRef, useState } from 'react'
 import { type Problem, sentence } from '../base/problem.ts'
 import { type Addition, type Gathered, gatherDropped, gatherPicked, HOME } from '../stores/added-files.ts'
 import { useForm, usePlayground } from './context.ts'
+import { useDropTarget } from './drop-target.ts'
 import { CloseIcon } from './icons.tsx'
 import { byteCount, said } from './quantity.ts'
 
@@ -22,29 +23,13 @@ export const AddedFiles = () => {
   const files = useRef<HTMLInputElement>(null)
   const folder = useRef<HTMLInputElement>(null)
   const [target, setTarget] = useState(HOME)
-  const [over, setOver] = useState(false)
   const [wrong, setWrong] = useState<Problem>()
   const add = (gathered: readonly Gathered[]) => setWrong(playground.addFiles(gathered, target))
+  const dropTarget = useDropTarget(({ items }) => {
+    void gatherDropped(items).then((found) => (found.ok ? add(found.value) : setWrong(found.problem)))
+  })
   return (
-    <fieldset
-      className="file-field"
-      data-over={over}
-      aria-label="Files for the root disk"
-      data-testid="added-files"
-      onDragOver={(event) => {
-        event.preventDefault()
-        setOver(true)
-      }}
-      onDragLeave={() => setOver(false)}
-      onDrop={(event) => {
-        event.preventDefault()
-        event.stopPropagation()
-        setOver(false)
-        void gatherDropped(event.dataTransfer.items).then((found) =>
-          found.ok ? add(found.value) : setWrong(found.problem),
-        )
-      }}
-    >
+    <fieldset className="file-field" aria-label="Files for the root disk" data-testid="added-files" {...dropTarget}>
       <div className="file-row">
         <span className="file-label">Add</span>
         <span className="file-name" data-empty={added.length === 0} role="status">

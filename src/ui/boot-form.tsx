@@ -5,6 +5,7 @@ import { keepPrefix, MEMORY_MAX_MIB, MEMORY_MIN_MIB, rootOf } from '../stores/bo
 import { type ClockName, type FileSource, OWN_GUEST_ID, type ProfileName } from '../stores/guest-choice.ts'
 import { AddedFiles } from './added-files.tsx'
 import { useForm, useLibrary, usePlayground } from './context.ts'
+import { useDropTarget } from './drop-target.ts'
 import { CloseIcon } from './icons.tsx'
 import { byteCount, said } from './quantity.ts'
 
@@ -20,25 +21,12 @@ const FileField = ({ label, value, empty, onChoose, onClear }: FileFieldProps) =
   const id = useId()
   const picker = useRef<HTMLInputElement>(null)
   const [asking, setAsking] = useState(false)
-  const [over, setOver] = useState(false)
+  const target = useDropTarget(({ files: [file] }) => {
+    if (file) onChoose({ kind: 'blob', name: file.name, blob: file })
+  })
   const [wrong, setWrong] = useState('')
   return (
-    <fieldset
-      className="file-field"
-      data-over={over}
-      onDragOver={(event) => {
-        event.preventDefault()
-        setOver(true)
-      }}
-      onDragLeave={() => setOver(false)}
-      onDrop={(event) => {
-        event.preventDefault()
-        event.stopPropagation()
-        setOver(false)
-        const file = event.dataTransfer.files[0]
-        if (file) onChoose({ kind: 'blob', name: file.name, blob: file })
-      }}
-    >
+    <fieldset className="file-field" {...target}>
       <div className="file-row">
         <span className="file-label" id={`${id}-label`}>
           {label}
