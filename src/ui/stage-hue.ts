@@ -3,10 +3,10 @@ import { NETBSD_STAGES, PLAYGROUND_STAGES } from '../guests/stages.ts'
 
 export const STAGE_HUES = 8
 
-/** Neighbours in a boot differ: hues go round in the order of the kernel's stages. */
+/** Neighbours in a boot differ: hues go round in the order of NetBSD's stages, then of those that only our guest has. */
 const KNOWN = new Map<string, number>()
-for (const stages of [PLAYGROUND_STAGES, NETBSD_STAGES])
-  for (const [index, { name }] of stages.entries()) KNOWN.set(name, index % STAGE_HUES)
+for (const { name } of [...NETBSD_STAGES, ...PLAYGROUND_STAGES])
+  if (!KNOWN.has(name)) KNOWN.set(name, KNOWN.size % STAGE_HUES)
 
 /** 0 to 7, as `data-hue` and `--hue-N` have them. */
 export const stageHue = (name: string): number => {
