@@ -31,7 +31,8 @@ const bundle = async () => {
     await build({
       input: join(SOURCES, 'headless', 'main.ts'),
       platform: 'node',
-      external: (id) => !/^[./]/.test(id) && id !== join(SOURCES, 'headless', 'main.ts'),
+      // Packages and Node's own; what has a colon elsewhere is a path of Windows.
+      external: [/^node:/, /^[@a-z][^:]*$/],
       output: { file: mine, format: 'esm' },
       logLevel: 'warn',
     })
