@@ -10,31 +10,27 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { Decompress } from 'fzstd'
 import { extract } from 'tar-stream'
+import { FORMAT_HEAD_BYTES, formatOf } from '../src/base/file-format.ts'
 
 // A CommonJS bundle whose exports Node cannot name.
 const { XzReadableStream }: typeof import('xz-decompress') = createRequire(import.meta.url)('xz-decompress')
 
 type Packing = 'gzip' | 'xz' | 'zstd' | 'none'
 
-/** RFC 1952 2.3.1; The .xz File Format 2.1.1.1; RFC 8878 3.1.1. */
-const MAGIC: readonly (readonly [Packing, readonly number[]])[] = [
-  ['gzip', [0x1f, 0x8b]],
-  ['xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
-  ['zstd', [0x28, 0xb5, 0x2f, 0xfd]],
-]
-
 const headOf = async (path: string): Promise<Uint8Array> => {
   const file = await open(path)
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(8), 0, 8, 0)
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(FORMAT_HEAD_BYTES), 0, FORMAT_HEAD_BYTES, 0)
     return buffer.subarray(0, bytesRead)
   } finally {
     await file.close()
   }
 }
 
-const packingOf = (head: Uint8Array): Packing =>
-  MAGIC.find(([, magic]) => magic.every((byte, at) => head[at] === byte))?.[0] ?? 'none'
+const packingOf = (head: Uint8Array): Packing => {
+  const name = formatOf(head)?.name
+  return name === 'gzip' || name === 'xz' || name === 'zstd' ? name : 'none'
+}
 
 /** Zstandard as a stream of Node's; the library takes pieces and hands pieces back. */
 const unzstd = (): Transform => {

@@ -2,7 +2,9 @@
  * From the file a person chose to the kernel's ELF bytes: gzip (RFC 1952) is undone, every other wrapping is named in a
  * Problem. Missing on purpose: xz, zstd, bzip2, lz4 and bzImage, which their own tools unpack in one command.
  */
+
 import { Gunzip } from 'fflate'
+import { type FileFormat, formatOf } from '../../base/file-format.ts'
 import { hex } from '../../base/hex.ts'
 import { ok, problem, type Result, refuse } from '../../base/problem.ts'
 import { MiB } from '../layout.ts'
@@ -11,54 +13,6 @@ const EXPECTED = 'an ELF kernel with a PVH entry note, plain or gzip-compressed'
 
 /** Most that a kernel may unpack to, whatever the guest's memory: a bound for the host's. */
 const KERNEL_MAX = 512 * MiB
-
-/** First bytes of files people take for kernels, and what to do with each. */
-const WRAPPINGS: readonly { magic: readonly number[]; kind: string; name: string; hint: string }[] = [
-  {
-    magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00],
-    kind: 'xz-kernel',
-    name: 'xz-compressed',
-    hint: 'unpack it with "xz -d" first',
-  },
-  {
-    magic: [0x28, 0xb5, 0x2f, 0xfd],
-    kind: 'zstd-kernel',
-    name: 'zstd-compressed',
-    hint: 'unpack it with "zstd -d" first',
-  },
-  { magic: [0x42, 0x5a, 0x68], kind: 'bzip2-kernel', name: 'bzip2-compressed', hint: 'unpack it with "bunzip2" first' },
-  {
-    magic: [0x04, 0x22, 0x4d, 0x18],
-    kind: 'lz4-kernel',
-    name: 'lz4-compressed',
-    hint: 'unpack it with "lz4 -d" first',
-  },
-  {
-    magic: [0x02, 0x21, 0x4c, 0x18],
-    kind: 'lz4-kernel',
-    name: 'lz4-compressed (legacy frame)',
-    hint: 'unpack it with "lz4 -d" first',
-  },
-  {
-    magic: [0x5d, 0x00, 0x00],
-    kind: 'lzma-kernel',
-    name: 'LZMA-compressed',
-    hint: 'unpack it with "xz --format=lzma -d" first',
-  },
-  {
-    magic: [0x50, 0x4b, 0x03, 0x04],
-    kind: 'zip-file',
-    name: 'a ZIP archive',
-    hint: 'take the kernel out of the archive and choose that',
-  },
-  {
-    magic: [0xcf, 0xfa, 0xed, 0xfe],
-    kind: 'mach-o',
-    name: 'a Mach-O program',
-    hint: 'choose a kernel built for amd64',
-  },
-  { magic: [0x3c], kind: 'markup', name: 'a web page', hint: 'download the file again and look at its first line' },
-]
 
 const startsWith = (file: Uint8Array, magic: readonly number[]): boolean => magic.every((byte, i) => file[i] === byte)
 
@@ -102,8 +56,8 @@ const notElf = (file: Uint8Array, where: string) => {
       `${EXPECTED}; a bzImage carries its ELF compressed inside`,
       'give the vmlinux it was built from (scripts/extract-vmlinux gets it back), configured with CONFIG_PVH=y',
     )
-  for (const w of WRAPPINGS)
-    if (startsWith(file, w.magic)) return problem(w.kind, `the kernel file${where} is ${w.name}`, EXPECTED, w.hint)
+  const known = kernelFormats(file)
+  if (known !== undefined) return problem(known.kind, `the kernel file${where} is ${known.label}`, EXPECTED, known.hint)
   if (file.length === 0) return problem('empty-file', `there is nothing${where}`, EXPECTED, 'download the file again')
   return problem(
     'not-elf',
@@ -111,6 +65,49 @@ const notElf = (file: Uint8Array, where: string) => {
     `${EXPECTED}, which starts with 7f 45 4c 46 or 1f 8b`,
     'choose the kernel itself, in NetBSD a file called netbsd or netbsd-MICROVM.gz',
   )
+}
+
+/** What else people take for a kernel: their files' formats, and disks and programs, which are no wrappings. */
+const kernelFormats = (file: Uint8Array): { kind: string; label: string; hint: string } | undefined => {
+  const format = formatOf(file)
+  if (format !== undefined) return { ...kernelHint(format), label: format.label }
+  const at = (offset: number, text: string): boolean =>
+    Array.from(text).every((c, i) => file[offset + i] === c.charCodeAt(0))
+  if (at(257, 'ustar'))
+    return { kind: 'tar-file', label: 'a tar archive', hint: 'take the kernel out of it with "tar -xf" and give that' }
+  if (startsWith(file, [0xcf, 0xfa, 0xed, 0xfe]))
+    return { kind: 'mach-o', label: 'a Mach-O program', hint: 'choose a kernel built for amd64' }
+  // A boot sector, a GUID partition table, ISO 9660's descriptor, ext2's superblock.
+  if (
+    (file[0x1fe] === 0x55 && file[0x1ff] === 0xaa) ||
+    at(512, 'EFI PART') ||
+    at(0x8001, 'CD001') ||
+    at(0x438, '\x53\xef')
+  )
+    return { kind: 'disk-image', label: 'a disk image', hint: 'give it as a disk, and a kernel beside it' }
+  return undefined
+}
+
+const kernelHint = ({ name, family, unpack }: FileFormat): { kind: string; hint: string } => {
+  switch (family) {
+    case 'packed':
+      return { kind: `${name}-kernel`, hint: `unpack it with "${unpack} FILE > kernel" and give that` }
+    case 'archive':
+      return { kind: `${name}-file`, hint: 'take the kernel out of the archive and give that' }
+    case 'disk':
+      return {
+        kind: 'disk-image',
+        hint: 'give it as a disk, made raw with "qemu-img convert -O raw", and a kernel beside it',
+      }
+    case 'text':
+      return {
+        kind: name,
+        hint:
+          name === 'lfs'
+            ? 'run "git lfs pull" where it came from'
+            : 'download the file again and look at its first line',
+      }
+  }
 }
 
 /** Thrown out of fflate's callback once the output is too large; never leaves this file. */
