@@ -8,9 +8,10 @@ import { virtioSlots } from '../src/machine/boot/pvh.ts'
 import { buildElf } from '../src/machine/boot/testing/elf-builder.ts'
 import { RECORD_PAGE_BYTES, RECORD_PAGES, RECORDS } from '../src/machine/cpu/record.ts'
 import { OverlayDisk } from '../src/machine/devices/virtio/memory-disk.ts'
-import { MiB, PROFILES, type ProfileName } from '../src/machine/layout.ts'
-import type { ClockName, HostMemory, Machine, MachineExit } from '../src/machine/machine.ts'
+import { MiB, PROFILES } from '../src/machine/layout.ts'
+import type { HostMemory, Machine, MachineExit } from '../src/machine/machine.ts'
 import { createMachine } from '../src/machine/microvm.ts'
+import { type ClockName, DEFAULTS, type ProfileName } from '../src/settings/settings.ts'
 import { Random } from '../vectors/random.ts'
 import { type Family, Stopwatch } from './family.ts'
 import { GUARD_BYTES, Guards } from './guards.ts'
@@ -61,6 +62,7 @@ class Board {
     const current = (): Uint8Array => this.#kernel
     const made = createMachine(
       {
+        ...DEFAULTS,
         profile,
         memoryMiB: MEMORY_MIB,
         get kernel() {
@@ -70,8 +72,6 @@ class Board {
         cmdline: 'fuzz',
         disks: this.#disks,
         net: 'user',
-        rng: true,
-        virtioConsole: true,
         clock,
         engine: translated ? 'auto' : 'interp',
         // Not eager: timers that fire on and on would have it compile at every interrupt, which no policy of ours does.
@@ -79,7 +79,6 @@ class Board {
         cpu: { 'tsc-deadline': true },
         fwCfg: new Map([['opt/fuzz', new Uint8Array(100).fill(0x55)]]),
         trace,
-        seed: 1,
         epoch: 0,
       },
       {

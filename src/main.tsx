@@ -62,6 +62,7 @@ const open = async (): Promise<void> => {
   const address = readAddress(location.href, playground.guests, ownGuest)
   playground.form.setState(address.form, true)
   if (!address.autostart) void looked.then(() => playground.goOnKept())
+  playground.complaint.setState({ problem: address.problem })
   if (address.theme) playground.settings.setState({ theme: address.theme })
 
   const root = document.getElementById('root')

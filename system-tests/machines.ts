@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { nodeHost } from '../src/headless/node-host.ts'
 import type { TranslatorPolicy } from '../src/machine/cpu/translator.ts'
 import { createMachine } from '../src/machine/microvm.ts'
+import { DEFAULTS } from '../src/settings/settings.ts'
 import { elfPath, type Program } from './build.ts'
 
 export interface Section {
@@ -67,12 +68,11 @@ export const runHere = (s: Section, translation?: TranslatorPolicy, maxMs = 60_0
   const log: string[] = []
   const made = createMachine(
     {
-      profile: 'microvm',
+      ...DEFAULTS,
       memoryMiB: 64,
       kernel: readFileSync(elfPath(s.program)),
       cmdline: s.run,
       disks: [],
-      net: 'none',
       rng: false,
       virtioConsole: false,
       clock: 'icount',
@@ -80,7 +80,6 @@ export const runHere = (s: Section, translation?: TranslatorPolicy, maxMs = 60_0
       ...(translation !== undefined && { translation }),
       cpu: Object.fromEntries(SWITCHES.map((name) => [name, true])),
       trace: false,
-      seed: 1,
       epoch: 0,
     },
     nodeHost(),

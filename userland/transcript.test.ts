@@ -8,6 +8,7 @@ import { cacheRoot, kernelPath } from '../scripts/guest-cache.ts'
 import { netbsdRoot } from '../src/disk/netbsd-root.ts'
 import { GuestSession, value } from '../src/headless/testing/guest-session.ts'
 import { MemoryDisk } from '../src/machine/devices/virtio/memory-disk.ts'
+import { DEFAULTS } from '../src/settings/settings.ts'
 import { type Architecture, initPath } from './build.ts'
 import { PROMPT, play, SCENES } from './transcript.ts'
 
@@ -19,19 +20,15 @@ const KERNELS: readonly (readonly [Architecture, string])[] = [
 
 const boot = (architecture: Architecture, path: string): GuestSession =>
   new GuestSession({
-    profile: 'microvm',
+    ...DEFAULTS,
     memoryMiB: 64,
     kernel: readFileSync(path),
     cmdline: 'console=com root=ld0a',
     disks: [new MemoryDisk(value(netbsdRoot(readFileSync(initPath(architecture)), { time: EPOCH })))],
     net: 'user',
-    rng: true,
     virtioConsole: false,
     clock: 'icount',
-    engine: 'auto',
-    cpu: {},
     trace: false,
-    seed: 1,
     epoch: EPOCH,
   })
 

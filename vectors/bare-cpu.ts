@@ -3,7 +3,7 @@ import { nodeHost } from '../src/headless/node-host.ts'
 import { Bus } from '../src/machine/bus.ts'
 import { Cpu, type CpuSurroundings } from '../src/machine/cpu/cpu.ts'
 import { RECORD_PAGE_BYTES, RECORD_PAGES, RECORDS } from '../src/machine/cpu/record.ts'
-import { createCpuModel, KNOWN_CPU_SWITCHES } from '../src/machine/cpu/system/cpu-model.ts'
+import { createCpuModel } from '../src/machine/cpu/system/cpu-model.ts'
 import type { TranslatorPolicy } from '../src/machine/cpu/translator.ts'
 import { I8259 } from '../src/machine/devices/legacy/i8259.ts'
 import { InterruptController } from '../src/machine/devices/legacy/interrupt-controller.ts'
@@ -11,6 +11,7 @@ import { Ioapic } from '../src/machine/devices/legacy/ioapic.ts'
 import { Lapic } from '../src/machine/devices/legacy/lapic.ts'
 import { GuestRam } from '../src/machine/ram.ts'
 import { Timers } from '../src/machine/timers.ts'
+import { CPU_FEATURES } from '../src/settings/cpu-features.ts'
 
 const WASM_PAGE = 65536
 /** RAM's place in the memory, as in the microVM. */
@@ -53,7 +54,7 @@ export const bareCpu = (
     ports,
     interrupts: new InterruptController(lapic, ioapic, i8259),
     host,
-    model: createCpuModel(Object.fromEntries(KNOWN_CPU_SWITCHES.map((name) => [name, true]))),
+    model: createCpuModel(Object.fromEntries(CPU_FEATURES.map((name) => [name, true]))),
     accessCost: 0,
     traced: false,
     translate,

@@ -1,4 +1,5 @@
 /** What a catalogue record says. Data only: nothing here runs, fetches or knows the machine. */
+import type { MachineSettings } from '../settings/settings.ts'
 
 /** A file that its publisher serves: fetched when wanted, kept outside the repository. */
 export interface PublishedFile {
@@ -69,7 +70,8 @@ export interface Stage {
   readonly marks: readonly StageMark[]
 }
 
-export interface Guest {
+/** What a guest wants of its machine; the rest is as it is unasked. */
+export interface Guest extends Partial<MachineSettings> {
   readonly id: string
   readonly name: string
   /** One line under the name. */
@@ -82,11 +84,7 @@ export interface Guest {
   readonly eager: boolean
   readonly kernel: KernelSource
   readonly cmdline: string
-  readonly profile: 'microvm' | 'firecracker'
-  readonly memoryMiB: number
   readonly disks: readonly DiskSource[]
-  readonly net: 'user' | 'none'
-  readonly rng: boolean
   readonly stages: readonly Stage[]
   /** Regular expressions the console shows in this order on the way to the prompt; the last one is the prompt. */
   readonly expected: readonly string[]

@@ -5,6 +5,7 @@ import { ok, type Problem, problem, type Result, refuse, sentence } from '../bas
 import { PLAYGROUND } from '../guests/catalogue.ts'
 import { MemoryDisk } from '../machine/devices/virtio/memory-disk.ts'
 import type { CrashReport, CreateMachine, MachineConfig, MachineHost } from '../machine/machine.ts'
+import { DEFAULTS } from '../settings/settings.ts'
 import type { TraceNote } from '../trace/call-events.ts'
 import { exportTrace } from '../trace/export.ts'
 import { type FileDisk, fileProblem, openDisk } from './file-disk.ts'
@@ -29,11 +30,6 @@ export interface BootIo {
 export const EMBEDDED = fileURLToPath(
   new URL(`../../public${PLAYGROUND.kernel.kind === 'bundled' ? PLAYGROUND.kernel.path : ''}`, import.meta.url),
 )
-
-/** What is random under the wall clock is this under icount. */
-const SEED = 1
-/** 2026-01-01 00:00:00 UTC, the RTC's start under icount. */
-const EPOCH = 1_767_225_600
 
 export const bootMain = async (argv: readonly string[], io: BootIo): Promise<number> => {
   const refused = (p: Problem): number => {
@@ -168,24 +164,17 @@ const readConfig = (
     disks.push(disk.value)
   }
   const all = [...(root ? [root] : []), ...disks]
-  const defaultCmdline =
-    options.kernel === undefined ? PLAYGROUND.cmdline : all.length > 0 ? 'console=com root=ld0a -z' : 'console=com -z'
+  const cmdline =
+    options.kernel === undefined ? PLAYGROUND.cmdline : all.length > 0 ? DEFAULTS.cmdline : 'console=com -z'
   return ok({
-    profile: options.profile,
-    memoryMiB: options.memoryMiB,
+    ...DEFAULTS,
+    clock: io.atTerminal ? 'wall' : 'icount',
+    cmdline,
+    ...options.settings,
+    trace: options.trace !== undefined,
     kernel,
     ...(initrd === undefined ? {} : { initrd: initrd.value }),
-    cmdline: options.cmdline ?? defaultCmdline,
     disks: all,
-    net: options.net,
-    rng: true,
-    virtioConsole: true,
-    clock: options.clock ?? (io.atTerminal ? 'wall' : 'icount'),
-    engine: options.engine,
-    cpu: options.cpu,
-    trace: options.trace !== undefined,
-    seed: SEED,
-    epoch: EPOCH,
   })
 }
 

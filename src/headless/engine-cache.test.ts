@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, expect, test, vi } from 'vitest'
+import { DEFAULTS } from '../settings/settings.ts'
 
 const KERNEL = new Uint8Array(readFileSync(join(import.meta.dirname, '../../public/guests/embedded/playground.elf')))
 const directory = mkdtempSync(join(tmpdir(), 'engine-cache-'))
@@ -18,14 +19,11 @@ const boot = async (): Promise<number> => {
   const created = createMachine(
     {
       ...{
-        profile: 'microvm',
+        ...DEFAULTS,
         memoryMiB: 64,
         kernel: KERNEL,
         cmdline: 'console=com run=poweroff',
         disks: [],
-        net: 'none',
-      },
-      ...{
         rng: false,
         virtioConsole: false,
         clock: 'icount',

@@ -13,11 +13,7 @@ test('defaults', () => {
   expect(parse()).toMatchObject({
     kernel: undefined,
     disks: [],
-    net: 'none',
-    memoryMiB: 256,
-    profile: 'microvm',
-    clock: undefined,
-    engine: 'auto',
+    settings: {},
     traceFormat: 'native',
   })
 })
@@ -31,18 +27,20 @@ test('every option, with a space or an equals sign', () => {
   )
   expect(o).toMatchObject({
     kernel: 'k',
-    cmdline: '-z --v',
     initrd: 'i',
     disks: [
       { file: 'a,b', readOnly: true },
       { file: 'c', readOnly: false },
     ],
-    net: 'user',
-    memoryMiB: 64,
-    profile: 'firecracker',
-    cpu: { smap: false, rdrand: true, smep: true },
-    clock: 'wall',
-    engine: 'interp',
+    settings: {
+      cmdline: '-z --v',
+      net: 'user',
+      memoryMiB: 64,
+      profile: 'firecracker',
+      cpu: { smap: false, rdrand: true, smep: true },
+      clock: 'wall',
+      engine: 'interp',
+    },
     timeoutSeconds: 1.5,
     trace: 't',
     traceFormat: 'folded',
@@ -76,9 +74,9 @@ test.each([
   [['--until', '('], 'bad-pattern', /not a regular expression/],
   [['--net', 'tap'], 'bad-choice', /user or none/],
   [['--profile', 'microvms'], 'bad-choice', /--profile microvm\./],
-  [['--clock', 'cpu'], 'bad-choice', /icount or wall/],
+  [['--clock', 'cpu'], 'bad-choice', /wall or icount/],
   [['--cpu', 'smap'], 'bad-cpu', /FEATURE=on/],
-  [['--cpu', 'smaps=on'], 'unknown-feature', /Try: smap=on/],
+  [['--cpu', 'smaps=on'], 'unknown-cpu-feature', /Try: smap=on/],
   [['--send', 'a\\q'], 'bad-escape', /\\q/],
   [['--send', '\\x1'], 'bad-escape', /\\x/],
   [['--trace-format', 'chrome'], 'missing-option', /--trace FILE/],

@@ -5,8 +5,8 @@ import { cacheRoot, kernelPath } from '../../scripts/guest-cache.ts'
 import { initPath } from '../../userland/build.ts'
 import { netbsdRoot } from '../disk/netbsd-root.ts'
 import { MemoryDisk } from '../machine/devices/virtio/memory-disk.ts'
-import type { ProfileName } from '../machine/layout.ts'
 import { createMachine } from '../machine/microvm.ts'
+import { DEFAULTS, type ProfileName } from '../settings/settings.ts'
 import { nodeHost } from './node-host.ts'
 
 const kernel = kernelPath(cacheRoot(), 'netbsd-microvm')
@@ -21,20 +21,15 @@ const boot = (profile: ProfileName, memoryMiB: number) => {
   const blank = (readOnly = false) => new MemoryDisk(new Uint8Array(1024 * 1024), { readOnly })
   const created = createMachine(
     {
+      ...DEFAULTS,
       profile,
       memoryMiB,
       kernel: readFileSync(kernel),
       cmdline: 'console=com root=ld0a',
       disks: [new MemoryDisk(root.value), blank(), blank(true)],
       net: 'user',
-      rng: true,
-      virtioConsole: true,
       clock: 'icount',
-      engine: 'auto',
-      cpu: {},
       trace: false,
-      seed: 1,
-      epoch: 1_767_225_600,
     },
     nodeHost(),
     {

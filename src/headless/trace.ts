@@ -4,6 +4,7 @@ import { PLAYGROUND } from '../guests/catalogue.ts'
 import type { Stage } from '../guests/guest.ts'
 import { NETBSD_STAGES } from '../guests/stages.ts'
 import type { KernelInfo, MachineConfig } from '../machine/machine.ts'
+import { settingsOf } from '../settings/settings.ts'
 import type { TraceNote } from '../trace/call-events.ts'
 import type { TraceMeta } from '../trace/trace.ts'
 import type { Options, TraceFormat } from './options.ts'
@@ -33,12 +34,8 @@ export const metaOf = (options: Options, config: MachineConfig, kernel: KernelIn
   return {
     title: `${name} on ${config.profile}`,
     guest: name,
+    ...settingsOf(config),
     cmdline: kernel.cmdline,
-    profile: config.profile,
-    clock: config.clock,
-    engine: config.engine,
-    memoryMiB: config.memoryMiB,
-    cpu: config.cpu,
     notes: [],
   }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { MachineConfig } from '../machine/machine.ts'
 import { createMachine } from '../machine/microvm.ts'
+import { DEFAULTS } from '../settings/settings.ts'
 import { nodeHost } from './node-host.ts'
 
 const KERNEL = new Uint8Array(readFileSync(join(import.meta.dirname, '../../public/guests/embedded/playground.elf')))
@@ -14,20 +15,15 @@ const boot = (config: Partial<MachineConfig>, { sliceMs = 1000, until = '' } = {
   const events: number[] = []
   const created = createMachine(
     {
-      profile: 'microvm',
+      ...DEFAULTS,
       memoryMiB: 64,
       kernel: KERNEL,
       cmdline: 'console=com run=poweroff',
       disks: [],
       net: 'user',
-      rng: true,
-      virtioConsole: true,
       clock: 'icount',
       engine: 'interp',
-      cpu: {},
       trace: false,
-      seed: 1,
-      epoch: 1_767_225_600_000,
       ...config,
     },
     nodeHost(),

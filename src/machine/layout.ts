@@ -2,14 +2,11 @@
  * Every guest-physical address, port, interrupt input and size of the board, once.
  * Sources: QEMU `-M microvm` (hw/i386/microvm.c), Firecracker (arch/x86_64/layout.rs), Xen's PVH ABI, MP Spec 1.4.
  */
+import { type ProfileName, VIRTIO_SLOTS } from '../settings/settings.ts'
 
 export const KiB = 1024
 export const MiB = 1024 * KiB
 export const GiB = 1024 * MiB
-
-/** Smallest and largest guest RAM. Above 3 GiB the 32-bit MMIO hole begins. */
-export const RAM_MIN = 32 * MiB
-export const RAM_MAX = 3 * GiB
 
 // Low memory, Firecracker's places.
 /** Real-mode BIOS data area word that holds the EBDA segment. */
@@ -59,8 +56,6 @@ export const IOAPIC_PINS = 24
 export const IOAPIC_ID = 2
 export const LAPIC_ID = 0
 
-export type ProfileName = 'microvm' | 'firecracker'
-
 export interface Profile {
   readonly name: ProfileName
   /** First virtio-mmio slot and the distance between slots; the slot's size is what the command line says. */
@@ -85,7 +80,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     name: 'microvm',
     virtioBase: 0xfeb00000,
     virtioSlotSize: 0x200,
-    virtioSlots: 8,
+    virtioSlots: VIRTIO_SLOTS,
     virtioFirstIrq: 5,
     unansweredPorts: 'ones',
     hasRtc: true,
@@ -97,7 +92,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     name: 'firecracker',
     virtioBase: 0xd0000000,
     virtioSlotSize: 0x1000,
-    virtioSlots: 8,
+    virtioSlots: VIRTIO_SLOTS,
     virtioFirstIrq: 5,
     unansweredPorts: 'zeros',
     hasRtc: false,

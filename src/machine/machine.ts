@@ -4,9 +4,9 @@
  */
 import type { Brand } from '../base/brand.ts'
 import type { Problem, Result } from '../base/problem.ts'
+import type { MachineSettings } from '../settings/settings.ts'
 import type { TraceNote } from './call-event.ts'
 import type { TranslatorPolicy } from './cpu/translator.ts'
-import type { ProfileName } from './layout.ts'
 
 /** What the machine needs of the world outside. */
 export interface MachineHost {
@@ -32,9 +32,6 @@ export interface HostMemory {
   readonly buffer: ArrayBufferLike
 }
 
-export type ClockName = 'icount' | 'wall'
-export type EngineName = 'interp' | 'auto'
-
 /** One virtio-blk disk's storage. Synchronous: a disk is bytes in memory, or a copy-on-write overlay over them. */
 export interface BlockBackend {
   /** Bytes, a multiple of 512. */
@@ -50,33 +47,16 @@ export interface BlockBackend {
   zero(offset: number, length: number): void
 }
 
-/** A CPU feature by its SDM or NetBSD name in lower case: 'smap', 'xsave', 'rdrand', 'tsc-leaf', ... */
-export type CpuSwitches = Readonly<Record<string, boolean>>
-
-export interface MachineConfig {
-  readonly profile: ProfileName
-  readonly memoryMiB: number
+/** Settings, and what only a host has: the files' bytes. */
+export type MachineConfig = MachineSettings & {
   /** ELF64 or ELF32 with a PVH note, may be gzip'd. */
   readonly kernel: Uint8Array
   readonly initrd?: Uint8Array
-  readonly cmdline: string
   readonly disks: readonly BlockBackend[]
-  readonly net: 'user' | 'none'
-  readonly rng: boolean
-  readonly virtioConsole: boolean
-  readonly clock: ClockName
-  readonly engine: EngineName
   /** How hot code is found and translated, when not as usual: for tests. */
   readonly translation?: TranslatorPolicy
-  readonly cpu: CpuSwitches
   /** fw_cfg files by name ('opt/...'), for the microvm profile. */
   readonly fwCfg?: ReadonlyMap<string, Uint8Array>
-  /** Record call events for the timeline. */
-  readonly trace: boolean
-  /** Seeds RDRAND, RDSEED and virtio-rng under icount. */
-  readonly seed: number
-  /** RTC start under icount, seconds since 1970 UTC. */
-  readonly epoch: number
 }
 
 /** A module that a host has compiled: nothing that the machine could look into. */

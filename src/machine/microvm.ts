@@ -6,6 +6,8 @@
  */
 import { hex } from '../base/hex.ts'
 import { ok, problem, type Result, refuse } from '../base/problem.ts'
+import { checkSettings } from '../settings/read-settings.ts'
+import { virtioSlotsTaken } from '../settings/settings.ts'
 import { type Booted, boot } from './boot/boot.ts'
 import { virtioSlots } from './boot/pvh.ts'
 import { symbolAt } from './boot/symbols.ts'
@@ -61,8 +63,6 @@ import {
   PORT_RESET_CONTROL,
   PORT_RTC,
   PROFILES,
-  RAM_MAX,
-  RAM_MIN,
 } from './layout.ts'
 import type {
   CrashReport,
@@ -236,8 +236,8 @@ class MicroVm implements Machine {
     if (config.virtioConsole) {
       this.#console = new VirtioConsole({
         backend: { transmit: (bytes) => this.#virtioConsoleSays(bytes) },
-        cols: 80,
-        rows: 25,
+        cols: config.columns,
+        rows: config.rows,
       })
       // smolBSD's early console looks only into the page of the first device it is told of. On this profile each device has a
       // page of its own, and no place in the order that the real one would have given it.
@@ -529,21 +529,10 @@ class MicroVm implements Machine {
 }
 
 export const createMachine: CreateMachine = (config, host, events): Result<Machine> => {
-  const bytes = config.memoryMiB * MiB
-  if (!Number.isInteger(config.memoryMiB) || bytes < RAM_MIN || bytes > RAM_MAX)
-    return refuse(
-      problem(
-        'bad-memory',
-        `the memory size is ${config.memoryMiB} MiB`,
-        `a whole number from ${RAM_MIN / MiB} to ${RAM_MAX / MiB} MiB`,
-        'choose 256 MiB',
-      ),
-    )
-  const wrong = checkCpuSwitches(config.cpu)
+  const wrong = checkSettings(config) ?? checkCpuSwitches(config.cpu)
   if (wrong !== undefined) return refuse(wrong)
   const profile = PROFILES[config.profile]
-  const plugged =
-    config.disks.length + (config.net === 'user' ? 1 : 0) + (config.rng ? 1 : 0) + (config.virtioConsole ? 1 : 0)
+  const plugged = virtioSlotsTaken(config, config.disks.length)
   if (plugged > profile.virtioSlots)
     return refuse(
       problem(
@@ -553,7 +542,7 @@ export const createMachine: CreateMachine = (config, host, events): Result<Machi
         'take out a disk, the network or the virtio console',
       ),
     )
-  const pages = (RAM_OFFSET + bytes) / WASM_PAGE
+  const pages = (RAM_OFFSET + config.memoryMiB * MiB) / WASM_PAGE
   let memory: HostMemory
   try {
     memory = host.createMemory(pages)

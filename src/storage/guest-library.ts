@@ -1,5 +1,7 @@
 /** A person's own guests: which files make them and how they are booted. */
 
+import { readRecord } from '../settings/read-settings.ts'
+import { type MachineSettings, SETTINGS } from '../settings/settings.ts'
 import { referencedByDisks } from './kept-disks.ts'
 import {
   exclusively,
@@ -23,7 +25,8 @@ export interface LocalDisk<File> {
   readonly readOnly: boolean
 }
 
-export interface LocalGuest {
+/** Settings that were kept by an earlier page are those that it knew. */
+export interface LocalGuest extends Partial<MachineSettings> {
   readonly version: 1
   readonly id: string
   readonly name: string
@@ -32,12 +35,6 @@ export interface LocalGuest {
   readonly initrd?: GuestFile
   /** A `netbsd-root` is made anew around this page's own init, whatever `file` says. */
   readonly disks: readonly LocalDisk<GuestFile>[]
-  readonly memoryMiB: number
-  readonly profile: 'microvm' | 'firecracker'
-  readonly cmdline: string
-  readonly clock: 'icount' | 'wall'
-  readonly net: 'user' | 'none'
-  readonly rng: boolean
 }
 
 /** What is in a file that somebody else may have written. */
@@ -54,13 +51,15 @@ const asGuest = (value: unknown): LocalGuest | undefined => {
     guest?.version === 1 &&
     typeof guest.id === 'string' &&
     typeof guest.name === 'string' &&
-    typeof guest.memoryMiB === 'number' &&
-    typeof guest.cmdline === 'string' &&
     isGuestFile(guest.kernel) &&
     (guest.initrd === undefined || isGuestFile(guest.initrd)) &&
     Array.isArray(guest.disks) &&
     guest.disks.every(({ kind, file }) => (kind === 'image' || kind === 'netbsd-root') && isGuestFile(file))
-  return isWhole ? guest : undefined
+  if (!isWhole) return undefined
+  const others = Object.fromEntries(
+    Object.entries(guest).filter(([key]) => !Object.hasOwn(SETTINGS, key)),
+  ) as unknown as LocalGuest
+  return { ...others, ...readRecord(guest).settings }
 }
 
 export const filesOf = ({ kernel, initrd, disks }: LocalGuest): readonly GuestFile[] => [

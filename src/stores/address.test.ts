@@ -34,11 +34,12 @@ describe('the address', () => {
     expect(form.initrd).toMatchObject({ url: 'https://other.org/r' })
   })
 
-  it('takes nothing but http addresses and known words', () => {
+  it('takes nothing but http addresses and known words, and says which it did not know', () => {
     expect(urlSource('javascript:alert(1)', BASE)).toBeUndefined()
     expect(urlSource('data:,x', BASE)).toBeUndefined()
-    const { form, theme } = read('?profile=pc&clock=sun&theme=pink&memory=lots')
-    expect(form).toMatchObject({ profile: 'microvm', clock: 'wall', memoryMiB: 256 })
+    const { form, theme, problem } = read('?profile=pc&clock=sun&theme=pink&memory=lots')
+    expect(form).toMatchObject({ profile: 'microvm', clock: 'wall', memoryMiB: 64 })
+    expect(problem?.saw).toBe('the address has "pc" for profile')
     expect(theme).toBeUndefined()
   })
 })

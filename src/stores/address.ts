@@ -1,5 +1,7 @@
 /** What the page's address asks for: `?boot=embedded&autostart`. Documented in docs/automation.md. */
-import { type BootForm, clampMemory, formFor } from './boot-form-store.ts'
+import type { Problem } from '../base/problem.ts'
+import { ADDRESS, firstProblem, readSettings } from '../settings/read-settings.ts'
+import { type BootForm, formFor } from './boot-form-store.ts'
 import { type FileSource, type GuestChoice, OWN_GUEST_ID } from './guest-choice.ts'
 import type { ThemeChoice } from './settings-store.ts'
 
@@ -7,6 +9,8 @@ export interface Address {
   readonly form: BootForm
   readonly autostart: boolean
   readonly theme: ThemeChoice | undefined
+  /** What was said of settings and could not be taken as it was. */
+  readonly problem: Problem | undefined
 }
 
 const nameOf = (url: string): string => url.split(/[?#]/)[0]?.split('/').filter(Boolean).at(-1) ?? url
@@ -42,25 +46,20 @@ export const readAddress = (href: string, guests: readonly GuestChoice[], own: G
     return found ? [{ kind: 'image' as const, source: found, readOnly }] : []
   })
   const base = formFor(guest)
-  const memory = text('memory')
-  const profile = text('profile')
-  const clock = text('clock')
+  const said = readSettings(ADDRESS, Object.fromEntries(searchParams))
   const theme = text('theme')
   return {
     form: {
       ...base,
+      ...said.settings,
       guestId: kernelSource ? OWN_GUEST_ID : base.guestId,
       kernel: kernelSource ?? base.kernel,
       initrd: initrd === undefined ? base.initrd : source(initrd),
       disks: disks.length > 0 ? disks : base.disks,
       changes: searchParams.has('keep') && searchParams.get('keep') !== '0' ? 'keep' : base.changes,
-      memoryMiB: memory === undefined ? base.memoryMiB : clampMemory(Number(memory)),
-      profile: profile === 'microvm' || profile === 'firecracker' ? profile : base.profile,
-      cmdline: text('cmdline') ?? base.cmdline,
-      clock: clock === 'icount' || clock === 'wall' ? clock : base.clock,
-      trace: text('trace') === '0' ? false : base.trace,
     },
     autostart: searchParams.has('autostart') && searchParams.get('autostart') !== '0',
     theme: theme === 'light' || theme === 'dark' || theme === 'system' ? theme : undefined,
+    problem: firstProblem(said),
   }
 }

@@ -1,26 +1,23 @@
 /** `window.playground`, for Playwright and other drivers. The contract is docs/automation.md. */
 import { type Result, sentence } from '../base/problem.ts'
+import { readRecord } from '../settings/read-settings.ts'
+import type { MachineSettings } from '../settings/settings.ts'
 import { exportTrace, type TraceFormat } from '../trace/export.ts'
 import type { StageRow } from '../trace/trace.ts'
 import { findGuest, urlSource } from './address.ts'
-import { clampMemory } from './boot-form-store.ts'
 import type { DiskPart, DiskRef, FolderEntry } from './disk-browser.ts'
-import type { ClockName, ProfileName } from './guest-choice.ts'
 import { type BootMark, type LiveFigures, type Phase, phaseOf, readyMark } from './machine-store.ts'
 import type { Playground } from './playground.ts'
 import type { Axis, Mode } from './trace-store.ts'
 
-export interface BootOptions {
+/** A setting that is left out is the guest's own. */
+export interface BootOptions extends Partial<MachineSettings> {
   /** A guest of the catalogue by its id; the form's own choice when left out. */
   readonly guest?: string
   /** Address or bytes of a kernel, instead of a guest. */
   readonly kernel?: string | Uint8Array
   readonly initrd?: string | Uint8Array
   readonly disks?: readonly (string | Uint8Array)[]
-  readonly memoryMiB?: number
-  readonly profile?: ProfileName
-  readonly cmdline?: string
-  readonly clock?: ClockName
   /** Keep what the guest writes to its disks in this browser, and go on with what was kept. */
   readonly keep?: boolean
 }
@@ -203,6 +200,8 @@ export const createAutomation = (playground: Playground): Automation => {
     },
     boot: async (options = {}) => {
       const asked: BootOptions = typeof options === 'string' ? { guest: options } : options
+      const { settings, refused } = readRecord(asked)
+      if (refused[0]) throw new Error(sentence(refused[0]))
       await playground.library.looked()
       if (asked.guest !== undefined) {
         const guest = findGuest(asked.guest, playground.guests)
@@ -219,10 +218,7 @@ export const createAutomation = (playground: Playground): Automation => {
             readOnly: false,
           })),
         }),
-        ...(asked.memoryMiB !== undefined && { memoryMiB: clampMemory(asked.memoryMiB) }),
-        ...(asked.profile && { profile: asked.profile }),
-        ...(asked.cmdline !== undefined && { cmdline: asked.cmdline }),
-        ...(asked.clock && { clock: asked.clock }),
+        ...settings,
         ...(asked.keep !== undefined && { changes: asked.keep ? ('keep' as const) : ('discard' as const) }),
       })
       if (!playground.form.getState().kernel) throw new Error('there is no kernel to boot: choose a guest or a kernel')

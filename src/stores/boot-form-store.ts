@@ -1,25 +1,15 @@
 /** What the next Boot will use: a guest's own settings until the person changes them. */
 import { createStore, type StoreApi } from 'zustand/vanilla'
-import type { BootRequest, CpuSwitches, Keep } from '../worker/protocol.ts'
+import { type MachineSettings, settingsOf } from '../settings/settings.ts'
+import type { BootRequest, Keep } from '../worker/protocol.ts'
 import type { Addition } from './added-files.ts'
-import {
-  type ClockName,
-  type DiskSource,
-  type FileSource,
-  type GuestChoice,
-  OWN_GUEST_ID,
-  type ProfileName,
-} from './guest-choice.ts'
+import { type DiskSource, type FileSource, type GuestChoice, OWN_GUEST_ID } from './guest-choice.ts'
 
-export const MEMORY_MIN_MIB = 32
-export const MEMORY_MAX_MIB = 3072
 /** Before any boot of this guest told how long one takes. */
 export const LIVE_NS = 500e6
-/** What the RTC says at power-on under the instruction-count clock, seconds since 1970: 2025-01-01 00:00 UTC, or 1970. */
-const RTC_SET = 1735689600
-export const RTC_UNSET = 0
 
-export interface BootForm {
+/** Columns and rows are the terminal's own at the boot, whatever they are here. */
+export interface BootForm extends MachineSettings {
   readonly guestId: string
   readonly kernel: FileSource | undefined
   readonly initrd: FileSource | undefined
@@ -28,40 +18,17 @@ export interface BootForm {
   readonly changes: 'discard' | 'keep'
   /** Put on the root that this page makes, where the guest has one. */
   readonly added: readonly Addition[]
-  readonly memoryMiB: number
-  readonly profile: ProfileName
-  readonly cmdline: string
-  readonly clock: ClockName
-  readonly trace: boolean
-  /** CPU features switched away from the model's own. */
-  readonly cpu: CpuSwitches
-  readonly rng: boolean
-  readonly net: 'user' | 'none'
-  readonly virtioConsole: boolean
-  readonly rtc: number
 }
 
 export const formFor = (guest: GuestChoice): BootForm => ({
+  ...settingsOf(guest),
   guestId: guest.id,
   kernel: guest.kernel,
   initrd: guest.initrd,
   disks: guest.disks,
   changes: 'discard',
   added: [],
-  memoryMiB: guest.memoryMiB,
-  profile: guest.profile,
-  cmdline: guest.cmdline,
-  clock: guest.clock,
-  trace: true,
-  cpu: {},
-  rng: guest.rng,
-  net: guest.net,
-  virtioConsole: true,
-  rtc: RTC_SET,
 })
-
-export const clampMemory = (mib: number): number =>
-  Number.isFinite(mib) ? Math.min(MEMORY_MAX_MIB, Math.max(MEMORY_MIN_MIB, Math.round(mib))) : 256
 
 /** The disk that added files are put on, or -1. */
 export const rootOf = ({ disks }: Pick<BootForm, 'disks'>): number =>
@@ -94,9 +61,8 @@ export const requestFrom = (
     asKept,
   })
   return {
+    ...settingsOf(form),
     label,
-    profile: form.profile,
-    memoryMiB: clampMemory(form.memoryMiB),
     kernel: form.kernel,
     ...(form.initrd && { initrd: form.initrd }),
     disks: form.disks.map((disk, index) => ({
@@ -104,16 +70,6 @@ export const requestFrom = (
       ...(index === root && { added: form.added.flatMap(({ entries }) => entries) }),
       ...(form.changes === 'keep' && !disk.readOnly && { keep: keepOf(disk, index) }),
     })),
-    cmdline: form.cmdline,
-    net: form.net,
-    rng: form.rng,
-    virtioConsole: form.virtioConsole,
-    clock: form.clock,
-    engine: 'auto',
-    cpu: form.cpu,
-    trace: form.trace,
-    seed: 1,
-    epoch: form.rtc,
     entryStage: guest.entryStage,
     stages: guest.stages,
     stageMarks: guest.stageMarks,

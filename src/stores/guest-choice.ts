@@ -3,14 +3,15 @@
 import { publishedFiles } from '../guests/catalogue.ts'
 import type { Guest, PublishedFile, Stage } from '../guests/guest.ts'
 import { NETBSD_STAGES } from '../guests/stages.ts'
-import type { ClockName, DiskSource, FileSource, ProfileName, StagePattern } from '../worker/protocol.ts'
+import { DEFAULTS, type MachineSettings, settingsOf } from '../settings/settings.ts'
+import type { DiskSource, FileSource, StagePattern } from '../worker/protocol.ts'
 
-export type { ClockName, DiskSource, FileSource, ProfileName, StagePattern }
+export type { DiskSource, FileSource, StagePattern }
 
 /** Our init, for kernels of either width. */
 export type InitSources = Required<Pick<DiskSource, 'source' | 'source32'>>
 
-export interface GuestChoice {
+export interface GuestChoice extends MachineSettings {
   readonly id: string
   readonly name: string
   /** One line: what it is and what it costs to get. */
@@ -20,12 +21,6 @@ export interface GuestChoice {
   readonly disks: readonly DiskSource[]
   /** Paths of the published files that it needs. */
   readonly files: readonly string[]
-  readonly cmdline: string
-  readonly memoryMiB: number
-  readonly profile: ProfileName
-  readonly clock: ClockName
-  readonly net: 'user' | 'none'
-  readonly rng: boolean
   readonly entryStage: string
   readonly stages: readonly StagePattern[]
   /** The same with every mark, for traces. */
@@ -58,8 +53,10 @@ export const choiceOf = (guest: Guest, base: string): GuestChoice => {
     ...bundled(`guests/published/${path}`),
     hint: `fetch it with "npm run guests -- ${guest.id}", or choose a file of your own`,
   })
-  const { id, name, about, kernel, cmdline, memoryMiB, profile, net, rng, stages, expected } = guest
+  const { id, name, about, kernel, stages, expected } = guest
   return {
+    ...DEFAULTS,
+    ...settingsOf(guest),
     id,
     name,
     summary: about,
@@ -72,12 +69,6 @@ export const choiceOf = (guest: Guest, base: string): GuestChoice => {
       readOnly: disk.readOnly,
     })),
     files: publishedFiles(guest).map(({ path }) => path),
-    cmdline,
-    memoryMiB,
-    profile,
-    clock: 'wall',
-    net,
-    rng,
     entryStage: entryStageOf(stages),
     stages: consoleStages(stages),
     stageMarks: stages,
@@ -86,18 +77,13 @@ export const choiceOf = (guest: Guest, base: string): GuestChoice => {
 }
 
 export const ownGuest: GuestChoice = {
+  ...DEFAULTS,
   id: OWN_GUEST_ID,
   name: 'Your own kernel',
   summary: 'A PVH kernel from your disk or an address',
   kernel: undefined,
   disks: [],
   files: [],
-  cmdline: 'console=com root=ld0a -z',
-  memoryMiB: 256,
-  profile: 'microvm',
-  clock: 'wall',
-  net: 'none',
-  rng: true,
   // Landmarks of NetBSD; other kernels print none of them and stay one stage.
   entryStage: 'entry',
   stages: consoleStages(NETBSD_STAGES),

@@ -2,8 +2,12 @@
  * Switches that change what a boot costs: each boots again with one thing different, and says what the kernel does then.
  * The sentences were held against NetBSD's traces (e2e/netbsd.spec.ts boots with each of them).
  */
-import { type BootForm, MEMORY_MAX_MIB, RTC_UNSET } from './boot-form-store.ts'
+import { SETTINGS, VIRTIO_SLOTS, virtioSlotsTaken } from '../settings/settings.ts'
+import type { BootForm } from './boot-form-store.ts'
 import type { DiskSource } from './guest-choice.ts'
+
+/** 1970. */
+const RTC_UNSET = 0
 
 export interface Lesson {
   readonly id: string
@@ -16,9 +20,6 @@ export interface Lesson {
 }
 
 const MORE_MEMORY = 4
-
-/** Both boards have eight virtio slots. */
-const SLOTS = 8
 const MORE_DISKS = 3
 const BLANK = new Blob([new Uint8Array(1024 * 1024)])
 const blankDisk = (index: number): DiskSource => ({
@@ -26,8 +27,6 @@ const blankDisk = (index: number): DiskSource => ({
   source: { kind: 'blob', name: `blank-${index}.img`, blob: BLANK },
   readOnly: false,
 })
-const slotsTaken = ({ disks, net, rng, virtioConsole }: BootForm): number =>
-  disks.length + (net === 'none' ? 0 : 1) + (rng ? 1 : 0) + (virtioConsole ? 1 : 0)
 
 export const LESSONS: readonly Lesson[] = [
   {
@@ -60,7 +59,7 @@ export const LESSONS: readonly Lesson[] = [
     name: 'an RTC that was never set',
     about:
       'The RTC says 1970, which NetBSD calls preposterous. It takes the time of the root file system instead, and the warnings about it are all that this costs.',
-    apply: ({ rtc }) => (rtc === RTC_UNSET ? undefined : { rtc: RTC_UNSET }),
+    apply: ({ epoch }) => (epoch === RTC_UNSET ? undefined : { epoch: RTC_UNSET }),
   },
   {
     id: 'firecracker',
@@ -75,7 +74,7 @@ export const LESSONS: readonly Lesson[] = [
     about:
       'Each empty disk is one more virtio transport to find, to agree on features with and to attach. Most of what it costs is memory: its queue is allocated, mapped and cleared before the first request.',
     apply: (form) =>
-      slotsTaken(form) + MORE_DISKS > SLOTS
+      virtioSlotsTaken(form, form.disks.length + MORE_DISKS) > VIRTIO_SLOTS
         ? undefined
         : { disks: [...form.disks, ...Array.from({ length: MORE_DISKS }, (_, index) => blankDisk(index))] },
   },
@@ -93,6 +92,6 @@ export const LESSONS: readonly Lesson[] = [
     about:
       'The kernel keeps a vm_page for every page of RAM and sets each up while it boots. Four times the memory is four times that work, before the first device is looked for.',
     apply: ({ memoryMiB }) =>
-      memoryMiB * MORE_MEMORY > MEMORY_MAX_MIB ? undefined : { memoryMiB: memoryMiB * MORE_MEMORY },
+      memoryMiB * MORE_MEMORY > SETTINGS.memoryMiB.max ? undefined : { memoryMiB: memoryMiB * MORE_MEMORY },
   },
 ]

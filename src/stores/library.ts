@@ -2,6 +2,7 @@
 import { createStore, type StoreApi } from 'zustand/vanilla'
 import { type Problem, ProblemError } from '../base/problem.ts'
 import { NETBSD_STAGES } from '../guests/stages.ts'
+import { settingsOf } from '../settings/settings.ts'
 import {
   bytesOf,
   deleteGuest,
@@ -108,18 +109,13 @@ export class Library {
     return this.#attempt('the guest', async () => {
       const guest = await saveGuest(
         {
+          ...settingsOf(form),
           id: before?.id ?? crypto.randomUUID(),
           name: before?.name ?? name,
           createdMs: before?.createdMs ?? Date.now(),
           kernel: fileToStore(kernel),
           ...(form.initrd && { initrd: fileToStore(form.initrd) }),
           disks: form.disks.map(({ kind, source, readOnly }) => ({ kind, file: fileToStore(source), readOnly })),
-          memoryMiB: form.memoryMiB,
-          profile: form.profile,
-          cmdline: form.cmdline,
-          clock: form.clock,
-          net: form.net,
-          rng: form.rng,
         },
         (done) => this.store.setState({ saving: { done, total } }),
       )
@@ -180,9 +176,10 @@ export class Library {
       }
     }
     const isWhole = kernel && disks.length === guest.disks.length && (!guest.initrd || initrd)
-    const { id, name, cmdline, memoryMiB, profile, clock, net, rng } = guest
+    const { id, name } = guest
     const choice: GuestChoice = {
       ...ownGuest,
+      ...settingsOf(guest),
       id,
       name,
       summary: isWhole
@@ -191,12 +188,6 @@ export class Library {
       kernel: isWhole ? kernel : undefined,
       ...(initrd && { initrd }),
       disks,
-      cmdline,
-      memoryMiB,
-      profile,
-      clock,
-      net,
-      rng,
       stageMarks: NETBSD_STAGES,
     }
     return { guest, choice, bytes: storedBytes(guest) }

@@ -2,6 +2,8 @@
 
 import { createStore, type StoreApi } from 'zustand/vanilla'
 import { type Problem, problem } from '../base/problem.ts'
+import { readRecord } from '../settings/read-settings.ts'
+import type { TerminalSize } from '../settings/settings.ts'
 import type { Trace } from '../trace/trace.ts'
 import type { EmulatorClient } from '../worker/client.ts'
 import type { EmulatorEvent } from '../worker/protocol.ts'
@@ -10,7 +12,6 @@ import {
   type BootForm,
   type BootFormStore,
   type BootOnce,
-  clampMemory,
   createBootFormStore,
   formFor,
   keepPrefix,
@@ -101,13 +102,13 @@ const NO_ROOT = problem(
 const DIM_LINE = '\r\n\x1b[0m\x1b[2m-- reset --\x1b[0m\r\n'
 
 /** Files are the same when they are one object; everything else by value. */
-const settingsOf = (form: BootForm): string => JSON.stringify({ ...form, kernel: 0, initrd: 0, disks: 0, added: 0 })
+const byValue = (form: BootForm): string => JSON.stringify({ ...form, kernel: 0, initrd: 0, disks: 0, added: 0 })
 const isSameForm = (a: BootForm, b: BootForm): boolean =>
   a.kernel === b.kernel &&
   a.initrd === b.initrd &&
   a.disks === b.disks &&
   a.added === b.added &&
-  settingsOf(a) === settingsOf(b)
+  byValue(a) === byValue(b)
 
 /** A trace says what was booted and how; files are the guest's own. */
 const formOfTrace = ({ meta }: Trace, guests: readonly GuestChoice[]): BootForm => {
@@ -115,10 +116,7 @@ const formOfTrace = ({ meta }: Trace, guests: readonly GuestChoice[]): BootForm 
   const base = formFor(guest)
   return {
     ...base,
-    ...(meta.profile === 'microvm' || meta.profile === 'firecracker' ? { profile: meta.profile } : {}),
-    ...(meta.clock === 'icount' || meta.clock === 'wall' ? { clock: meta.clock } : {}),
-    ...(meta.memoryMiB !== undefined && { memoryMiB: clampMemory(meta.memoryMiB) }),
-    ...(meta.cpu && { cpu: meta.cpu }),
+    ...readRecord(meta).settings,
     // What the board added, it adds again.
     ...(meta.cmdline !== undefined && { cmdline: meta.cmdline.replace(/\s*virtio_mmio\.device=\S+/g, '').trim() }),
     trace: true,
@@ -133,6 +131,7 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
   const form = createBootFormStore(catalogue[0] ?? ownGuest)
   const settings = createSettingsStore()
   const complaint = createStore<Complaint>(() => ({ problem: undefined }))
+  let terminal: TerminalSize | undefined
 
   const client = connect((event) => {
     if (event.type === 'console') {
@@ -203,7 +202,7 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
   const boot = (once: BootOnce = {}) => {
     const current = form.getState()
     const liveNs = trace.liveNs(current.guestId)
-    const request = requestFrom(current, guestOf(current.guestId), { liveNs, ...once })
+    const request = requestFrom({ ...current, ...terminal }, guestOf(current.guestId), { liveNs, ...once })
     if (!request) return
     browser.close()
     complaint.setState({ problem: undefined })
@@ -298,7 +297,10 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
       }
     },
     powerOff: () => client.powerOff(),
-    resizeConsole: (columns, rows) => client.resizeConsole(columns, rows),
+    resizeConsole: (columns, rows) => {
+      terminal = { columns, rows }
+      client.resizeConsole(columns, rows)
+    },
     registers: () => client.registers(),
     chooseGuest,
     chooseKernel,

@@ -3,6 +3,8 @@
  * one a file is. A file from a newer version is refused in a sentence, an older one is brought forward step by step.
  */
 import { ProblemError, problem, type Result } from '../base/problem.ts'
+import type { Setting } from '../settings/setting.ts'
+import { SETTING_NAMES, SETTINGS } from '../settings/settings.ts'
 import {
   amount,
   column,
@@ -24,6 +26,7 @@ import {
   type Mark,
   NO_FUNCTION,
   NO_STACK,
+  type SaidSettings,
   type StageRow,
   type Trace,
   type TraceMeta,
@@ -210,28 +213,49 @@ export const readLane = (value: unknown, where: string): Lane => {
 export const readMeta = (value: unknown): TraceMeta => {
   const meta = object(value, 'meta')
   const texts: Record<string, string> = {}
-  for (const name of ['guest', 'cmdline', 'profile', 'clock', 'engine', 'engineVersion', 'source']) {
+  for (const name of ['guest', 'engineVersion', 'source']) {
     const found = optionalText(meta[name], `meta.${name}`)
     if (found !== undefined) texts[name] = found
-  }
-  const cpu: Record<string, boolean> = {}
-  if (meta['cpu'] !== undefined) {
-    const entries = Object.entries(object(meta['cpu'], 'meta.cpu'))
-    if (entries.length > 256) fail('meta.cpu', meta['cpu'], 'at most 256 switches')
-    for (const [name, on] of entries) {
-      if (typeof on !== 'boolean') fail(`meta.cpu.${cleanKey(name)}`, on, 'true or false')
-      if (name !== '__proto__') cpu[cleanKey(name)] = on === true
-    }
   }
   return {
     title: text(meta['title'] ?? 'trace', 'meta.title'),
     ...texts,
-    ...(meta['memoryMiB'] !== undefined && { memoryMiB: count(meta['memoryMiB'], 'meta.memoryMiB', 1 << 20) }),
-    ...(meta['cpu'] !== undefined && { cpu }),
+    ...readSaid(meta),
     notes: list(meta['notes'] ?? [], 'meta.notes', 100).map((v, k) => text(v, `meta.notes[${k}]`)),
   }
 }
-const cleanKey = (name: string): string => text(name, 'meta.cpu', 40)
+
+/** What was recorded of the settings, which another version may know otherwise: their types hold, not their limits. */
+const readSaid = (meta: Readonly<Record<string, unknown>>): SaidSettings => {
+  const said: Record<string, unknown> = {}
+  for (const name of SETTING_NAMES) {
+    const value = meta[name]
+    const where = `meta.${name}`
+    const setting: Setting = SETTINGS[name]
+    if (value === undefined || value === null) continue
+    if (setting.type === 'whole') said[name] = count(value, where, Math.max(setting.max, WHOLE_MAX))
+    else if (setting.type === 'switches') said[name] = readSwitches(value, where)
+    else if (setting.type === 'on-off') said[name] = isOn(value, where)
+    else said[name] = text(value, where)
+  }
+  return said
+}
+const WHOLE_MAX = 1 << 20
+
+const isOn = (value: unknown, where: string): boolean =>
+  typeof value === 'boolean' ? value : fail(where, value, 'true or false')
+
+const readSwitches = (value: unknown, where: string): Readonly<Record<string, boolean>> => {
+  const entries = Object.entries(object(value, where))
+  if (entries.length > 256) fail(where, value, 'at most 256 switches')
+  const switches: Record<string, boolean> = {}
+  for (const [name, on] of entries) {
+    const key = text(name, where, 40)
+    const isSwitched = isOn(on, `${where}.${key}`)
+    if (name !== '__proto__') switches[key] = isSwitched
+  }
+  return switches
+}
 
 const STAGE_MARKS: readonly StageRow['mark'][] = ['entry', 'call', 'console', 'user', 'file']
 

@@ -6,6 +6,7 @@
  *                 spans.start, end: guest ns                                   func ─► functions, lane ─► lanes
  *                 spans.startInstructions, endInstructions
  */
+import type { MachineSettings, SettingName } from '../settings/settings.ts'
 
 export type LaneKind = 'kernel' | 'interrupts' | 'process' | 'devices' | 'idle' | 'thread'
 
@@ -102,17 +103,15 @@ export interface Mark {
   readonly text: string
 }
 
-/** What was booted and how: shown beside the trace, carried by files and links. */
-export interface TraceMeta {
+/** What somebody else's page may say of a setting, older or newer than this one. */
+type Said<T> = T extends string ? string : T
+export type SaidSettings = { readonly [K in SettingName]?: Said<MachineSettings[K]> }
+
+/** What was booted and how: shown beside the trace, carried by files, and as far as v1 goes by links. */
+export interface TraceMeta extends SaidSettings {
   readonly title: string
   readonly guest?: string
-  readonly cmdline?: string
-  readonly profile?: string
-  readonly clock?: string
-  readonly engine?: string
   readonly engineVersion?: string
-  readonly memoryMiB?: number
-  readonly cpu?: Readonly<Record<string, boolean>>
   /** Where it came from when it was not recorded here: 'chrome', 'speedscope', 'folded', 'tslog', 'link'. */
   readonly source?: string
   /** Sentences a reader must know: lost events, assumed frequencies, pruning. */

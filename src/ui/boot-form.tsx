@@ -1,13 +1,15 @@
 /** What the next Boot will use. Every field is the guest's own setting until it is changed. */
 import { useId, useRef, useState } from 'react'
+import { FORM_SETTINGS } from '../settings/words.ts'
 import { urlSource } from '../stores/address.ts'
-import { keepPrefix, MEMORY_MAX_MIB, MEMORY_MIN_MIB, rootOf } from '../stores/boot-form-store.ts'
-import { type ClockName, type FileSource, OWN_GUEST_ID, type ProfileName } from '../stores/guest-choice.ts'
+import { keepPrefix, rootOf } from '../stores/boot-form-store.ts'
+import { type FileSource, OWN_GUEST_ID } from '../stores/guest-choice.ts'
 import { AddedFiles } from './added-files.tsx'
 import { useForm, useLibrary, usePlayground } from './context.ts'
 import { useDropTarget } from './drop-target.ts'
 import { CloseIcon } from './icons.tsx'
 import { byteCount, said } from './quantity.ts'
+import { SettingField } from './setting-field.tsx'
 
 interface FileFieldProps {
   readonly label: string
@@ -173,16 +175,10 @@ const KeepGuest = () => {
   )
 }
 
-const MEMORY_STEPS = [32, 64, 128, 256, 512, 1024, 2048, 3072]
-const saidMemory = (mib: number): string => (mib >= 1024 ? `${mib / 1024} GiB` : `${mib} MiB`)
-
 export const BootFormPanel = () => {
   const playground = usePlayground()
   const form = useForm((state) => state)
   const id = useId()
-  const memorySteps = MEMORY_STEPS.includes(form.memoryMiB)
-    ? MEMORY_STEPS
-    : [...MEMORY_STEPS, form.memoryMiB].sort((a, b) => a - b)
   const update = playground.form.setState
   const isOwn = useLibrary(
     (view) => form.guestId === OWN_GUEST_ID || view.guests.some(({ guest }) => guest.id === form.guestId),
@@ -235,61 +231,13 @@ export const BootFormPanel = () => {
         )}
         {form.disks.some(({ readOnly }) => !readOnly) && <Changes />}
         <div className="field-pair">
-          <label className="field">
-            <span>Memory</span>
-            <select
-              value={form.memoryMiB}
-              aria-describedby={`${id}-memory`}
-              onChange={(event) => update({ memoryMiB: Number(event.target.value) })}
-            >
-              {memorySteps.map((mib) => (
-                <option key={mib} value={mib}>
-                  {saidMemory(mib)}
-                </option>
-              ))}
-            </select>
-            <span id={`${id}-memory`} className="visually-hidden">
-              From {MEMORY_MIN_MIB} MiB to {MEMORY_MAX_MIB / 1024} GiB
-            </span>
-          </label>
-          <label className="field">
-            <span>Profile</span>
-            <select value={form.profile} onChange={(event) => update({ profile: event.target.value as ProfileName })}>
-              <option value="microvm">microvm (QEMU)</option>
-              <option value="firecracker">firecracker</option>
-            </select>
-          </label>
+          {FORM_SETTINGS.slice(0, 2).map((name) => (
+            <SettingField key={name} name={name} />
+          ))}
         </div>
-        <label className="field">
-          <span>Command line</span>
-          <input
-            type="text"
-            className="mono"
-            value={form.cmdline}
-            spellCheck={false}
-            autoCapitalize="off"
-            autoComplete="off"
-            onChange={(event) => update({ cmdline: event.target.value })}
-          />
-        </label>
-        <label className="field">
-          <span>Clock</span>
-          <select value={form.clock} onChange={(event) => update({ clock: event.target.value as ClockName })}>
-            <option value="wall">Real time</option>
-            <option value="icount">Instruction count, repeatable</option>
-          </select>
-        </label>
-        <label className="field">
-          <span>Timeline</span>
-          <select
-            value={form.trace ? 'on' : 'off'}
-            onChange={(event) => update({ trace: event.target.value === 'on' })}
-            data-testid="trace-switch"
-          >
-            <option value="on">Functions and stages</option>
-            <option value="off">Stages only, as the console tells them</option>
-          </select>
-        </label>
+        {FORM_SETTINGS.slice(2).map((name) => (
+          <SettingField key={name} name={name} />
+        ))}
         <KeepGuest />
       </div>
     </section>

@@ -1,4 +1,5 @@
 import type { ReactNode } from 'react'
+import { boardWords } from '../settings/settings.ts'
 import { readyMark } from '../stores/machine-store.ts'
 import { useMachine, usePhase } from './context.ts'
 import { PHASE_WORDS } from './phase-words.ts'
@@ -16,7 +17,7 @@ export const LiveFigures = () => {
   const figures = useMachine((view) => view.figures)
   const ready = useMachine(readyMark)
   const kernel = useMachine((view) => view.kernel)
-  const memory = useMachine((view) => view.request?.memoryMiB)
+  const request = useMachine((view) => view.request)
   if (!figures && !kernel) return null
   const busy = figures ? `${threeFigures(figures.busy * 100)}\u00a0% of one CPU` : '–'
   return (
@@ -40,7 +41,7 @@ export const LiveFigures = () => {
             <span className="muted">wall</span>
           </Row>
         )}
-        {memory !== undefined && <Row name="Memory">{memory} MiB</Row>}
+        {request && <Row name="Board">{boardWords(request)}</Row>}
         {kernel && (
           <Row name="Kernel">
             ELF{kernel.elfClass}, {said(byteCount(kernel.bytes))}, entry 0x{kernel.entry.toString(16)}

@@ -1,6 +1,7 @@
 /** What stands where the console will be: the machine about to boot, files on their way, a refusal. */
 import { useEffect, useRef } from 'react'
 import { sentence } from '../base/problem.ts'
+import { boardWords } from '../settings/settings.ts'
 import { standing } from '../stores/guest-files.ts'
 import type { LoadingFile } from '../stores/machine-store.ts'
 import { bootLength } from '../trace/compare.ts'
@@ -20,7 +21,7 @@ const FirstVisit = () => {
     if (document.activeElement === document.body) button.current?.focus({ preventScroll: true })
   }, [])
   const rows: readonly (readonly [string, string])[] = [
-    ['machine', `${form.profile}, 1 cpu, ${form.memoryMiB} MiB`],
+    ['machine', boardWords(form)],
     ['kernel', form.kernel?.name ?? 'none chosen'],
     ...(form.initrd ? [['initrd', form.initrd.name] as const] : []),
     ...form.disks.map(

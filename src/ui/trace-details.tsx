@@ -1,4 +1,5 @@
 /** What the timeline knows, in words: the selection, the trace itself, and what to boot it again with. */
+import { boardWords } from '../settings/settings.ts'
 import { LESSONS } from '../stores/lessons.ts'
 import { neighboursOf } from '../stores/neighbours.ts'
 import { subsystemRows } from '../stores/subsystems-of.ts'
@@ -205,7 +206,7 @@ export const TraceFacts = ({ trace }: { readonly trace: Trace }) => {
   const { meta } = trace
   const rows: readonly (readonly [string, string | undefined])[] = [
     ['Booted', meta.title],
-    ['Board', meta.profile && `${meta.profile}${meta.memoryMiB === undefined ? '' : `, ${meta.memoryMiB} MiB`}`],
+    ['Board', meta.profile && boardWords(meta)],
     ['Clock', meta.clock],
     ['CPU', switches(meta.cpu) || undefined],
     ['Command line', meta.cmdline],

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { buildElf } from '../machine/boot/testing/elf-builder.ts'
 import type { CreateMachine } from '../machine/machine.ts'
+import { DEFAULTS } from '../settings/settings.ts'
 import { Emulator, type HoldableHost } from './emulator.ts'
 import { createPace } from './pace.ts'
 import { type BootRequest, CONSOLE_CREDIT, type EmulatorEvent } from './protocol.ts'
@@ -27,21 +28,13 @@ const testHost = (): HoldableHost => {
 }
 
 const request = (kernel = 'kernel'): BootRequest => ({
+  ...DEFAULTS,
   label: 'test',
-  profile: 'microvm',
   memoryMiB: 64,
   kernel: { kind: 'blob', name: 'kernel', blob: new Blob([kernel]) },
   disks: [],
   cmdline: '',
-  net: 'none',
-  rng: true,
-  virtioConsole: false,
-  clock: 'wall',
-  engine: 'auto',
-  cpu: {},
   trace: false,
-  seed: 1,
-  epoch: 0,
   entryStage: 'start',
   stages: [{ name: 'main', pattern: '^NetBSD' }],
   stageMarks: [],

@@ -10,6 +10,7 @@ import type { ByteSource } from '../disk/ext2-reader.ts'
 import { is32BitKernel } from '../machine/boot/elf.ts'
 import type { TraceNote } from '../machine/call-event.ts'
 import type { CreateMachine, Machine, MachineConfig, MachineHost, Slice } from '../machine/machine.ts'
+import { settingsOf } from '../settings/settings.ts'
 import { type HostedDisk, openDisks } from './disks.ts'
 import { fetchFile } from './fetch-file.ts'
 import type { Pace } from './pace.ts'
@@ -210,23 +211,11 @@ export class Emulator {
     await Promise.allSettled([files, disks])
     const [[kernel, initrd]] = await Promise.all([files, disks])
     this.#post({ type: 'disks', disks: this.#disks.map(({ summary }) => summary) })
-    const { profile, memoryMiB, cmdline, net, rng, virtioConsole, clock, engine, cpu, trace, seed, epoch } = request
     return {
-      profile,
-      memoryMiB,
+      ...settingsOf(request),
       kernel,
       ...(initrd && { initrd }),
-      cmdline,
       disks: this.#disks.map(({ backend }) => backend),
-      net,
-      rng,
-      virtioConsole,
-      clock,
-      engine,
-      cpu,
-      trace,
-      seed,
-      epoch,
     }
   }
 

@@ -4,7 +4,7 @@
  *              Comlink, EmulatorEvent, PageMessage
  *   page ◄───────────────────────────────────────────► emulator worker
  *     ▲                                                      │ MachineToTrace
- *     │ TraceEvent, TraceRequest                             │ call events (event-ring.ts)
+ *     │ TraceEvent, 'show'                                   │ call events (event-ring.ts)
  *     └────────────────► trace worker ◄──────────────────────┘
  *
  * Control (boot, pause, resume, reset, resize) is Comlink on the worker's own port: rare, awaited, answered.
@@ -22,13 +22,13 @@ import type { Problem, Result } from '../base/problem.ts'
 import type { Ext2Kind } from '../disk/ext2-reader.ts'
 import type { Stage } from '../guests/guest.ts'
 import type { TraceNote } from '../machine/call-event.ts'
-import type { ProfileName } from '../machine/layout.ts'
-import type { ClockName, CpuSwitches, CrashReport, EngineName, KernelSymbol, MachineExit } from '../machine/machine.ts'
+import type { CrashReport, KernelSymbol, MachineExit } from '../machine/machine.ts'
+import type { MachineSettings } from '../settings/settings.ts'
 import type { DiskNames } from '../storage/kept-disks.ts'
 import type { ClockSample } from '../trace/clock.ts'
 import type { Trace, TraceMeta } from '../trace/trace.ts'
 
-export type { ClockName, CpuSwitches, CrashReport, EngineName, MachineExit, Problem, ProfileName }
+export type { CrashReport, MachineExit, Problem }
 
 /** Unacknowledged console bytes at which the emulator stops running, and the level at which it goes on. */
 export const CONSOLE_CREDIT = 512 * 1024
@@ -113,23 +113,11 @@ export interface StagePattern {
   readonly pattern: string
 }
 
-export interface BootRequest {
+export interface BootRequest extends MachineSettings {
   readonly label: string
-  readonly profile: ProfileName
-  readonly memoryMiB: number
   readonly kernel: FileSource
   readonly initrd?: FileSource
   readonly disks: readonly DiskSource[]
-  readonly cmdline: string
-  readonly net: 'user' | 'none'
-  readonly rng: boolean
-  readonly virtioConsole: boolean
-  readonly clock: ClockName
-  readonly engine: EngineName
-  readonly cpu: CpuSwitches
-  readonly trace: boolean
-  readonly seed: number
-  readonly epoch: number
   /** What the first stage, from power-on, is called. */
   readonly entryStage: string
   readonly stages: readonly StagePattern[]

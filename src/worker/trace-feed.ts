@@ -8,6 +8,7 @@
 import { problem } from '../base/problem.ts'
 import { CALL_EVENT_BYTES, CallEventKind, type TraceNote } from '../machine/call-event.ts'
 import type { Figures, KernelInfo } from '../machine/machine.ts'
+import { settingsOf } from '../settings/settings.ts'
 import type { EventRing } from './event-ring.ts'
 import type { BootRequest, MachineToTrace, Problem, TracedSlice } from './protocol.ts'
 
@@ -67,7 +68,7 @@ export class TraceFeed {
   begin(boot: number, kernel: KernelInfo, request: BootRequest): void {
     if (this.#ring.isClosed) return
     const { symbols, entry, os, cmdline } = kernel
-    const { label, guest, profile, clock, engine, memoryMiB, cpu, stageMarks, liveNs } = request
+    const { label, guest, stageMarks, liveNs } = request
     this.#begin = {
       type: 'begin',
       begin: {
@@ -78,7 +79,7 @@ export class TraceFeed {
         os,
         stages: stageMarks,
         liveNs,
-        meta: { title: label, guest, cmdline, profile, clock, engine, memoryMiB, cpu, notes: [] },
+        meta: { title: label, guest, ...settingsOf(request), cmdline, notes: [] },
       },
     }
     this.#isOn = true

@@ -5,8 +5,10 @@
  * Refuses, with a sentence, whatever a guest could not survive. Missing on purpose: relocation (a PVH kernel runs where
  * it was linked), dynamic linking, big endian.
  */
+
 import { hex } from '../../base/hex.ts'
 import { ok, type Problem, problem, type Result, refuse } from '../../base/problem.ts'
+import { RAM_MAX } from '../../settings/settings.ts'
 import {
   HIGH_RAM_START,
   LOW_RAM_END,
@@ -15,7 +17,6 @@ import {
   PVH_CMDLINE_MAX,
   PVH_MEMMAP,
   PVH_START_INFO,
-  RAM_MAX,
 } from '../layout.ts'
 import type { KernelSymbol } from '../machine.ts'
 import type { GuestRam } from '../ram.ts'

@@ -3,7 +3,8 @@
  * Why this model: docs/decisions/0010-cpu-model.md. CPUID the instruction is cpuid.ts.
  */
 import { type Problem, problem } from '../../../base/problem.ts'
-import type { CpuSwitches } from '../../machine.ts'
+import type { CpuFeature } from '../../../settings/cpu-features.ts'
+import type { CpuSwitches } from '../../../settings/settings.ts'
 
 /**
  * The TSC's nominal rate and the local APIC timer's input clock, both 1 GHz. Leaf 0x15 calls the latter the core
@@ -28,8 +29,7 @@ export interface CpuidResult {
 }
 
 type Register = 'eax' | 'ebx' | 'ecx' | 'edx'
-interface Feature {
-  readonly name: string
+interface Bits {
   readonly leaf: number
   readonly register: Register
   /** Bit of the leaf's register; undefined when the feature is leaves, not a bit. */
@@ -37,10 +37,14 @@ interface Feature {
   readonly subleaf?: number
   readonly default: boolean
   /** Features it cannot be offered without. */
-  readonly needs?: readonly string[]
-  /** Present in every model and not a switch. */
-  readonly fixed?: boolean
+  readonly needs?: readonly CpuFeature[]
 }
+type Feature = Bits &
+  (
+    | { readonly name: CpuFeature; readonly fixed?: false }
+    /** Present in every model and not a switch. */
+    | { readonly name: string; readonly fixed: true }
+  )
 
 const base = (name: string, bit: number, register: Register = 'edx', leaf = 1): Feature => ({
   name,
@@ -115,11 +119,6 @@ const FEATURES: readonly Feature[] = [
   { name: 'vendor-intel', leaf: 0, register: 'ebx', default: true },
 ]
 
-/** Names a person may switch. */
-export const KNOWN_CPU_SWITCHES: readonly string[] = FEATURES.filter((f) => f.fixed !== true)
-  .map((f) => f.name)
-  .sort()
-
 export interface CpuModel {
   readonly vendor: 'intel' | 'amd'
   /** Whether a feature is offered, by its switch name or by the name of an unswitchable one. */
@@ -128,19 +127,11 @@ export interface CpuModel {
   leaf(leaf: number, subleaf: number): CpuidResult
 }
 
-/** The first thing wrong with the switches, as a person's error. */
+/** The first feature that is switched on without what it needs, as a person's error. Names are known ones by now. */
 export function checkCpuSwitches(switches: CpuSwitches): Problem | undefined {
   for (const [name, on] of Object.entries(switches)) {
-    const feature = FEATURES.find((f) => f.name === name && f.fixed !== true)
-    if (feature === undefined)
-      return problem(
-        'unknown-cpu-feature',
-        `the CPU feature "${name}" is not known`,
-        `one of ${KNOWN_CPU_SWITCHES.join(', ')}`,
-        'leave it out, or choose a name from the list',
-      )
     if (!on) continue
-    for (const needed of feature.needs ?? []) {
+    for (const needed of FEATURES.find((f) => f.name === name)?.needs ?? []) {
       const given = switches[needed] ?? FEATURES.find((f) => f.name === needed)?.default ?? false
       if (!given)
         return problem(

@@ -8,9 +8,9 @@
  */
 import { assert } from '../../../base/assert.ts'
 import { hex } from '../../../base/hex.ts'
+import type { ProfileName } from '../../../settings/settings.ts'
 import { type AccessSize, type BusDevice, OPEN_BUS } from '../../bus.ts'
 import type { InterruptLine } from '../../interrupt-line.ts'
-import type { ProfileName } from '../../layout.ts'
 import type { GuestRam } from '../../ram.ts'
 import {
   ACKNOWLEDGE,

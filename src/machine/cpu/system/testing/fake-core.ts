@@ -2,8 +2,9 @@
  * A CPU core for tests of system behaviour: a flat megabyte where linear is physical, pages that can be taken away, and
  * counters of what the core was told. Descriptor tables are written with `gdt` and `idt64`.
  */
+
+import type { CpuSwitches } from '../../../../settings/settings.ts'
 import { Bus } from '../../../bus.ts'
-import type { CpuSwitches } from '../../../machine.ts'
 import { type CpuCore, GP, GuestFault, type LinearMemory, PF } from '../../core.ts'
 import {
   ATTR_S,
