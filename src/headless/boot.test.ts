@@ -10,7 +10,6 @@ import { nodeHost } from './node-host.ts'
 import { EscapeKey } from './terminal.ts'
 import { fakeMachine, idle, type Step, stopped } from './testing/fake-machine.ts'
 import type { ExportTrace, TraceInput } from './trace.ts'
-import { Until } from './until.ts'
 
 let dir: string
 beforeEach(() => {
@@ -221,17 +220,6 @@ test('a disk keeps what was written, and read-only ones cannot be', () => {
   expect(Array.from(back)).toEqual([1, 0, 0, 4])
   expect(Array.from(readFileSync(file).subarray(1024, 1028))).toEqual([1, 0, 0, 4])
   expect(disk.value.id).toBe('disk with a long nam')
-})
-
-test('the moment of a match does not depend on how output is cut', () => {
-  const text = Buffer.from(`${'x'.repeat(3000)}login: root\r\n# `)
-  for (const size of [1, 7, 5000]) {
-    const until = new Until(/^# $/m)
-    let at = 0
-    let end = -1
-    for (; at < text.length && end < 0; at += size) end = until.push(text.subarray(at, at + size))
-    expect(at - size + end).toBe(text.length)
-  }
 })
 
 test('the host gives shared memory and fills it with entropy', () => {

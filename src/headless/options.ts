@@ -5,6 +5,7 @@ import { ok, problem, type Result, refuse } from '../base/problem.ts'
 import { COMMAND_LINE, firstProblem, readSettings } from '../settings/read-settings.ts'
 import { type MachineSettings, SETTING_NAMES } from '../settings/settings.ts'
 import { optionLines, settingOptions } from '../settings/words.ts'
+import { type Pattern, parsePattern } from './until.ts'
 
 export const TRACE_FORMATS = ['native', 'chrome', 'speedscope', 'folded'] as const
 export type TraceFormat = (typeof TRACE_FORMATS)[number]
@@ -28,7 +29,7 @@ export interface Options {
   readonly initrd: string | undefined
   readonly disks: readonly DiskOption[]
   readonly send: Uint8Array
-  readonly until: RegExp | undefined
+  readonly until: Pattern | undefined
   readonly timeoutSeconds: number | undefined
   readonly trace: string | undefined
   readonly traceFormat: TraceFormat
@@ -48,7 +49,10 @@ const OWN = {
   ],
   'save-disk': ['FILE', 'write that root disk, as the guest leaves it, to FILE'],
   send: ['TEXT', 'typed ahead at the console; \\n \\r \\t \\\\ \\xNN; may be repeated'],
-  until: ['REGEX', 'end with success once the console output matches (within 256 bytes)'],
+  until: [
+    'REGEX',
+    "end with success once the console output matches; RE2's syntax, ^ and $ are a line's start and end, $ also the end of what was printed so far, as at a prompt",
+  ],
   timeout: ['SECONDS', 'end with status 3 after this much real time'],
   trace: ['FILE', 'record calls and write the timeline'],
   'trace-format': ['NAME', 'native, chrome, speedscope or folded (default: native)'],
@@ -64,7 +68,7 @@ export const USAGE = `npm run -s boot -- [options]
 
 ${ownLines('kernel', 'initrd', 'disk', 'add', 'save-disk')}
 ${settingOptions({
-  cmdline: 'console=com, with root=ld0a when there is a disk',
+  cmdline: 'console=com -z, with root=ld0a when there is a disk',
   clock: 'wall at a terminal, icount otherwise',
 })}
 ${ownLines('send', 'until', 'timeout', 'trace', 'trace-format', 'json')}
@@ -190,19 +194,8 @@ export const parseOptions = (argv: readonly string[]): Result<Parsed> => {
     return bad('bad-timeout', `--timeout is "${timeout}"`, 'a number of seconds above 0', '--timeout 60')
 
   const pattern = one('until')
-  let until: RegExp | undefined
-  if (pattern !== undefined)
-    try {
-      // The output is matched as bytes, one character each.
-      until = new RegExp(Buffer.from(pattern).toString('latin1'), 'm')
-    } catch (e) {
-      return bad(
-        'bad-pattern',
-        `--until "${pattern}" is not a regular expression (${(e as Error).message})`,
-        'a JavaScript regular expression',
-        'put a backslash before ( ) [ ] { } * + ? . ^ $ | that stand for themselves',
-      )
-    }
+  const until = pattern === undefined ? undefined : parsePattern(pattern)
+  if (until !== undefined && !until.ok) return until
 
   const disks = (given.get('disk') ?? []).map((text): DiskOption => {
     const match = /^(.+),(ro|rw)$/s.exec(text)
@@ -232,7 +225,7 @@ export const parseOptions = (argv: readonly string[]): Result<Parsed> => {
       initrd: one('initrd'),
       disks,
       send: new Uint8Array(Buffer.concat(sends)),
-      until,
+      until: until?.value,
       timeoutSeconds,
       trace: one('trace'),
       traceFormat: (traceFormat as TraceFormat | undefined) ?? 'native',

@@ -1,6 +1,6 @@
 /** One headless run of a machine: slices, console, input, pattern, timeout; the figures at its end. */
 import type { Figures, Machine, MachineExit } from '../machine/machine.ts'
-import { Until } from './until.ts'
+import { type Pattern, Until } from './until.ts'
 
 /** Host time of one slice: short enough for input to feel immediate, long enough to cost nothing. */
 const SLICE_MS = 5
@@ -10,7 +10,7 @@ const LONGEST_SLEEP_MS = 60_000
 
 export interface RunOptions {
   readonly send: Uint8Array
-  readonly until: RegExp | undefined
+  readonly until: Pattern | undefined
   readonly timeoutMs: number | undefined
 }
 
@@ -50,7 +50,7 @@ export class ConsoleTap {
   untilMs: number | undefined
   untilInstructions: number | undefined
 
-  constructor(io: RunIo, until: RegExp | undefined) {
+  constructor(io: RunIo, until: Pattern | undefined) {
     this.#io = io
     this.#until = until && new Until(until)
     this.startedAt = io.now()
