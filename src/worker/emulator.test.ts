@@ -99,6 +99,18 @@ describe('the emulator', () => {
     expect(text()).toContain('ahead')
   })
 
+  it('makes a machine with the terminal that there is by then', async () => {
+    const sizes: unknown[] = []
+    const { emulator } = bench((config, host, events) => {
+      sizes.push([config.columns, config.rows])
+      return createFakeMachine(config, host, events)
+    })
+    const booting = emulator.boot({ ...request(), columns: 100, rows: 30 })
+    emulator.resizeConsole(132, 43)
+    await booting
+    expect(sizes).toEqual([[132, 43]])
+  })
+
   it.each([32, 64] as const)('makes a root around the init for a kernel of %d bits', async (bits) => {
     const { emulator, until, text } = bench()
     const source = (name: string) => ({ kind: 'blob' as const, name, blob: new Blob([`#!${name}`]) })

@@ -10,7 +10,7 @@ import type { ByteSource } from '../disk/ext2-reader.ts'
 import { is32BitKernel } from '../machine/boot/elf.ts'
 import type { TraceNote } from '../machine/call-event.ts'
 import type { CreateMachine, Machine, MachineConfig, MachineHost, Slice } from '../machine/machine.ts'
-import { settingsOf } from '../settings/settings.ts'
+import { settingsOf, type TerminalSize } from '../settings/settings.ts'
 import { type HostedDisk, openDisks } from './disks.ts'
 import { fetchFile } from './fetch-file.ts'
 import type { Pace } from './pace.ts'
@@ -60,6 +60,8 @@ export class Emulator {
   #phase: Phase = 'new'
   #request: BootRequest | undefined
   #machine: Machine | undefined
+  /** As last heard: a machine that is not there yet begins with it. */
+  #terminal: TerminalSize | undefined
   #watcher: StageWatcher | undefined
   #feed: TraceFeed | undefined
   #disks: readonly HostedDisk[] = []
@@ -182,6 +184,7 @@ export class Emulator {
   }
 
   resizeConsole(columns: number, rows: number): void {
+    this.#terminal = { columns, rows }
     this.#machine?.resizeConsole(columns, rows)
   }
 
@@ -213,6 +216,7 @@ export class Emulator {
     this.#post({ type: 'disks', disks: this.#disks.map(({ summary }) => summary) })
     return {
       ...settingsOf(request),
+      ...this.#terminal,
       kernel,
       ...(initrd && { initrd }),
       disks: this.#disks.map(({ backend }) => backend),
