@@ -1,5 +1,5 @@
 /*
- * `bench`: hot loops of 50 to 100 million instructions each, the shapes of DESIGN section 9. The argument multiplies
+ * `bench`: hot loops of 50 to 100 million instructions, each in a shape of its own. The argument multiplies
  * the iterations. They run with interrupts on and nothing to interrupt them.
  */
 #include "bench.h"

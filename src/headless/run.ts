@@ -155,7 +155,7 @@ export const runMachine = async (
 /** isa-debug-exit's code for a guest that wrote 0: (0 << 1) | 1. */
 const GUEST_EXIT_SUCCESS = 1
 
-/** DESIGN 8. With a pattern only seeing it is success; without one a guest that ends by itself, unless it says otherwise. */
+/** With a pattern only seeing it is success; without one a guest that ends by itself, unless it says otherwise. */
 export const exitStatus = (result: RunResult, hasUntil: boolean): number => {
   switch (result.exit) {
     case 'until':

@@ -133,7 +133,7 @@ export const loadKernel = (file: Uint8Array, ram: GuestRam, options: LoadOptions
 
 const ZEROES = new Uint8Array(64 * 1024)
 
-/** TypedArray.fill on shared memory is ten times slower than set (DESIGN 2.4). */
+/** TypedArray.fill on shared memory is ten times slower than set. */
 const zero = (ram: GuestRam, address: number, length: number): void => {
   for (let at = 0; at < length; at += ZEROES.length)
     ram.write(address + at, ZEROES.subarray(0, Math.min(ZEROES.length, length - at)))
