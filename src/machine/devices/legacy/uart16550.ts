@@ -186,7 +186,7 @@ export class Uart16550 implements BusDevice {
     }
   }
 
-  /** What the host has sent stays: it was typed at the terminal, not at the chip. */
+  /** Power-on. What was typed at the machine as it was is not for the one that starts. */
   reset(): void {
     this.DLL = 12 // 9600 bit/s
     this.DLM = 0
@@ -199,7 +199,6 @@ export class Uart16550 implements BusDevice {
     this.#overrun = false
     this.#thrEmptied = false
     this.#idlePolls = 0
-    // What was typed at the machine as it was is not for the one that starts.
     this.#queue.length = 0
     this.#queueStart = 0
     this.#lineFree = 0
