@@ -10,6 +10,7 @@
  * name); journals (an image that needs recovery is refused).
  */
 import { ok, ProblemError, problem, type Result, refuse } from '../base/problem.ts'
+import { utf8Decode } from '../base/utf8.ts'
 import {
   BG,
   deviceMajor,
@@ -33,7 +34,6 @@ import {
   SB,
   SUPERBLOCK_OFFSET,
 } from './ext2-layout.ts'
-import { utf8Decode } from './utf8.ts'
 
 export type Ext2Kind = 'file' | 'directory' | 'symlink' | 'char' | 'block' | 'fifo' | 'socket' | 'unknown'
 

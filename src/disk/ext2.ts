@@ -10,6 +10,7 @@
  */
 import { assert } from '../base/assert.ts'
 import { ok, ProblemError, problem, type Result, refuse } from '../base/problem.ts'
+import { utf8EncodeStrictly } from '../base/utf8.ts'
 import {
   BG,
   DEVICE_MAJOR_MAX,
@@ -51,7 +52,6 @@ import {
   VOLUME_NAME_BYTES,
 } from './ext2-layout.ts'
 import { type Attributes, type DirectoryNode, directory, type Piece, type TreeNode } from './tree.ts'
-import { utf8Encode } from './utf8.ts'
 
 export type Ext2BlockSize = 1024 | 2048 | 4096
 
@@ -170,7 +170,7 @@ function checkOptions(options: Ext2Options, time: number): void {
   }
   if (options.uuid && options.uuid.length !== UUID_BYTES)
     fail('bad-uuid', `the UUID has ${options.uuid.length} bytes`, '16 bytes', 'give 16 bytes or none')
-  const label = utf8Encode(options.label ?? '')
+  const label = utf8EncodeStrictly(options.label ?? '')
   if (!label || label.length > VOLUME_NAME_BYTES)
     fail('bad-label', `the label is "${options.label}"`, 'at most 16 bytes of UTF-8', 'choose a shorter label')
 }
@@ -295,7 +295,7 @@ function checkFile(path: string, size: number, pieces: readonly Piece[]): void {
 }
 
 function checkedName(directoryPath: string, name: string): Uint8Array {
-  const bytes = utf8Encode(name)
+  const bytes = utf8EncodeStrictly(name)
   if (!bytes)
     return fail(
       'name-not-unicode',
@@ -321,7 +321,7 @@ function checkedName(directoryPath: string, name: string): Uint8Array {
 }
 
 function checkedTarget(path: string, target: string): Uint8Array {
-  const bytes = utf8Encode(target)
+  const bytes = utf8EncodeStrictly(target)
   if (!bytes || bytes.length === 0 || bytes.length > SYMLINK_BYTES_MAX || target.includes('\0'))
     return fail(
       'bad-symlink',
@@ -686,7 +686,7 @@ class Writer {
     view.setUint32(at + SB.s_feature_incompat, FEATURE_INCOMPAT_FILETYPE, true)
     view.setUint32(at + SB.s_feature_ro_compat, roCompat, true)
     this.image.set(this.options.uuid ?? DEFAULT_UUID, at + SB.s_uuid)
-    this.image.set(utf8Encode(this.options.label ?? '')!, at + SB.s_volume_name)
+    this.image.set(utf8EncodeStrictly(this.options.label ?? '')!, at + SB.s_volume_name)
   }
 }
 

@@ -8,6 +8,7 @@
  * of it being `d`.
  */
 import { problem, type Result, refuse } from '../base/problem.ts'
+import { utf8Encode } from '../base/utf8.ts'
 import { type Ext2Options, makeExt2 } from './ext2.ts'
 import {
   type Attributes,
@@ -19,7 +20,6 @@ import {
   symlink,
   type TreeNode,
 } from './tree.ts'
-import { utf8Encode } from './utf8.ts'
 
 export interface NetbsdRootOptions extends Ext2Options {
   /**
@@ -78,7 +78,7 @@ function devices(): Record<string, TreeNode> {
   return nodes
 }
 
-const text = (line: string, attributes?: Attributes): TreeNode => file(utf8Encode(line)!, attributes)
+const text = (line: string, attributes?: Attributes): TreeNode => file(utf8Encode(line), attributes)
 
 /** What the userland answers to: userland/commands.def, kept the same by userland/init.test.ts. */
 export const NETBSD_COMMANDS: readonly string[] = (

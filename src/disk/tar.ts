@@ -3,8 +3,8 @@
  * entry whose name, link or size does not fit one. Left out on purpose: sockets, which no archive holds.
  */
 import { ok, problem, type Result, refuse } from '../base/problem.ts'
+import { utf8Encode, utf8EncodeStrictly } from '../base/utf8.ts'
 import type { Ext2Image, Ext2Kind, Ext2Place, Ext2Stat } from './ext2-reader.ts'
-import { utf8Encode } from './utf8.ts'
 
 const BLOCK = 512
 const NAME_BYTES = 100
@@ -30,7 +30,7 @@ export interface TarEntry extends Omit<Ext2Stat, 'ino' | 'allocated' | 'links'> 
 }
 
 /** Encoded as far as it goes: names that are no Unicode text lose what is none. */
-const encoded = (text: string): Uint8Array => utf8Encode(text) ?? utf8Encode(text.replace(/[^\x20-\x7e]/g, '?'))!
+const encoded = (text: string): Uint8Array => utf8EncodeStrictly(text) ?? utf8Encode(text.replace(/[^\x20-\x7e]/g, '?'))
 
 const header = (entry: TarEntry, path: Uint8Array, target: Uint8Array, type: string, size: number): Uint8Array => {
   const block = new Uint8Array(BLOCK)

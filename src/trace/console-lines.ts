@@ -1,4 +1,5 @@
 /** Console bytes to lines with times, and text made fit to show. */
+import { utf8Decode } from '../base/utf8.ts'
 import type { Mark } from './trace.ts'
 
 /** Longer text is cut. NetBSD's names and lines stay far below. */
@@ -52,44 +53,7 @@ export class ConsoleLines {
   }
 
   #line(): Mark {
-    const text = cleanText(utf8(this.#bytes).replace(/\r/g, '').replace(CONTROL_SEQUENCE, ''))
+    const text = cleanText(utf8Decode(this.#bytes).replace(/\r/g, '').replace(CONTROL_SEQUENCE, ''))
     return { kind: 'console', at: this.#at, atInstructions: this.#atInstructions, text }
   }
-}
-
-/** Bytes that are no UTF-8 become U+FFFD, one each. */
-export const utf8 = (bytes: ArrayLike<number>): string => {
-  let text = ''
-  for (let at = 0; at < bytes.length; ) {
-    const lead = bytes[at++]!
-    if (lead < 0x80) {
-      text += String.fromCharCode(lead)
-      continue
-    }
-    const more = lead >= 0xf0 && lead < 0xf5 ? 3 : lead >= 0xe0 ? 2 : lead >= 0xc2 ? 1 : 0
-    let code = more === 3 ? lead & 7 : more === 2 ? lead & 15 : lead & 31
-    let k = 0
-    while (lead < 0xf5 && k < more && at + k < bytes.length && (bytes[at + k]! & 0xc0) === 0x80)
-      code = (code << 6) | (bytes[at + k++]! & 63)
-    const least = more === 3 ? 0x10000 : more === 2 ? 0x800 : 0x80
-    if (more === 0 || k < more || code < least || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) {
-      text += '\ufffd'
-      continue
-    }
-    at += more
-    text += String.fromCodePoint(code)
-  }
-  return text
-}
-
-export const toUtf8 = (text: string): number[] => {
-  const bytes: number[] = []
-  for (const character of text) {
-    const code = character.codePointAt(0)!
-    if (code < 0x80) bytes.push(code)
-    else if (code < 0x800) bytes.push(0xc0 | (code >> 6), 0x80 | (code & 63))
-    else if (code < 0x10000) bytes.push(0xe0 | (code >> 12), 0x80 | ((code >> 6) & 63), 0x80 | (code & 63))
-    else bytes.push(...[0xf0 | (code >> 18), 0x80 | ((code >> 12) & 63), 0x80 | ((code >> 6) & 63), 0x80 | (code & 63)])
-  }
-  return bytes
 }

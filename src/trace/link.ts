@@ -11,10 +11,11 @@
  */
 import { deflateSync, Inflate } from 'fflate'
 import { ok, type Problem, problem, type Result, refuse } from '../base/problem.ts'
+import { utf8Decode, utf8Encode } from '../base/utf8.ts'
 import { ByteReader, BytesError, ByteWriter, fromBase64url, toBase64url } from './bytes.ts'
 import type { Axis } from './clock.ts'
 import { instructionsAt } from './clock.ts'
-import { cleanText, toUtf8, utf8 } from './console-lines.ts'
+import { cleanText } from './console-lines.ts'
 import { functionTable, stacksFromSpans } from './stacks.ts'
 import { stageRows } from './stages.ts'
 import {
@@ -228,10 +229,10 @@ const encodeV1 = (trace: Trace, draft: Draft, chosen: Uint32Array, marksKept: nu
     return x < y ? -1 : x > y ? 1 : a - b
   })
   w.varint(sorted.length)
-  let previous: number[] = []
+  let previous: ArrayLike<number> = []
   for (const [k, func] of sorted.entries()) {
     used.set(func, k)
-    const bytes = toUtf8(cleanText(functions.names[func]!))
+    const bytes = utf8Encode(cleanText(functions.names[func]!))
     let shared = 0
     while (shared < bytes.length && shared < previous.length && bytes[shared] === previous[shared]) shared++
     w.varint(shared)
@@ -246,7 +247,7 @@ const encodeV1 = (trace: Trace, draft: Draft, chosen: Uint32Array, marksKept: nu
       w.varint(0)
       return
     }
-    const bytes = toUtf8(cleanText(text))
+    const bytes = utf8Encode(cleanText(text))
     w.varint(bytes.length + 1)
     w.bytes(bytes)
   }
@@ -558,11 +559,11 @@ const decodeV1 = (payload: Uint8Array): LinkDocument => {
     const shared = r.varint(previous.length)
     const more = r.varint(STRING_BYTES_MAX - shared)
     previous = [...previous.slice(0, shared), ...r.bytes(more)]
-    names.push(cleanText(utf8(previous)))
+    names.push(cleanText(utf8Decode(previous)))
   }
   const string = (): string | undefined => {
     const length = r.varint(STRING_BYTES_MAX + 1)
-    return length === 0 ? undefined : cleanText(utf8(r.bytes(length - 1)))
+    return length === 0 ? undefined : cleanText(utf8Decode(r.bytes(length - 1)))
   }
   const texts: Record<string, string> = {}
   for (const name of META_TEXTS) {

@@ -8,8 +8,10 @@
  *   12  u32 nr_modules       48  u32 memmap_entries
  *   16  u64 modlist_paddr    52  u32 reserved
  */
+
 import { hex } from '../../base/hex.ts'
 import { ok, problem, type Result, refuse } from '../../base/problem.ts'
+import { utf8Encode } from '../../base/utf8.ts'
 import {
   HIGH_RAM_START,
   LOW_RAM_END,
@@ -76,7 +78,7 @@ export interface StartInfo {
 
 /** Writes all of it and returns the start info's address, for EBX. */
 export const writeStartInfo = (ram: GuestRam, info: StartInfo): Result<number> => {
-  const cmdline = utf8(info.cmdline)
+  const cmdline = utf8Encode(info.cmdline)
   if (cmdline.length + 1 > PVH_CMDLINE_MAX)
     return refuse(
       problem(
@@ -160,16 +162,3 @@ export const memoryMap = (ramSize: number): readonly MemmapEntry[] => [
   { addr: LOW_RAM_END, size: HIGH_RAM_START - LOW_RAM_END, type: XEN_HVM_MEMMAP_TYPE_RESERVED },
   { addr: HIGH_RAM_START, size: ramSize - HIGH_RAM_START, type: XEN_HVM_MEMMAP_TYPE_RAM },
 ]
-
-/** UTF-8 by hand: the machine room has no TextEncoder. */
-const utf8 = (text: string): Uint8Array => {
-  const out: number[] = []
-  for (const character of text) {
-    const c = character.codePointAt(0)!
-    if (c < 0x80) out.push(c)
-    else if (c < 0x800) out.push(0xc0 | (c >> 6), 0x80 | (c & 63))
-    else if (c < 0x10000) out.push(0xe0 | (c >> 12), 0x80 | ((c >> 6) & 63), 0x80 | (c & 63))
-    else out.push(0xf0 | (c >> 18), 0x80 | ((c >> 12) & 63), 0x80 | ((c >> 6) & 63), 0x80 | (c & 63))
-  }
-  return Uint8Array.from(out)
-}

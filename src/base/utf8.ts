@@ -1,26 +1,37 @@
 /**
- * UTF-8 (RFC 3629) for file names. TextEncoder belongs to hosts, and this room knows none.
- * Missing on purpose: a byte order mark and replacement while encoding; a name that is not Unicode is refused.
+ * UTF-8 (RFC 3629). TextEncoder and TextDecoder belong to hosts, and most rooms know none.
+ * Missing on purpose: a byte order mark, which is a character here.
  */
 
-/** Undefined where the text holds half a surrogate pair, which UTF-8 cannot say. */
-export function utf8Encode(text: string): Uint8Array | undefined {
+const REPLACEMENT = '\ufffd'
+
+/** As TextEncoder writes it: half a surrogate pair, which UTF-8 cannot say, is U+FFFD. */
+export const utf8Encode = (text: string): Uint8Array => Uint8Array.from(encode(text, REPLACEMENT) ?? [])
+
+/** Undefined where the text holds half a surrogate pair: for names, which must be themselves or nothing. */
+export const utf8EncodeStrictly = (text: string): Uint8Array | undefined => {
+  const bytes = encode(text, undefined)
+  return bytes && Uint8Array.from(bytes)
+}
+
+const encode = (text: string, halfPair: string | undefined): number[] | undefined => {
   const bytes: number[] = []
   for (const character of text) {
-    const c = character.codePointAt(0)!
-    if (c >= 0xd800 && c <= 0xdfff) return undefined
+    let c = character.codePointAt(0)!
+    if (c >= 0xd800 && c <= 0xdfff) {
+      if (halfPair === undefined) return undefined
+      c = halfPair.charCodeAt(0)
+    }
     if (c < 0x80) bytes.push(c)
     else if (c < 0x800) bytes.push(0xc0 | (c >> 6), 0x80 | (c & 63))
     else if (c < 0x10000) bytes.push(0xe0 | (c >> 12), 0x80 | ((c >> 6) & 63), 0x80 | (c & 63))
     else bytes.push(0xf0 | (c >> 18), 0x80 | ((c >> 12) & 63), 0x80 | ((c >> 6) & 63), 0x80 | (c & 63))
   }
-  return Uint8Array.from(bytes)
+  return bytes
 }
 
-const REPLACEMENT = '\ufffd'
-
 /** Any bytes: what is not UTF-8 becomes U+FFFD, one for each byte that fits nowhere. */
-export function utf8Decode(bytes: Uint8Array): string {
+export const utf8Decode = (bytes: ArrayLike<number>): string => {
   let text = ''
   for (let at = 0; at < bytes.length; ) {
     const first = bytes[at++]!
