@@ -114,7 +114,6 @@ export const EXT2_N_BLOCKS = 15
 /** A symbolic link shorter than this lies in i_block itself. */
 export const FAST_SYMLINK_BYTES = 60
 
-export const EXT2_BAD_INO = 1
 export const EXT2_ROOT_INO = 2
 /** The first inode that is not reserved. */
 export const EXT2_FIRST_INO = 11

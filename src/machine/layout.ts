@@ -6,7 +6,6 @@ import { type ProfileName, VIRTIO_SLOTS } from '../settings/settings.ts'
 
 export const KiB = 1024
 export const MiB = 1024 * KiB
-export const GiB = 1024 * MiB
 
 // Low memory, Firecracker's places.
 /** Real-mode BIOS data area word that holds the EBDA segment. */
@@ -52,7 +51,6 @@ export const IRQ_TIMER = 0
 export const IRQ_COM0 = 4
 export const IRQ_RTC = 8
 export const IOAPIC_PIN_TIMER = 2
-export const IOAPIC_PINS = 24
 export const IOAPIC_ID = 2
 export const LAPIC_ID = 0
 

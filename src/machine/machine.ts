@@ -3,7 +3,7 @@
  * no worker, no real time: all of that is in MachineHost.
  */
 import type { Brand } from '../base/brand.ts'
-import type { Problem, Result } from '../base/problem.ts'
+import type { Result } from '../base/problem.ts'
 import type { MachineSettings } from '../settings/settings.ts'
 import type { TraceNote } from './call-event.ts'
 import type { TranslatorPolicy } from './cpu/translator.ts'
@@ -160,4 +160,3 @@ export interface MachineEvents {
 
 /** microvm.ts provides this. */
 export type CreateMachine = (config: MachineConfig, host: MachineHost, events: MachineEvents) => Result<Machine>
-export type { Problem }

@@ -130,7 +130,6 @@ export type MachineSettings = { readonly [K in SettingName]: ValueOf<(typeof SET
 
 export type ProfileName = MachineSettings['profile']
 export type ClockName = MachineSettings['clock']
-export type EngineName = MachineSettings['engine']
 export type CpuSwitches = MachineSettings['cpu']
 /** Of a terminal, in characters. */
 export type TerminalSize = Pick<MachineSettings, 'columns' | 'rows'>

@@ -1,9 +1,9 @@
 /** Which published files the page's server has, and which are on their way: `guests/status.json`, asked again while it changes. */
 import { createStore, type StoreApi } from 'zustand/vanilla'
-import type { FileStatus, GuestStatus } from '../guests/status.ts'
+import type { GuestStatus } from '../guests/status.ts'
 import type { GuestChoice } from './guest-choice.ts'
 
-export type { FileStatus, GuestStatus }
+export type { GuestStatus }
 
 const AGAIN_MS = 300
 

@@ -11,7 +11,6 @@ export {
   ARGUMENT_CPL_VALID,
   ARGUMENT_RAX_SHIFT,
   ARGUMENT_SOFTWARE,
-  type DeviceRequest,
   type TracedDevice,
   type TraceNote,
 } from '../machine/call-event.ts'

@@ -2,10 +2,9 @@
  * speedscope's file format (file-format-schema.json): frames shared by all, one evented profile for each lane. Evented
  * profiles balance opens and closes in order of time; sampled ones, which we read but do not write, weigh stacks.
  */
-import type { Result } from '../base/problem.ts'
 import { cleanText } from './console-lines.ts'
 import { spanName, TraceMaker } from './make-trace.ts'
-import { amount, count, fail, guarded, isObject, LIMITS, list, object, parseJson, text } from './read.ts'
+import { amount, count, fail, isObject, LIMITS, list, object, text } from './read.ts'
 import { openingOrder } from './stacks.ts'
 import { NO_FUNCTION, type Trace } from './trace.ts'
 
@@ -67,8 +66,6 @@ export const writeSpeedscope = (trace: Trace): string => {
 
 export const isSpeedscope = (json: unknown): boolean =>
   isObject(json) && isObject(json['shared']) && Array.isArray(json['profiles'])
-
-export const readSpeedscope = (source: string): Result<Trace> => guarded(() => speedscopeFromJson(parseJson(source)))
 
 /** To nanoseconds; 'none' and 'bytes' count one each. */
 const UNITS: Readonly<Record<string, number>> = {

@@ -160,10 +160,6 @@ export const openingOrder = (spans: SpanTable): Uint32Array => {
   return order.sort((a, b) => lane[a] - lane[b] || start[a] - start[b] || depth[a] - depth[b] || a - b)
 }
 
-/** Each span's parent among the spans. */
-export const spanParents = (spans: SpanTable, lanes: readonly Lane[]): Int32Array =>
-  stacksFromSpans(spans, lanes).parents
-
 // ── views ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** A tree of merged stacks to draw: boxes with a depth, laid out from 0 to `total`. Parents before children. */

@@ -5,20 +5,7 @@
 import { ProblemError, problem, type Result } from '../base/problem.ts'
 import type { Setting } from '../settings/setting.ts'
 import { SETTING_NAMES, SETTINGS } from '../settings/settings.ts'
-import {
-  amount,
-  column,
-  count,
-  fail,
-  guarded,
-  isObject,
-  LIMITS,
-  list,
-  object,
-  optionalText,
-  parseJson,
-  text,
-} from './read.ts'
+import { amount, column, count, fail, guarded, LIMITS, list, object, optionalText, parseJson, text } from './read.ts'
 import { functionTable } from './stacks.ts'
 import {
   type Lane,
@@ -81,8 +68,6 @@ export const writeTrace = (trace: Trace): string => {
     marks: trace.marks,
   })
 }
-
-export const isTraceFile = (json: unknown): boolean => isObject(json) && json['format'] === FORMAT
 
 export const readTrace = (source: string): Result<Trace> => guarded(() => traceFromJson(parseJson(source)))
 

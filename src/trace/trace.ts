@@ -223,5 +223,3 @@ export const grown = <T extends Uint16Array | Uint32Array | Float64Array | Int32
   longer.set(column as never)
   return longer as unknown as T
 }
-
-export const emptySpans = (): SpanTable => new SpanColumns(1).finish()

@@ -18,7 +18,6 @@ export const FitIcon = () => <Icon d="M3 4v12M17 4v12M6 10h8M8 7.5 5.5 10 8 12.5
 export const HelpIcon = () => (
   <Icon d="M10 17.5a7.5 7.5 0 1 0 0-15 7.5 7.5 0 0 0 0 15ZM7.8 7.8a2.2 2.2 0 1 1 3.2 2c-.7.4-1 .8-1 1.6M10 14v.2" />
 )
-export const FileIcon = () => <Icon d="M5 2.5h6.5L15 6v11.5H5zM11 2.5V6.5h4" />
 export const DownloadIcon = () => <Icon d="M10 3v9M6 8.5l4 4 4-4M4 16.5h12" />
 export const SunIcon = () => (
   <Icon d="M10 13a3 3 0 1 0 0-6 3 3 0 0 0 0 6ZM10 2v2M10 16v2M2 10h2M16 10h2M4.3 4.3l1.4 1.4M14.3 14.3l1.4 1.4M4.3 15.7l1.4-1.4M14.3 5.7l1.4-1.4" />

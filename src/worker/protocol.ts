@@ -22,13 +22,13 @@ import type { Problem, Result } from '../base/problem.ts'
 import type { Ext2Kind } from '../disk/ext2-reader.ts'
 import type { Stage } from '../guests/guest.ts'
 import type { TraceNote } from '../machine/call-event.ts'
-import type { CrashReport, KernelSymbol, MachineExit } from '../machine/machine.ts'
+import type { KernelSymbol, MachineExit } from '../machine/machine.ts'
 import type { MachineSettings } from '../settings/settings.ts'
 import type { DiskNames } from '../storage/kept-disks.ts'
 import type { ClockSample } from '../trace/clock.ts'
 import type { Trace, TraceMeta } from '../trace/trace.ts'
 
-export type { CrashReport, MachineExit, Problem }
+export type { MachineExit, Problem }
 
 /** Unacknowledged console bytes at which the emulator stops running, and the level at which it goes on. */
 export const CONSOLE_CREDIT = 512 * 1024

@@ -47,7 +47,6 @@ export const LAPIC = {
 const VERSION_VALUE = 0x0005_0014
 
 export const IA32_APIC_BASE_BSP = 1 << 8
-export const IA32_APIC_BASE_EXTD = 1 << 10
 export const IA32_APIC_BASE_EN = 1 << 11
 
 export const SVR_ENABLE = 1 << 8

@@ -10,7 +10,6 @@ import type { I8254 } from './i8254.ts'
 import { ticksAt } from './i8254.ts'
 
 export const NMI_STATUS_GATE2 = 1 << 0
-export const NMI_STATUS_SPEAKER = 1 << 1
 export const NMI_STATUS_REFRESH = 1 << 4
 export const NMI_STATUS_OUT2 = 1 << 5
 const WRITABLE = 0x0f
