@@ -1,3 +1,7 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { gzipSync } from 'fflate'
 import { describe, expect, test } from 'vitest'
 import { sentence } from '../../base/problem.ts'
@@ -5,7 +9,7 @@ import { MiB } from '../layout.ts'
 import { GuestRam } from '../ram.ts'
 import { boot } from './boot.ts'
 import { is32BitKernel, type LoadedKernel, loadKernel } from './elf.ts'
-import { buildElf, concat, le } from './testing/elf-builder.ts'
+import { buildElf, buildNote, concat, le, type NoteRegionSpec } from './testing/elf-builder.ts'
 
 const ram = (mib = 32): GuestRam => new GuestRam(new SharedArrayBuffer(mib * MiB), 0, mib * MiB)
 
@@ -22,6 +26,18 @@ const refusal = (file: Uint8Array, into = ram()): { kind: string; text: string }
 }
 
 const page = (fill: number): Uint8Array => new Uint8Array(4096).fill(fill)
+
+const ascii = (text: string): number[] => Array.from(text, (c) => c.charCodeAt(0))
+
+const READELF = spawnSync('readelf', ['--version']).status === 0
+/** A note of a name that readelf does not know has its descriptor in a line of its own. */
+const readelfNotes = (file: Uint8Array): string => {
+  const path = join(mkdtempSync(join(tmpdir(), 'elf-')), 'kernel')
+  writeFileSync(path, file)
+  const { stdout } = spawnSync('readelf', ['-nW', path], { encoding: 'utf8' })
+  rmSync(dirname(path), { recursive: true })
+  return stdout
+}
 
 describe('loading', () => {
   test('segments land at p_paddr and the rest of p_memsz is zeroed', () => {
@@ -78,12 +94,133 @@ describe('loading', () => {
   })
 })
 
+describe('notes', () => {
+  const entry = le(0x200010, 4)
+  const pvh = buildNote('Xen', 18, entry)
+  const os = buildNote('Xen', 6, concat(ascii('NetBSD'), [0]))
+  const buildId = buildNote('GNU', 3, new Uint8Array(20).fill(0xab))
+  // As NT_GNU_PROPERTY_TYPE_0: 16 bytes, padded to 8.
+  const property = buildNote('GNU', 0x105, concat(le(0xc0000002, 4), le(4, 4), le(3, 4), le(0, 4)), 8)
+  const gap = (bytes: number) => new Uint8Array(bytes)
+
+  const readable: [name: string, regions: NoteRegionSpec[]][] = [
+    ['alone', [{ bytes: pvh, align: 4 }]],
+    ['with an alignment of 0 or 1, which is 4', [{ bytes: concat(buildId, pvh), align: 1 }]],
+    ['padded to 8', [{ bytes: concat(buildNote('Xen', 6, le(0, 2), 8), buildNote('Xen', 18, entry, 8)), align: 8 }]],
+    ['of 8 bytes, padded to 8', [{ bytes: buildNote('Xen', 18, le(0x200010, 8), 8), align: 8 }]],
+    ["after a linker's gap before a property", [{ bytes: concat(buildId, gap(4), property, pvh, gap(4)), align: 8 }]],
+    [
+      'in the second of three segments',
+      [
+        { bytes: buildId, align: 4 },
+        { bytes: pvh, align: 4 },
+        { bytes: property, align: 8 },
+      ],
+    ],
+    ['without NUL in its name', [{ bytes: buildNote(ascii('Xen'), 18, entry), align: 4 }]],
+    ['in a section and in no segment', [{ bytes: concat(property, pvh, gap(4)), align: 8, place: 'section' }]],
+    ['behind one without a name', [{ bytes: concat(buildNote([], 7, le(5, 4)), pvh), align: 4 }]],
+    ['behind an empty one', [{ bytes: concat(le(0, 4), le(0, 4), le(0, 4), pvh), align: 4 }]],
+  ]
+  const cases = [32, 64].flatMap((bits) => readable.map(([name, regions]) => [bits as 32 | 64, name, regions] as const))
+  test.each(cases)('ELF%i: %s', (bits, _, noteRegions) => {
+    const file = buildElf({ bits, noteRegions })
+    expect(loaded(file).entry).toBe(0x200010)
+    if (READELF) expect(readelfNotes(file)).toMatch(/^ +Xen .*10 00 20 00/m)
+  })
+
+  // readelf stops in most of these. What is meant is plain.
+  const put: [name: string, regions: NoteRegionSpec[]][] = [
+    [
+      'padded to 4 where the alignment says 8',
+      [
+        {
+          bytes: concat(buildNote('GNU', 9, le(1, 4)), buildNote('Xen', 6, le(0, 2)), pvh),
+          align: 8,
+        },
+      ],
+    ],
+    [
+      'padded to 8 where the alignment says 4',
+      [{ bytes: concat(buildNote('Xen', 6, le(0, 2), 8), buildNote('Xen', 18, entry, 8)), align: 4 }],
+    ],
+    ['last, where its padding to 8 is cut off', [{ bytes: concat(property, pvh), align: 8 }]],
+    ['after a gap of zeros', [{ bytes: concat(buildId, gap(4), pvh), align: 4 }]],
+    ['after a large gap', [{ bytes: concat(buildId, gap(60), pvh), align: 4 }]],
+    ['after a property after a gap', [{ bytes: concat(buildId, gap(4), property, gap(4), pvh), align: 4 }]],
+  ]
+  test.each(put)('%s', (_, noteRegions) => {
+    const file = buildElf({ noteRegions })
+    expect(loaded(file).entry).toBe(0x200010)
+    // Without section headers, as strip -R leaves them.
+    file.set(new Uint8Array(8), 0x28)
+    expect(loaded(file).entry).toBe(0x200010)
+  })
+
+  test('what the kernel says it is stands before its entry or behind it', () => {
+    for (const bytes of [concat(os, pvh), concat(pvh, os), concat(pvh, gap(4), os)])
+      expect(loaded(buildElf({ noteRegions: [{ bytes, align: 4 }] })).os).toBe('netbsd')
+  })
+
+  test('another owner of type 18 is not Xen, nor is what looks like a note inside one', () => {
+    for (const bytes of [
+      buildNote('Zen', 18, entry),
+      buildNote('Xenon', 18, entry),
+      buildNote(ascii('Xe'), 18, entry),
+      concat(buildNote('GNU', 1, concat([1, 2], pvh, [3]))),
+    ])
+      expect(refusal(buildElf({ noteRegions: [{ bytes, align: 4 }] })).kind).toBe('no-pvh-note')
+  })
+})
+
+describe('gzip', () => {
+  const elf = buildElf()
+  const gz = gzipSync(elf)
+  test.each([1, 2, 3, 4, 8, 500, 100_000])('with %i zeros behind it, as gzip -t takes it', (zeros) => {
+    expect(loaded(concat(gz, new Uint8Array(zeros))).bytes).toBe(elf.length)
+  })
+  test.each([
+    [[1]],
+    [[0x1f]],
+    [[0x1f, 0x8b]],
+    [[0xff, 0xfe, 0xfd, 0xfc, 0xfb]],
+    [Array.from({ length: 70_000 }, (_, i) => (i * 7 + 1) & 255)],
+  ])('with other bytes behind it, as gzip -d unpacks it: %#', (bytes) => {
+    expect(loaded(concat(gz, bytes)).bytes).toBe(elf.length)
+  })
+  test('of three members, the last followed by zeros', () => {
+    const parts = [elf.subarray(0, 1000), elf.subarray(1000, 1001), elf.subarray(1001)].map((part) => gzipSync(part))
+    expect(loaded(concat(...parts, new Uint8Array(512))).bytes).toBe(elf.length)
+  })
+  test('with a name, a comment and an extra field in its header', () => {
+    const header = concat(
+      [0x1f, 0x8b, 8, 4 | 8 | 16, 0, 0, 0, 0, 0, 3],
+      le(3, 2),
+      [1, 2, 3],
+      ascii('netbsd\0'),
+      ascii('a kernel\0'),
+    )
+    expect(loaded(concat(header, gz.subarray(10))).bytes).toBe(elf.length)
+  })
+  test('a member whose CRC is wrong is damaged, the first too', () => {
+    const bad = gz.slice()
+    bad[bad.length - 6]! ^= 1
+    expect(refusal(concat(bad, gz)).kind).toBe('gzip-damaged')
+    expect(refusal(concat(bad, new Uint8Array(600))).kind).toBe('gzip-damaged')
+  })
+})
+
 describe('refusals, each a sentence', () => {
   const elf = buildElf()
   const patched = (at: number, bytes: readonly number[] | Uint8Array): Uint8Array => {
     const copy = elf.slice()
     copy.set(bytes, at)
     return copy
+  }
+  /** A header whose words sum to 0, 64 bytes into a page. */
+  const multiboot = (magic: number, words: readonly number[]): Uint8Array => {
+    const sum = words.reduce((total, word) => total + word, magic)
+    return concat(new Uint8Array(64), le(magic, 4), ...words.map((word) => le(word, 4)), le(-sum >>> 0, 4), page(0))
   }
   const cases: [name: string, file: Uint8Array, kind: string, words: RegExp][] = [
     ['empty file', new Uint8Array(0), 'empty-file', /empty/],
@@ -167,6 +304,66 @@ describe('refusals, each a sentence', () => {
     ],
     ['no note', buildElf({ note: 'none' }), 'no-pvh-note', /no PVH entry note.*MICROVM/],
     ['another Xen note', buildElf({ noteType: 1 }), 'no-pvh-note', /has Xen notes/],
+    [
+      'a kernel for GRUB',
+      buildElf({ note: 'none', segments: [{ paddr: 0x100000, bytes: multiboot(0x1badb002, [0x10003]) }] }),
+      'no-pvh-note',
+      /no PVH entry note; it has a Multiboot 1 header/,
+    ],
+    [
+      'a kernel for GRUB 2',
+      buildElf({ note: 'none', segments: [{ paddr: 0x100000, bytes: multiboot(0xe85250d6, [0, 16]) }] }),
+      'no-pvh-note',
+      /it has a Multiboot 2 header/,
+    ],
+    ['Multiboot without ELF', multiboot(0x1badb002, [0x10003]), 'multiboot', /Multiboot 1 image without ELF/],
+    [
+      'a higher-half kernel for Limine',
+      buildElf({
+        note: 'none',
+        segments: [
+          {
+            paddr: 0xffffffff80000000n,
+            bytes: concat(le(0xc7b1dd30df4c8b88n, 8), le(0x0a82e883a194f07bn, 8), new Uint8Array(100)),
+          },
+        ],
+      }),
+      'no-pvh-note',
+      /no PVH entry note; it asks for the Limine boot protocol.*Try: choose a kernel with PVH/,
+    ],
+    [
+      'a Linux without CONFIG_PVH',
+      buildElf({ note: 'none', segments: [{ paddr: 0x1000000, bytes: concat(ascii('Linux version 6.1')) }] }),
+      'no-pvh-note',
+      /a Linux that was configured without CONFIG_PVH/,
+    ],
+    [
+      'a position-independent executable at 0',
+      buildElf({ note: 'none', type: 3, segments: [{ paddr: 0, bytes: page(1) }] }),
+      'no-pvh-note',
+      /no PVH entry note/,
+    ],
+    [
+      'a separate debugging file',
+      buildElf({
+        segments: [{ paddr: 0x200000, bytes: new Uint8Array(0), memsz: 4096 }],
+        codeSection: { type: 8, size: 4096 },
+      }),
+      'debug-file',
+      /separate debugging symbols.*without \.debug/,
+    ],
+    [
+      'one that keeps its sizes',
+      buildElf({ codeSection: { type: 8, size: 4096 } }),
+      'debug-file',
+      /its code has no bytes/,
+    ],
+    [
+      'an entry in bss',
+      buildElf({ segments: [{ paddr: 0x200000, bytes: page(1), memsz: 8192 }], note: le(0x201000, 4) }),
+      'entry-outside-image',
+      /only zeros/,
+    ],
     ['odd descriptor', buildElf({ note: concat([1, 2, 3]) }), 'note-odd', /holds 3 bytes/],
     ['entry outside', buildElf({ note: le(0x300000, 4) }), 'entry-outside-image', /0x300000/],
     ['entry above 4 GiB', buildElf({ note: le(0x100200000, 8) }), 'entry-outside-image', /0x100200000/],

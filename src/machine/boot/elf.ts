@@ -2,7 +2,9 @@
  * Loads an ELF kernel into guest RAM the way a PVH loader does: PT_LOAD segments at p_paddr, the rest of p_memsz zeroed,
  * and the entry from the note that Xen calls XEN_ELFNOTE_PHYS32_ENTRY (gABI; xen/include/public/elfnote.h).
  *
- * Refuses, with a sentence, whatever a guest could not survive. Missing on purpose: relocation (a PVH kernel runs where
+ * Notes are read as readelf(1) reads them: padded to 4 bytes, or to 8 where their section or segment says so.
+ *
+ * Refuses, with a sentence, whatever a guest could not survive; first what the file is not, then where it does not fit. Missing on purpose: relocation (a PVH kernel runs where
  * it was linked), dynamic linking, big endian.
  */
 
@@ -20,7 +22,8 @@ import {
 } from '../layout.ts'
 import type { KernelSymbol } from '../machine.ts'
 import type { GuestRam } from '../ram.ts'
-import { readSections, readSymbols } from './symbols.ts'
+import { otherProtocol } from './other-protocols.ts'
+import { readSections, readSymbols, type Section } from './symbols.ts'
 import { unpackKernel } from './unpack.ts'
 
 const ELFCLASS32 = 1
@@ -31,8 +34,12 @@ const ET_DYN = 3
 const EM_386 = 3
 const EM_X86_64 = 62
 const PT_LOAD = 1
+const PT_INTERP = 3
 const PT_NOTE = 4
 const SHT_NOTE = 7
+const SHT_NOBITS = 8
+const SHF_ALLOC = 2
+const SHF_EXECINSTR = 4
 export const XEN_ELFNOTE_PHYS32_ENTRY = 18
 export const XEN_ELFNOTE_GUEST_OS = 6
 /** Longer names of a guest are no names. */
@@ -82,31 +89,45 @@ interface Segment {
   readonly memsz: number
 }
 
-/** Puts `file` (ELF, or gzip of it) into `ram`. Writes nothing unless all of it is in order. */
 /** Whether a file, packed or not, is for the 32-bit modes alone. */
 export const is32BitKernel = (file: Uint8Array): boolean => {
   const unpacked = unpackKernel(file, RAM_MAX)
   return unpacked.ok && unpacked.value[4] === ELFCLASS32
 }
 
+/** Puts `file` (ELF, or gzip of it) into `ram`. Writes nothing unless all of it is in order. */
 export const loadKernel = (file: Uint8Array, ram: GuestRam, options: LoadOptions = {}): Result<LoadedKernel> => {
   const unpacked = unpackKernel(file, ram.size)
   if (!unpacked.ok) return unpacked
   const elf = unpacked.value
   const headers = readHeaders(elf)
   if (!headers.ok) return headers
-  const { is64, loads, notes } = headers.value
-
-  const fault = checkSegments(loads, elf.length, ram.size, options.reserved ?? BOOT_DATA)
+  const { is64, loads, notes, isProgram } = headers.value
+  const view = new DataView(elf.buffer, elf.byteOffset, elf.byteLength)
+  const sections = readSections(view, is64)
+  const fault = checkFile(loads, elf.length, sections)
   if (fault !== undefined) return refuse(fault)
-  const found = readXenNotes(elf, is64, notes)
-  if (!found.ok) return found
-  const { entry, os } = found.value
-  if (!loads.some((s) => entry >= s.paddr && entry < s.paddr + s.memsz))
+  const { entry, os, xenNotes, odd } = readXenNotes(elf, sections, notes)
+  if (entry === undefined && odd !== undefined)
+    return refuse(
+      problem(
+        'note-odd',
+        `the kernel's XEN_ELFNOTE_PHYS32_ENTRY note holds ${odd} bytes`,
+        'an address of 4 or 8 bytes',
+        'rebuild the kernel, or choose another',
+      ),
+    )
+  if (entry === undefined) return refuse(noPvhNote(elf, xenNotes, isProgram))
+  const misfit = checkMemory(loads, ram.size, options.reserved ?? BOOT_DATA)
+  if (misfit !== undefined) return refuse(misfit)
+  const home = loads.find((s) => entry >= s.paddr && entry < s.paddr + s.memsz)
+  if (home === undefined || entry >= home.paddr + home.filesz)
     return refuse(
       problem(
         'entry-outside-image',
-        `the kernel's PVH entry ${hex(entry)} lies in none of its segments`,
+        home === undefined
+          ? `the kernel's PVH entry ${hex(entry)} lies in none of its segments`
+          : `the kernel's PVH entry ${hex(entry)} lies where the file has no bytes, only zeros`,
         'an entry inside the kernel image',
         'rebuild the kernel, or choose another',
       ),
@@ -156,7 +177,16 @@ const MACHINES: Readonly<Record<number, string>> = {
 interface Headers {
   readonly is64: boolean
   readonly loads: Segment[]
-  readonly notes: Segment[]
+  readonly notes: NoteRegion[]
+  /** It asks for a dynamic linker. */
+  readonly isProgram: boolean
+}
+
+/** Bytes of the file that are notes, and what their parts are padded to. */
+interface NoteRegion {
+  readonly start: number
+  readonly end: number
+  readonly align: number
 }
 
 const readHeaders = (elf: Uint8Array): Result<Headers> => {
@@ -230,15 +260,22 @@ const readHeaders = (elf: Uint8Array): Result<Headers> => {
       ),
     )
   const loads: Segment[] = []
-  const notes: Segment[] = []
+  const notes: NoteRegion[] = []
+  let isProgram = false
   for (let i = 0; i < phnum; i++) {
     const at = phoff + i * phentsize
     const kind = view.getUint32(at, true)
+    if (kind === PT_INTERP) isProgram = true
     if (kind !== PT_LOAD && kind !== PT_NOTE) continue
     const segment: Segment = is64
       ? { offset: word(at + 8), paddr: word(at + 24), filesz: word(at + 32), memsz: word(at + 40) }
       : { offset: word(at + 4), paddr: word(at + 12), filesz: word(at + 16), memsz: word(at + 20) }
-    if (kind === PT_NOTE) notes.push(segment)
+    if (kind === PT_NOTE)
+      notes.push({
+        start: segment.offset,
+        end: segment.offset + segment.filesz,
+        align: word(at + (is64 ? 48 : 28)),
+      })
     else if (segment.memsz > 0 || segment.filesz > 0) loads.push(segment)
   }
   if (loads.length === 0)
@@ -250,19 +287,33 @@ const readHeaders = (elf: Uint8Array): Result<Headers> => {
         'choose the kernel itself, not its separate debugging symbols',
       ),
     )
-  return ok({ is64, loads, notes })
+  return ok({ is64, loads, notes, isProgram })
 }
 
 const truncated = (saw: string, expected: string): Problem =>
   problem('truncated', `${saw}, the kernel is cut off`, expected, TRUNCATED_HINT)
 
-const checkSegments = (
+/**
+ * objcopy(1)'s --only-keep-debug leaves headers, notes and symbols of a kernel, and none of its bytes: sections of code are
+ * SHT_NOBITS then.
+ */
+const isDebugFile = (sections: readonly Section[]): boolean => {
+  const code = sections.filter((s) => s.flags & SHF_ALLOC && s.flags & SHF_EXECINSTR && s.memoryBytes > 0)
+  return code.length > 0 && code.every((s) => s.type === SHT_NOBITS)
+}
+
+const checkFile = (
   loads: readonly Segment[],
   fileLength: number,
-  ramSize: number,
-  reserved: readonly Range[],
+  sections: readonly Section[],
 ): Problem | undefined => {
-  let needed = 0
+  if (isDebugFile(sections))
+    return problem(
+      'debug-file',
+      "the file is a kernel's separate debugging symbols: its code has no bytes",
+      'the kernel itself',
+      'give the kernel that lies beside it, without .debug at the end of its name',
+    )
   for (const s of loads) {
     if (s.filesz > s.memsz)
       return problem(
@@ -276,8 +327,12 @@ const checkSegments = (
         `the file is ${fileLength} bytes long`,
         `the segment at ${hex(s.paddr)} up to byte ${s.offset + s.filesz}`,
       )
-    needed = Math.max(needed, s.paddr + s.memsz)
   }
+  return undefined
+}
+
+const checkMemory = (loads: readonly Segment[], ramSize: number, reserved: readonly Range[]): Problem | undefined => {
+  const needed = Math.max(...loads.map((s) => s.paddr + s.memsz))
   if (needed > ramSize) {
     const last = loads.find((s) => s.paddr + s.memsz > ramSize)!
     const mib = Math.ceil(needed / MiB)
@@ -312,64 +367,103 @@ const checkSegments = (
 }
 
 interface XenNotes {
-  readonly entry: number
+  readonly entry: number | undefined
   readonly os: string | undefined
+  readonly xenNotes: number
+  /** Bytes of a PVH note that holds no address. */
+  readonly odd: number | undefined
 }
 
-const readXenNotes = (elf: Uint8Array, is64: boolean, segments: readonly Segment[]): Result<XenNotes> => {
-  const view = new DataView(elf.buffer, elf.byteOffset, elf.byteLength)
-  const places = segments
-    .filter((s) => s.offset + s.filesz <= elf.length)
-    .map((s) => ({ start: s.offset, end: s.offset + s.filesz }))
-  for (const s of readSections(view, is64))
-    if (s.type === SHT_NOTE) places.push({ start: s.offset, end: s.offset + s.size })
-  let budget = NOTES_MAX
-  let xenNotes = 0
-  let entry: number | undefined
-  let os: string | undefined
-  for (const { start, end } of places) {
-    // namesz, descsz, type; then name and descriptor, each padded to 4 bytes (Xen's notes, in ELF64 too).
+/**
+ * Sections first, then segments, each with its own padding. Then, for notes that somebody put together who padded otherwise
+ * than the alignment says or left gaps between them, with the other padding; at last word by word.
+ */
+const readXenNotes = (elf: Uint8Array, sections: readonly Section[], segments: readonly NoteRegion[]): XenNotes => {
+  const regions = sections
+    .filter((s) => s.type === SHT_NOTE)
+    .map(({ offset, size, align }): NoteRegion => ({ start: offset, end: offset + size, align }))
+    .concat(segments.filter(({ end }) => end <= elf.length))
+  const reader = new NoteReader(elf)
+  const passes: ((region: NoteRegion) => void)[] = [
+    ({ start, end, align }) => reader.read(start, end, align === 8 ? 8 : 4),
+    ({ start, end, align }) => reader.read(start, end, align === 8 ? 4 : 8),
+    ({ start, end }) => reader.scan(start, end),
+  ]
+  for (const pass of passes) if (reader.entry === undefined || reader.os === undefined) regions.forEach(pass)
+  return reader
+}
+
+class NoteReader implements XenNotes {
+  readonly #elf: Uint8Array
+  readonly #view: DataView
+  #budget = NOTES_MAX
+  entry: number | undefined
+  os: string | undefined
+  xenNotes = 0
+  odd: number | undefined
+
+  constructor(elf: Uint8Array) {
+    this.#elf = elf
+    this.#view = new DataView(elf.buffer, elf.byteOffset, elf.byteLength)
+  }
+
+  /** namesz, descsz, type; then name and descriptor, each of which begins and ends at a multiple of `align` from `start`. */
+  read(start: number, end: number, align: 4 | 8): void {
+    const view = this.#view
+    const padded = (offset: number): number => start + Math.ceil((offset - start) / align) * align
     let at = start
-    while (at + 12 <= end && budget-- > 0) {
+    while (at + 12 <= end && this.#budget-- > 0) {
       const namesz = view.getUint32(at, true)
       const descsz = view.getUint32(at + 4, true)
       const type = view.getUint32(at + 8, true)
-      const name = at + 12
-      const desc = name + roundUp4(namesz)
-      const next = desc + roundUp4(descsz)
-      if (desc + descsz > end) break
-      if (namesz === 4 && elf[name] === 0x58 && elf[name + 1] === 0x65 && elf[name + 2] === 0x6e && !elf[name + 3]) {
-        xenNotes++
-        if (type === XEN_ELFNOTE_PHYS32_ENTRY && entry === undefined) {
-          if (descsz !== 4 && descsz !== 8)
-            return refuse(
-              problem(
-                'note-odd',
-                `the kernel's XEN_ELFNOTE_PHYS32_ENTRY note holds ${descsz} bytes`,
-                'an address of 4 or 8 bytes',
-                'rebuild the kernel, or choose another',
-              ),
-            )
-          entry = descsz === 4 ? view.getUint32(desc, true) : Number(view.getBigUint64(desc, true))
-        } else if (type === XEN_ELFNOTE_GUEST_OS && descsz <= GUEST_OS_MAX)
-          os ??= String.fromCharCode(...elf.subarray(desc, desc + descsz))
-            .replace(/\0.*$/s, '')
-            .toLowerCase()
-      }
-      at = next
+      const desc = padded(at + 12 + namesz)
+      if (desc + descsz > end) return
+      if (isXen(this.#elf, at + 12, namesz)) this.#take(type, desc, descsz)
+      at = padded(desc + descsz)
     }
   }
-  if (entry !== undefined) return ok({ entry, os })
-  return refuse(
-    problem(
-      'no-pvh-note',
-      xenNotes > 0
-        ? 'the kernel has Xen notes, but none of them is XEN_ELFNOTE_PHYS32_ENTRY'
-        : 'the kernel has no PVH entry note',
-      'an ELF note of owner Xen, type 18 (XEN_ELFNOTE_PHYS32_ENTRY)',
-      'choose a kernel with PVH: NetBSD 11 MICROVM, smolBSD netbsd-SMOL, or Linux vmlinux with CONFIG_PVH=y',
-    ),
-  )
+
+  scan(start: number, end: number): void {
+    const view = this.#view
+    for (let at = start; at + 12 <= end && this.#budget-- > 0; at += 4) {
+      const descsz = view.getUint32(at + 4, true)
+      if (isXen(this.#elf, at + 12, view.getUint32(at, true)) && at + 16 + descsz <= end)
+        this.#take(view.getUint32(at + 8, true), at + 16, descsz)
+    }
+  }
+
+  #take(type: number, desc: number, descsz: number): void {
+    this.xenNotes++
+    if (type === XEN_ELFNOTE_PHYS32_ENTRY) {
+      if (this.entry !== undefined) return
+      if (descsz === 4) this.entry = this.#view.getUint32(desc, true)
+      else if (descsz === 8) this.entry = Number(this.#view.getBigUint64(desc, true))
+      else this.odd ??= descsz
+    } else if (type === XEN_ELFNOTE_GUEST_OS && descsz <= GUEST_OS_MAX)
+      this.os ??= String.fromCharCode(...this.#elf.subarray(desc, desc + descsz))
+        .replace(/\0.*$/s, '')
+        .toLowerCase()
+  }
 }
 
-const roundUp4 = (n: number): number => Math.ceil(n / 4) * 4
+/** The owner's name, with its NUL or, from some assemblers' sources, without. */
+const isXen = (elf: Uint8Array, at: number, namesz: number): boolean =>
+  (namesz === 3 || (namesz === 4 && elf[at + 3] === 0)) &&
+  elf[at] === 0x58 &&
+  elf[at + 1] === 0x65 &&
+  elf[at + 2] === 0x6e
+
+const noPvhNote = (elf: Uint8Array, xenNotes: number, isProgram: boolean): Problem => {
+  const other = otherProtocol(elf)
+  const saw = isProgram
+    ? 'the file is a program that an operating system runs, not a kernel'
+    : xenNotes > 0
+      ? 'the kernel has Xen notes, but none of them is XEN_ELFNOTE_PHYS32_ENTRY'
+      : 'the kernel has no PVH entry note'
+  return problem(
+    'no-pvh-note',
+    other === undefined || isProgram ? saw : `${saw}; ${other}`,
+    'an ELF note of owner Xen, type 18 (XEN_ELFNOTE_PHYS32_ENTRY)',
+    'choose a kernel with PVH: NetBSD 11 MICROVM, smolBSD netbsd-SMOL, or Linux vmlinux with CONFIG_PVH=y',
+  )
+}

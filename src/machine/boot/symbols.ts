@@ -28,11 +28,15 @@ interface Shape {
 const ELF32: Shape = { shdr: 40, sym: 16 }
 const ELF64: Shape = { shdr: 64, sym: 24 }
 
-interface Section {
+export interface Section {
   readonly type: number
   readonly flags: number
+  /** Where it lies in the file, and how much of it: nothing of SHT_NOBITS, nor of what the file does not hold. */
   readonly offset: number
   readonly size: number
+  /** sh_size, in the file or not. */
+  readonly memoryBytes: number
+  readonly align: number
   readonly link: number
 }
 
@@ -116,6 +120,8 @@ export const readSections = (view: DataView, is64: boolean): Section[] => {
       flags: view.getUint32(at + 8, true),
       offset: inFile ? offset : 0,
       size: inFile ? size : 0,
+      memoryBytes: size,
+      align: word(at + (is64 ? 0x30 : 0x20)),
       link: view.getUint32(at + (is64 ? 0x28 : 0x18), true),
     })
   }

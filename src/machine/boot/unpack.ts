@@ -4,10 +4,11 @@
  */
 
 import { Gunzip } from 'fflate'
+import { indexOfBytes } from '../../base/bytes.ts'
 import { type FileFormat, formatOf } from '../../base/file-format.ts'
-import { hex } from '../../base/hex.ts'
 import { ok, problem, type Result, refuse } from '../../base/problem.ts'
 import { MiB } from '../layout.ts'
+import { multibootVersion } from './other-protocols.ts'
 
 const EXPECTED = 'an ELF kernel with a PVH entry note, plain or gzip-compressed'
 
@@ -58,6 +59,14 @@ const notElf = (file: Uint8Array, where: string) => {
     )
   const known = kernelFormats(file)
   if (known !== undefined) return problem(known.kind, `the kernel file${where} is ${known.label}`, EXPECTED, known.hint)
+  const multiboot = multibootVersion(file)
+  if (multiboot !== undefined)
+    return problem(
+      'multiboot',
+      `the kernel file${where} is a Multiboot ${multiboot} image without ELF, for boot loaders such as GRUB`,
+      EXPECTED,
+      'link it as ELF with a PVH entry note beside the Multiboot header',
+    )
   if (file.length === 0) return problem('empty-file', `there is nothing${where}`, EXPECTED, 'download the file again')
   return problem(
     'not-elf',
@@ -115,23 +124,32 @@ const TOO_LARGE = new Error('output over the limit')
 /** Input given at once. Deflate expands at most 1032 times, so this bounds what one push can produce to about 8 MiB. */
 const PIECE = 8192
 
+/** One member of a gzip file: where it starts, and what was in it. */
+interface Member {
+  readonly start: number
+  readonly parts: Uint8Array[]
+  length: number
+}
+
+/**
+ * All members, as gzip(1) puts them together: what stands behind the last, such as the zeros of a medium's whole blocks, is
+ * passed over. fflate does not say where a member ends; it does at its CRC and length, 8 bytes that nothing else has.
+ */
 const gunzip = (file: Uint8Array, limit: number): Result<Uint8Array> => {
   // Header of 10 bytes, trailer of 8.
   if (file.length < 18) return refuse(damaged(`it is ${file.length} bytes long`))
-  const parts: Uint8Array[] = []
+  const members: Member[] = [{ start: 0, parts: [], length: 0 }]
   let length = 0
-  /** Members after the first, which kernels do not have. */
-  let extraMembers = 0
-  let finished = false
-  const stream = new Gunzip((chunk, final) => {
-    finished = final
+  let wrong = 'it ends early, or its CRC is not that of its data'
+  const stream = new Gunzip((chunk) => {
+    if (chunk.length === 0) return
     length += chunk.length
     if (length > limit) throw TOO_LARGE
-    if (chunk.length > 0) parts.push(chunk)
+    const member = members.at(-1) as Member
+    member.length += chunk.length
+    member.parts.push(chunk)
   })
-  stream.onmember = () => {
-    extraMembers++
-  }
+  stream.onmember = (start) => members.push({ start, parts: [], length: 0 })
   try {
     for (let at = 0; at < file.length; at += PIECE)
       stream.push(file.subarray(at, at + PIECE), at + PIECE >= file.length)
@@ -141,25 +159,34 @@ const gunzip = (file: Uint8Array, limit: number): Result<Uint8Array> => {
         problem(
           'kernel-over-ram',
           `the gzip'd kernel unpacks to more than ${limit / MiB} MiB`,
-          `a kernel that fits in guest memory, and in ${KERNEL_MAX / MiB} MiB`,
-          'give the guest more memory, or check that this is a kernel',
+          limit === KERNEL_MAX ? `a kernel of at most ${KERNEL_MAX / MiB} MiB` : 'a kernel that fits in guest memory',
+          limit === KERNEL_MAX
+            ? 'look whether this is a kernel: those are far smaller'
+            : 'give the guest more memory, or look whether this is a kernel',
         ),
       )
-    return refuse(damaged(e instanceof Error ? e.message : 'its data cannot be inflated'))
+    wrong = e instanceof Error ? e.message : 'its data cannot be inflated'
   }
-  if (!finished) return refuse(damaged('it ends early'))
-  const out = parts.length === 1 ? parts[0] : join(parts, length)
-  // The trailer's CRC and size are those of the last member, so they say something about all of it only when it is the
-  // only one, as every kernel's is.
-  if (extraMembers === 0) {
-    const trailer = new DataView(file.buffer, file.byteOffset + file.length - 8, 8)
-    if (trailer.getUint32(4, true) !== length % 2 ** 32)
-      return refuse(damaged(`it holds ${length} bytes, its trailer says ${trailer.getUint32(4, true)}`))
-    const crc = crc32(out)
-    if (trailer.getUint32(0, true) !== crc)
-      return refuse(damaged(`its CRC is ${hex(crc, 8)}, its trailer says ${hex(trailer.getUint32(0, true), 8)}`))
+  const parts: Uint8Array[] = []
+  for (const [i, member] of members.entries()) {
+    const out = member.parts.length === 1 ? (member.parts[0] as Uint8Array) : join(member.parts, member.length)
+    const trailer = trailerOf(out)
+    const end = members[i + 1]?.start ?? file.length
+    // The last member may have bytes behind it; in any other they would be part of the next.
+    const at = members[i + 1] ? end - 8 : indexOfBytes(file, trailer, member.start + 10)
+    if (at < 0 || trailer.some((byte, j) => file[at + j] !== byte)) return refuse(damaged(wrong))
+    parts.push(out)
   }
-  return ok(out)
+  return ok(parts.length === 1 ? (parts[0] as Uint8Array) : join(parts, length))
+}
+
+/** CRC-32 and length of what is in a member, as they stand behind it (RFC 1952 2.3.1). */
+const trailerOf = (bytes: Uint8Array): Uint8Array => {
+  const trailer = new Uint8Array(8)
+  const view = new DataView(trailer.buffer)
+  view.setUint32(0, crc32(bytes), true)
+  view.setUint32(4, bytes.length % 2 ** 32, true)
+  return trailer
 }
 
 const damaged = (how: string) =>

@@ -17,6 +17,25 @@ export interface SymbolSpec {
   readonly binding?: number
 }
 
+export interface NoteRegionSpec {
+  readonly bytes: Uint8Array
+  readonly align: number
+  readonly place?: 'segment' | 'section'
+}
+
+/** One note: owner with its NUL unless it is bytes, name and descriptor padded to `align`. */
+export const buildNote = (
+  owner: string | readonly number[],
+  type: number,
+  descriptor: Uint8Array,
+  align: 4 | 8 = 4,
+) => {
+  const name = typeof owner === 'string' ? [...ascii(owner), 0] : owner
+  const header = concat(le(name.length, 4), le(descriptor.length, 4), le(type, 4), name)
+  const desc = concat(header, new Uint8Array(-header.length & (align - 1)), descriptor)
+  return concat(desc, new Uint8Array(-desc.length & (align - 1)))
+}
+
 export interface ElfSpec {
   readonly bits?: 32 | 64
   readonly machine?: number
@@ -27,6 +46,10 @@ export interface ElfSpec {
   /** Where the note is found: a PT_NOTE segment (the usual), or an SHT_NOTE section only. */
   readonly notePlace?: 'segment' | 'section'
   readonly noteType?: number
+  /** Instead of that note: bytes that are notes, and what their segment or section says they are aligned to. */
+  readonly noteRegions?: readonly NoteRegionSpec[]
+  /** Of the section that is the code: SHT_PROGBITS (1) unless given. */
+  readonly codeSection?: { readonly type: number; readonly size: number }
   readonly symbols?: readonly SymbolSpec[]
 }
 
@@ -59,18 +82,12 @@ export const buildElf = (spec: ElfSpec = {}): Uint8Array => {
   const word = (v: number | bigint): Uint8Array => le(v, is64 ? 8 : 4)
   const segments = spec.segments ?? [{ paddr: 0x200000, bytes: new Uint8Array(4096).fill(0x90) }]
   const descriptor = spec.note === 'none' ? undefined : (spec.note ?? word(segments[0]?.paddr ?? 0))
-  const note =
-    descriptor === undefined
-      ? new Uint8Array(0)
-      : concat(
-          le(4, 4),
-          le(descriptor.length, 4),
-          le(spec.noteType ?? 18, 4),
-          [...ascii('Xen'), 0],
-          descriptor,
-          new Uint8Array(-descriptor.length & 3),
-        )
-  const noteInSegment = note.length > 0 && (spec.notePlace ?? 'segment') === 'segment'
+  const regions =
+    spec.noteRegions ??
+    (descriptor === undefined
+      ? []
+      : [{ bytes: buildNote('Xen', spec.noteType ?? 18, descriptor), align: 4, place: spec.notePlace ?? 'segment' }])
+  const inSegments = regions.filter(({ place }) => place !== 'section')
 
   const symbols = spec.symbols ?? []
   const names = concat([0], ...symbols.map((s) => [...ascii(s.name), 0]))
@@ -90,7 +107,7 @@ export const buildElf = (spec: ElfSpec = {}): Uint8Array => {
   const ehsize = is64 ? 64 : 52
   const phentsize = is64 ? 56 : 32
   const shentsize = is64 ? 64 : 40
-  const phnum = segments.length + (noteInSegment ? 1 : 0)
+  const phnum = segments.length + inSegments.length
   let at = ehsize + phnum * phentsize
   const place = (bytes: Uint8Array): number => {
     const here = at
@@ -98,19 +115,23 @@ export const buildElf = (spec: ElfSpec = {}): Uint8Array => {
     return here
   }
   const bodies = segments.map((s) => ({ ...s, offset: place(s.bytes) }))
-  const noteAt = place(note)
+  const noteAt = new Map(regions.map((region) => [region, place(region.bytes)]))
   const symtabAt = place(symtab)
   const namesAt = place(names)
   const shoff = at
 
-  const phdr = (type: number, offset: number, paddr: number | bigint, filesz: number, memsz: number | bigint) => {
-    // QEMU pads a note's parts to p_align.
-    const align = type === 4 ? 4 : 4096
-    return is64
+  const phdr = (
+    type: number,
+    offset: number,
+    paddr: number | bigint,
+    filesz: number,
+    memsz: number | bigint,
+    align = 4096,
+  ) =>
+    is64
       ? concat(le(type, 4), le(7, 4), word(offset), word(paddr), word(paddr), word(filesz), word(memsz), word(align))
       : concat(word(type), word(offset), word(paddr), word(paddr), word(filesz), word(memsz), word(7), word(align))
-  }
-  const shdr = (type: number, flags: number, offset: number, size: number, link: number) =>
+  const shdr = (type: number, flags: number, offset: number, size: number, link: number, align = 1) =>
     concat(
       le(0, 4),
       le(type, 4),
@@ -120,15 +141,15 @@ export const buildElf = (spec: ElfSpec = {}): Uint8Array => {
       word(size),
       le(link, 4),
       le(0, 4),
-      word(1),
-      word(0),
+      word(align),
+      word(type === 2 ? (is64 ? 24 : 16) : 0),
     )
   const sections = [
     shdr(0, 0, 0, 0, 0),
-    shdr(1, 6, ehsize, 0, 0),
+    shdr(spec.codeSection?.type ?? 1, 6, ehsize, spec.codeSection?.size ?? 0, 0),
     shdr(2, 0, symtabAt, symtab.length, 3),
     shdr(3, 0, namesAt, names.length, 0),
-    ...(note.length > 0 ? [shdr(7, 0, noteAt, note.length, 0)] : []),
+    ...regions.map((region) => shdr(7, 0, noteAt.get(region) ?? 0, region.bytes.length, 0, region.align)),
   ]
   const header = concat(
     [0x7f, 0x45, 0x4c, 0x46, is64 ? 2 : 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0],
@@ -149,9 +170,12 @@ export const buildElf = (spec: ElfSpec = {}): Uint8Array => {
   return concat(
     header,
     ...bodies.map((s) => phdr(1, s.offset, s.paddr, s.bytes.length, s.memsz ?? s.bytes.length)),
-    ...(noteInSegment ? [phdr(4, noteAt, 0, note.length, note.length)] : []),
+    ...inSegments.map((region) => {
+      const { length } = region.bytes
+      return phdr(4, noteAt.get(region) ?? 0, 0, length, length, region.align)
+    }),
     ...bodies.map((s) => s.bytes),
-    note,
+    ...regions.map(({ bytes }) => bytes),
     symtab,
     names,
     ...sections,
