@@ -82,6 +82,7 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
     })
     if (!created.ok) return refused(created.problem)
     const machine = created.value
+    for (const warning of machine.kernel.warnings ?? []) io.stderr(`${sentence(warning)}\n`)
     const result = await runMachine(
       machine,
       tap,

@@ -71,6 +71,8 @@ export interface Profile {
   readonly unansweredPorts: 'ones' | 'zeros'
   /** Port 0xcf9 resets. */
   readonly hasResetControl: boolean
+  /** Devices are named before the command line's " -- ", behind which are init's words; QEMU appends them. */
+  readonly devicesBeforeInit: boolean
 }
 
 export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
@@ -85,6 +87,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     hasFwCfg: true,
     hasDebugExit: true,
     hasResetControl: true,
+    devicesBeforeInit: false,
   },
   firecracker: {
     name: 'firecracker',
@@ -97,5 +100,6 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     hasFwCfg: false,
     hasDebugExit: false,
     hasResetControl: false,
+    devicesBeforeInit: true,
   },
 }

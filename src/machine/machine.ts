@@ -3,7 +3,7 @@
  * no worker, no real time: all of that is in MachineHost.
  */
 import type { Brand } from '../base/brand.ts'
-import type { Result } from '../base/problem.ts'
+import type { Problem, Result } from '../base/problem.ts'
 import type { MachineSettings } from '../settings/settings.ts'
 import type { TraceNote } from './call-event.ts'
 import type { TranslatorPolicy } from './cpu/translator.ts'
@@ -120,6 +120,8 @@ export interface KernelInfo {
   readonly bytes: number
   /** Command line as the guest sees it, virtio_mmio.device= included. */
   readonly cmdline: string
+  /** What it will not read of that, for people. */
+  readonly warnings?: readonly Problem[]
   /** Functions and objects of .symtab, sorted by address; empty when stripped. */
   readonly symbols: readonly KernelSymbol[]
 }

@@ -320,6 +320,7 @@ class MicroVm implements Machine {
         initrd: this.#config.initrd,
         cmdline: this.#config.cmdline,
         virtio: this.#slots,
+        devicesBeforeInit: PROFILES[this.#config.profile].devicesBeforeInit,
         cpu: { signature: signature.eax, features: signature.edx },
       },
       this.#ram,

@@ -2,6 +2,7 @@
 import { ok, type Result } from '../../base/problem.ts'
 import type { KernelInfo } from '../machine.ts'
 import type { GuestRam } from '../ram.ts'
+import { cmdlineWarnings } from './cmdline-limits.ts'
 import { loadKernel } from './elf.ts'
 import { type MpCpu, writeMpTable } from './mptable.ts'
 import { guestCmdline, type VirtioSlot, writeStartInfo } from './pvh.ts'
@@ -13,10 +14,12 @@ export interface BootConfig {
   /** ELF with a PVH note, or gzip of it. */
   readonly kernel: Uint8Array
   readonly initrd?: Uint8Array | undefined
-  /** The person's command line; one virtio_mmio.device= per slot is appended. */
+  /** The person's command line; one virtio_mmio.device= per slot is put to it. */
   readonly cmdline: string
   /** Slots with a device plugged, in plug order (`virtioSlots` of pvh.ts places them). */
   readonly virtio: readonly VirtioSlot[]
+  /** The profile's; false unless given. */
+  readonly devicesBeforeInit?: boolean
   /** CPUID leaf 1, for the MP table. */
   readonly cpu?: MpCpu
 }
@@ -34,7 +37,7 @@ export const boot = (config: BootConfig, ram: GuestRam): Result<Booted> => {
   const loaded = loadKernel(config.kernel, ram)
   if (!loaded.ok) return loaded
   const image = loaded.value
-  const cmdline = guestCmdline(config.cmdline, config.virtio)
+  const cmdline = guestCmdline(config.cmdline, config.virtio, config.devicesBeforeInit)
   const startInfo = writeStartInfo(ram, { cmdline, initrd: config.initrd, imageEnd: image.end })
   if (!startInfo.ok) return startInfo
   // The table is about APICs: a CPU that has none finds none, and its kernel uses the i8259s and the i8254.
@@ -46,6 +49,7 @@ export const boot = (config: BootConfig, ram: GuestRam): Result<Booted> => {
       ...(image.os !== undefined && { os: image.os }),
       bytes: image.bytes,
       cmdline,
+      warnings: cmdlineWarnings(image.os, config.cmdline, cmdline),
       get symbols() {
         return image.symbols
       },

@@ -3,8 +3,8 @@ import { sentence } from '../../base/problem.ts'
 import { MiB, MP_TABLE, PROFILES, PVH_CMDLINE, PVH_MEMMAP, PVH_MODLIST, PVH_START_INFO } from '../layout.ts'
 import { GuestRam } from '../ram.ts'
 import { type BootConfig, boot } from './boot.ts'
-import { guestCmdline, virtioSlots } from './pvh.ts'
-import { buildElf } from './testing/elf-builder.ts'
+import { guestCmdline, virtioArgument, virtioSlots } from './pvh.ts'
+import { buildElf, buildNote, concat, le } from './testing/elf-builder.ts'
 
 const ram = (mib = 32): GuestRam => new GuestRam(new ArrayBuffer(mib * MiB), 0, mib * MiB)
 const config = (more: Partial<BootConfig> = {}): BootConfig => ({
@@ -89,6 +89,48 @@ describe('command line', () => {
     expect(guestCmdline('', virtioSlots(PROFILES.firecracker, 2))).toBe(
       'virtio_mmio.device=4K@0xd0000000:5 virtio_mmio.device=4K@0xd0001000:6',
     )
+  })
+
+  test("Firecracker's devices stand before init's words, QEMU's behind them", () => {
+    const lines = [
+      ['root=/dev/vda -- foo', 'root=/dev/vda DEVICE -- foo'],
+      ['a  --  b -- c', 'a DEVICE -- b -- c'],
+      ['-- foo', 'DEVICE -- foo'],
+      ['a --', 'a DEVICE'],
+      ['a -- ', 'a DEVICE'],
+      ['--', 'DEVICE'],
+      ['a --b c-- d', 'a --b c-- d DEVICE'],
+      ['dyndbg="x -- y" z', 'dyndbg="x -- y" z DEVICE'],
+      ['dyndbg="x -- y" -- z', 'dyndbg="x -- y" DEVICE -- z'],
+    ]
+    const slots = virtioSlots(PROFILES.firecracker, 1)
+    for (const [cmdline, seen] of lines) {
+      expect(guestCmdline(cmdline, slots, true)).toBe(seen.replace('DEVICE', virtioArgument(slots[0])))
+      expect(guestCmdline(cmdline, slots)).toBe(`${cmdline.trim()} ${virtioArgument(slots[0])}`)
+    }
+  })
+
+  test('what a kernel will not read of it is a warning', () => {
+    const kinds = (os: string, cmdline: string, devices = 0): string[] => {
+      const kernel = buildElf({
+        noteRegions: [
+          {
+            bytes: concat(buildNote('Xen', 6, new TextEncoder().encode(os)), buildNote('Xen', 18, le(0x200000, 4))),
+            align: 4,
+          },
+        ],
+      })
+      return (
+        booted(ram(), { kernel, cmdline, virtio: virtioSlots(PROFILES.microvm, devices) }).kernel.warnings ?? []
+      ).map(({ kind }) => kind)
+    }
+    expect(kinds('NetBSD', ` ${'x'.repeat(255)} `, 8)).toEqual([])
+    expect(kinds('NetBSD', 'x'.repeat(256))).toEqual(['cmdline-options-lost'])
+    expect(kinds('NetBSD', 'é'.repeat(128))).toEqual(['cmdline-options-lost'])
+    expect(kinds('NetBSD', 'x'.repeat(1000), 1)).toEqual(['cmdline-options-lost', 'cmdline-devices-lost'])
+    expect(kinds('linux', 'x'.repeat(2000))).toEqual([])
+    expect(kinds('linux', 'x'.repeat(2000), 2)).toEqual(['cmdline-devices-lost'])
+    expect(kinds('another', 'x'.repeat(60000), 2)).toEqual([])
   })
 
   test('is UTF-8 in memory', () => {

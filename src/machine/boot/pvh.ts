@@ -65,9 +65,27 @@ export const virtioArgument = (slot: VirtioSlot): string => {
   return `virtio_mmio.device=${size}@${hex(slot.base, 8)}:${slot.irq}`
 }
 
-/** The command line as the guest sees it: the person's, then one argument per device. */
-export const guestCmdline = (cmdline: string, virtio: readonly VirtioSlot[]): string =>
-  [cmdline.trim(), ...virtio.map(virtioArgument)].filter((part) => part !== '').join(' ')
+/**
+ * The command line as the guest sees it: the person's, and one argument per device. `beforeInit`: they stand before " -- ",
+ * behind which are init's words, as linux-loader (src/cmdline) puts them for Firecracker: a separator within double quotes is
+ * none, and one without words behind it is left out.
+ */
+export const guestCmdline = (cmdline: string, virtio: readonly VirtioSlot[], beforeInit = false): string => {
+  const devices = virtio.map(virtioArgument)
+  const split = beforeInit ? initWordsAt(cmdline) : undefined
+  const words =
+    split === undefined
+      ? [cmdline.trim(), ...devices]
+      : [cmdline.slice(0, split.from).trim(), ...devices, ...(split.words === '' ? [] : ['--', split.words])]
+  return words.filter((word) => word !== '').join(' ')
+}
+
+const initWordsAt = (cmdline: string): { readonly from: number; readonly words: string } | undefined => {
+  for (const { 0: separator, index } of cmdline.matchAll(/(?:^| )--(?: |$)/g))
+    if (cmdline.slice(0, index).split('"').length % 2 === 1)
+      return { from: index, words: cmdline.slice(index + separator.length).trim() }
+  return undefined
+}
 
 export interface StartInfo {
   readonly cmdline: string
