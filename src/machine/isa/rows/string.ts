@@ -9,12 +9,12 @@
  * ends, not at an iteration that something interrupts (SDM 2B REP); with 32-bit addresses in 64-bit mode a repeated
  * instruction cuts RCX to 32 bits, MOVS and STOS their indices too, whether or not an iteration succeeds.
  */
-import { i32, i64, select } from '../../../wasm/instructions.ts'
+import { i32, i64, i64x2, select, v128 } from '../../../wasm/instructions.ts'
 import { memory } from '../../../wasm/module.ts'
-import type { I32, I64 } from '../../../wasm/value.ts'
+import type { Code, I32, I64 } from '../../../wasm/value.ts'
 import { REC_SEGMENT, REPEATING, TLB_WRITE } from '../../cpu/record.ts'
 import { ES, RAX, RCX, RDI, RSI, SLOT_SEGMENT_BASE } from '../../cpu/state.ts'
-import { type Builder, k, state } from '../builder.ts'
+import { type Builder, k, loadInt, state, storeInt } from '../builder.ts'
 import { host } from '../host.ts'
 import type { Meaning, Operand } from '../operand.ts'
 import { type Row, row } from '../row.ts'
@@ -73,6 +73,7 @@ const comparing = (
   address: AddressSize,
   repeat: Repeat,
   iteration: () => { readonly x: I64; readonly y: I64 },
+  skip: () => void,
 ): void => {
   const compare = (x: I64, y: I64): void => b.flagsSub(x, y, b.let(i64.sub(x, y)))
   if (repeat === 'none') {
@@ -81,6 +82,7 @@ const comparing = (
     return
   }
   cutTo32(b, address, [RCX])
+  skip()
   b.f.if(i64.ne(b.gpr(RCX, address), k(0)), () => {
     const { x, y } = iteration()
     const left = b.let(b.trunc(i64.sub(b.gpr(RCX, address), k(1)), address))
@@ -138,6 +140,25 @@ const finishChunk = (b: Builder, address: AddressSize, n: I64, slots: readonly n
   )
 }
 
+/** Stores `value`, of the operand size, over `bytes` bytes at machine address `to`: 16 at a time, then the rest. */
+const fillWith = (b: Builder, to: I32, bytes: I32, value: I64): void => {
+  const at = b.let(to)
+  const end = b.let(i32.add(to, bytes))
+  // The operand through 64 bits: the multiplier has a one at the foot of each copy.
+  const copies = { 8: 0x0101010101010101n, 16: 0x0001000100010001n, 32: 0x0000000100000001n, 64: 1n }[b.bits]
+  const wide = b.let(i64x2.splat(i64.mul(value, k(copies))))
+  const whileRoom = (step: number, store: () => Code): void =>
+    b.f.loop((again) =>
+      b.f.if(i32.le_u(i32.add(at, i32.const(step)), end), () => {
+        b.f.emit(store())
+        b.f.set(at, i32.add(at, i32.const(step)))
+        b.f.br(again)
+      }),
+    )
+  whileRoom(16, () => v128.store(at, wide))
+  whileRoom(b.bits / 8, () => storeInt(at, value, b.bits))
+}
+
 const movs =
   (address: AddressSize, repeat: boolean): Meaning =>
   (b, source) => {
@@ -187,9 +208,13 @@ const stos =
         const value = b.let(b.gpr(RAX))
         // One byte repeated through the operand?
         const pattern = b.let(b.trunc(i64.mul(i64.and(value, k(0xff)), k(0x0101010101010101n))))
-        const usable = i32.and(i32.ne(toAt, i32.const(0)), i64.ne(n, k(0)))
-        b.f.if(i32.and(usable, i64.eq(value, pattern)), () => {
-          b.f.emit(memory.fill(toAt, i32.wrap_i64(value), i32.wrap_i64(i64.mul(n, k(b.bits / 8)))))
+        b.f.if(i32.and(i32.ne(toAt, i32.const(0)), i64.ne(n, k(0))), () => {
+          const bytes = b.let(i32.wrap_i64(i64.mul(n, k(b.bits / 8))))
+          b.f.if(
+            i64.eq(value, pattern),
+            () => b.f.emit(memory.fill(toAt, i32.wrap_i64(value), bytes)),
+            () => fillWith(b, toAt, bytes, value),
+          )
           finishChunk(b, address, n, [RDI])
         })
       })
@@ -206,27 +231,94 @@ const lods =
       advance(b, RSI, address, step(b))
     })
   }
+/**
+ * Takes at once the iterations that surely do not end a repeated comparison: those before the count's last, the page's end
+ * and the first element that `ends` it, which the ordinary way then meets. `addresses` are linear, `slots` the registers
+ * that move over them.
+ */
+const skipping = (
+  b: Builder,
+  address: AddressSize,
+  hasSource: boolean,
+  addresses: () => readonly I64[],
+  slots: readonly number[],
+  ends: (elements: readonly I64[]) => I32,
+): void => {
+  const count = b.let(b.gpr(RCX, address))
+  b.f.if(i32.and(unlimited(b, hasSource), i32.and(i64.gt_u(count, k(1)), i32.eqz(b.directionFlag()))), () => {
+    const spans = addresses()
+    const n = b.let(chunk(b, b.let(i64.sub(count, k(1))), spans))
+    const places = spans.map((span) => cached(b, span, 0))
+    const all = places.reduce((both, place) => i32.and(both, i32.ne(place, i32.const(0))), i32.const(1))
+    b.f.if(all, () => {
+      const at = b.let(k(0))
+      const bytes = b.let(i64.mul(n, k(b.bits / 8)))
+      b.f.loop((again) =>
+        b.f.if(i64.lt_u(at, bytes), () => {
+          const offset = i32.wrap_i64(at)
+          const elements = places.map((place) => b.let(loadInt(i32.add(place, offset), b.bits)))
+          b.f.if(i32.eqz(ends(elements)), () => {
+            b.f.set(at, i64.add(at, k(b.bits / 8)))
+            b.f.br(again)
+          })
+        }),
+      )
+      b.f.if(i64.ne(at, k(0)), () => finishChunk(b, address, i64.div_u(at, k(b.bits / 8)), slots))
+    })
+  })
+}
 const cmps =
   (address: AddressSize, repeat: Repeat): Meaning =>
-  (b, source) =>
-    comparing(b, address, repeat, () => {
-      // Processors read ES:rDI first: it tells in CR2 when both fault.
-      const y = b.load(destination(b, address, false))
-      const x = b.load(source.address())
-      const by = step(b)
-      advance(b, RSI, address, by)
-      advance(b, RDI, address, by)
-      return { x, y }
-    })
+  (b, source) => {
+    const from = source.address()
+    comparing(
+      b,
+      address,
+      repeat,
+      () => {
+        // Processors read ES:rDI first: it tells in CR2 when both fault.
+        const y = b.load(destination(b, address, false))
+        const x = b.load(from)
+        const by = step(b)
+        advance(b, RSI, address, by)
+        advance(b, RDI, address, by)
+        return { x, y }
+      },
+      () => {
+        if (address === 16) return
+        const addresses = () => [from, destination(b, address, false)]
+        skipping(b, address, true, addresses, [RSI, RDI], ([x, y]) => endsAt(repeat, x!, y!))
+      },
+    )
+  }
 const scas =
   (address: AddressSize, repeat: Repeat): Meaning =>
   (b) =>
-    comparing(b, address, repeat, () => {
-      const x = b.let(b.gpr(RAX))
-      const y = b.load(destination(b, address, false))
-      advance(b, RDI, address, step(b))
-      return { x, y }
-    })
+    comparing(
+      b,
+      address,
+      repeat,
+      () => {
+        const x = b.let(b.gpr(RAX))
+        const y = b.load(destination(b, address, false))
+        advance(b, RDI, address, step(b))
+        return { x, y }
+      },
+      () => {
+        if (address === 16) return
+        const sought = b.let(b.gpr(RAX))
+        skipping(
+          b,
+          address,
+          false,
+          () => [destination(b, address, false)],
+          [RDI],
+          ([y]) => endsAt(repeat, sought, y!),
+        )
+      },
+    )
+/** Whether a repeated comparison ends at these elements. */
+const endsAt = (repeat: Repeat, x: I64, y: I64): I32 => (repeat === 'E' ? i64.ne(x, y) : i64.eq(x, y))
 
 /** INS and OUTS, any repeat: "ins", operand bits, address bits, "rep" or nothing. */
 const portString =
