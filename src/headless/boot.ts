@@ -11,7 +11,7 @@ import { exportTrace } from '../trace/export.ts'
 import { type FileDisk, fileProblem, openDisk } from './file-disk.ts'
 import { madeRoot } from './made-root.ts'
 import { type Options, parseOptions, USAGE } from './options.ts'
-import { ConsoleTap, exitStatus, type RunIo, report, runMachine } from './run.ts'
+import { exitStatus, Run, type RunIo, report } from './run.ts'
 import { type ExportTrace, metaOf, stagesOf } from './trace.ts'
 
 export interface BootIo {
@@ -61,15 +61,17 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
 
     const callEvents: Uint8Array[] = []
     const notes: TraceNote[] = []
-    const runIo: RunIo = {
-      now: io.now,
-      stdout: io.stdout,
-      input: io.input,
-    }
-    const tap = new ConsoleTap(runIo, options.until)
+    const run = new Run(
+      {
+        send: options.send,
+        until: options.until,
+        timeoutMs: options.timeoutSeconds === undefined ? undefined : options.timeoutSeconds * 1000,
+      },
+      io,
+    )
     const logged = new Set<string>()
     const created = io.createMachine(config.value, io.host, {
-      console: (bytes) => tap.take(bytes),
+      console: run.console,
       log: (line) => {
         if (logged.has(line)) return
         logged.add(line)
@@ -83,16 +85,8 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
     if (!created.ok) return refused(created.problem)
     const machine = created.value
     for (const warning of machine.kernel.warnings ?? []) io.stderr(`${sentence(warning)}\n`)
-    const result = await runMachine(
-      machine,
-      tap,
-      {
-        send: options.send,
-        until: options.until,
-        timeoutMs: options.timeoutSeconds === undefined ? undefined : options.timeoutSeconds * 1000,
-      },
-      runIo,
-    )
+    const result = await run.of(machine)
+    const { end, figures } = result
     for (const disk of disks) disk.flush()
     if (options.saveDisk !== undefined && root.value) writeFileSync(options.saveDisk, root.value.bytes)
 
@@ -105,25 +99,25 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
             callEvents: new Uint8Array(Buffer.concat(callEvents)),
             notes,
             kernel: machine.kernel,
-            guestNs: result.figures.guestNs,
-            instructions: result.figures.instructions,
-            wallMs: result.wallMs,
+            guestNs: figures.guestNs,
+            instructions: figures.instructions,
+            wallMs: figures.wallMs,
             stages: stagesOf(options, machine.kernel),
             meta: metaOf(options, config.value, machine.kernel),
           },
           options.traceFormat,
         ),
       )
-    if (io.atTerminal && !tap.atLineStart) io.stdout(Buffer.from('\r\n'))
-    if (result.guestExit?.reason === 'triple-fault') io.stderr(crashText(result.guestExit.crash))
-    if (result.exit === 'timeout')
+    if (io.atTerminal && !run.atLineStart) io.stdout(Buffer.from('\r\n'))
+    if (end.reason === 'triple-fault') io.stderr(crashText(end.crash))
+    if (end.reason === 'timeout')
       io.stderr(
         options.until === undefined
           ? `The guest was still running after ${options.timeoutSeconds} s.\n`
           : `The pattern of --until was not seen within ${options.timeoutSeconds} s.\n`,
       )
-    else if (options.until !== undefined && result.exit !== 'until')
-      io.stderr(`The guest ended (${result.exit}) before the pattern of --until was seen.\n`)
+    else if (options.until !== undefined && end.reason !== 'until')
+      io.stderr(`The guest ended (${end.reason}) before the pattern of --until was seen.\n`)
     return exitStatus(result, options.until !== undefined)
   } finally {
     for (const disk of disks) disk.close()

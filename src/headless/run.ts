@@ -1,5 +1,7 @@
-/** One headless run of a machine: slices, console, input, pattern, timeout; the figures at its end. */
-import type { Figures, Machine, MachineExit } from '../machine/machine.ts'
+/** One headless run of a machine: a session with Node's streams at its ends, and what comes of it. */
+import type { Pace } from '../host/pace.ts'
+import { Session, type SessionEnd, type SessionFigures } from '../host/session.ts'
+import type { Machine, MachineEvents } from '../machine/machine.ts'
 import { type Pattern, Until } from './until.ts'
 
 /** Host time of one slice: short enough for input to feel immediate, long enough to cost nothing. */
@@ -23,132 +25,85 @@ export interface RunIo {
 }
 
 /** `quit` is Ctrl-A x, which only a person at a terminal can type. */
-export type ExitReason = 'until' | 'guest-exit' | 'halt' | 'reset' | 'triple-fault' | 'timeout' | 'quit'
+export type RunEnd = SessionEnd<'quit'>
 
 export interface RunResult {
-  readonly exit: ExitReason
-  readonly guestExit: MachineExit | undefined
-  readonly figures: Figures
-  readonly wallMs: number
-  readonly firstConsoleByteMs: number | undefined
-  readonly untilMs: number | undefined
-  readonly untilInstructions: number | undefined
-  readonly consoleBytes: number
+  readonly end: RunEnd
+  readonly figures: SessionFigures
 }
 
-/** Takes console bytes from the machine's birth on, before there is a machine to ask for figures. */
-export class ConsoleTap {
+const nodePace = (): Pace => {
+  let woken: (() => void) | undefined
+  return {
+    turn: () => new Promise<void>((resolve) => setImmediate(resolve)),
+    sleep: (ms) =>
+      new Promise<void>((resolve) => {
+        const done = (): void => {
+          clearTimeout(timer)
+          woken = undefined
+          resolve()
+        }
+        const timer = setTimeout(done, ms)
+        woken = done
+      }),
+    wake: () => woken?.(),
+  }
+}
+
+export class Run {
+  readonly #options: RunOptions
   readonly #io: RunIo
-  readonly #until: Until | undefined
+  readonly #session: Session<'quit'>
   #pending: Uint8Array[] = []
-  machine: Machine | undefined
-  startedAt: number
-  bytes = 0
   /** The cursor stands at the start of a line. */
   atLineStart = true
-  firstByteMs: number | undefined
-  untilMs: number | undefined
-  untilInstructions: number | undefined
 
-  constructor(io: RunIo, until: Pattern | undefined) {
+  constructor(options: RunOptions, io: RunIo) {
+    this.#options = options
     this.#io = io
-    this.#until = until && new Until(until)
-    this.startedAt = io.now()
+    this.#session = new Session<'quit'>({
+      pace: nodePace(),
+      nowMs: () => io.now(),
+      sliceMs: SLICE_MS,
+      shortestSleepMs: SHORTEST_SLEEP_MS,
+      longestSleepMs: LONGEST_SLEEP_MS,
+      timeoutMs: options.timeoutMs,
+      until: options.until && new Until(options.until),
+      onConsole: (bytes) => this.#print(bytes),
+      afterSlice: () => this.#flush(),
+    })
   }
 
-  get untilSeen(): boolean {
-    return this.#until?.seen === true
-  }
+  /** What the machine says, from its birth on. */
+  readonly console: MachineEvents['console'] = (bytes) => this.#session.console(bytes)
 
-  /** Output after the match belongs to no run: how much of it there is depends on the host's speed. */
-  take(chunk: Uint8Array): void {
-    if (chunk.length === 0 || this.untilSeen) return
-    this.firstByteMs ??= this.#io.now() - this.startedAt
-    const matched = this.#until?.push(chunk) ?? -1
-    const kept = (matched < 0 ? chunk : chunk.subarray(0, matched)).slice()
-    this.bytes += kept.length
-    this.atLineStart = kept.at(-1) === 10
-    this.#pending.push(kept)
-    if (matched >= 0) {
-      this.untilMs = this.#io.now() - this.startedAt
-      this.untilInstructions = this.machine?.figures().instructions
-      this.machine?.yield()
+  async of(machine: Machine): Promise<RunResult> {
+    const session = this.#session
+    session.powerOn(machine)
+    const stopInput = this.#io.input(
+      (bytes) => session.send(bytes),
+      () => session.interrupt('quit'),
+    )
+    try {
+      if (this.#options.send.length > 0) machine.send(this.#options.send)
+      const end = await session.run()
+      return { end, figures: session.figures() as SessionFigures }
+    } finally {
+      stopInput()
     }
-    // A line is out when it is complete, not at the slice's end: whoever times our output reads true times.
-    if (kept.includes(10)) this.flush()
   }
 
-  flush(): void {
+  #print(bytes: Uint8Array): void {
+    this.atLineStart = bytes.at(-1) === 10
+    this.#pending.push(bytes.slice())
+    // A line is out when it is complete, not at the slice's end: whoever times our output reads true times.
+    if (bytes.includes(10)) this.#flush()
+  }
+
+  #flush(): void {
     if (this.#pending.length === 0) return
     this.#io.stdout(this.#pending.length === 1 ? this.#pending[0]! : new Uint8Array(Buffer.concat(this.#pending)))
     this.#pending = []
-  }
-}
-
-export const runMachine = async (
-  machine: Machine,
-  tap: ConsoleTap,
-  options: RunOptions,
-  io: RunIo,
-): Promise<RunResult> => {
-  let wake: (() => void) | undefined
-  let quit = false
-  const stopInput = io.input(
-    (bytes) => {
-      machine.send(bytes)
-      wake?.()
-    },
-    () => {
-      quit = true
-      wake?.()
-    },
-  )
-  const sleep = (ms: number): Promise<void> =>
-    new Promise((resolve) => {
-      if (ms < SHORTEST_SLEEP_MS) {
-        setImmediate(resolve)
-        return
-      }
-      const timer = setTimeout(done, Math.min(ms, LONGEST_SLEEP_MS))
-      function done(): void {
-        clearTimeout(timer)
-        wake = undefined
-        resolve()
-      }
-      wake = done
-    })
-
-  const started = io.now()
-  tap.machine = machine
-  tap.startedAt = started
-  const deadline = started + (options.timeoutMs ?? Infinity)
-  let exit: ExitReason | undefined
-  let guestExit: MachineExit | undefined
-  try {
-    if (options.send.length > 0) machine.send(options.send)
-    while (exit === undefined) {
-      const slice = machine.run(Math.max(0.1, Math.min(SLICE_MS, deadline - io.now())))
-      tap.flush()
-      if (tap.untilSeen) exit = 'until'
-      else if (slice.state === 'stopped' && slice.exit !== undefined) {
-        guestExit = slice.exit
-        exit = guestExit.reason
-      } else if (quit) exit = 'quit'
-      else if (io.now() >= deadline) exit = 'timeout'
-      else await sleep(slice.state === 'idle' ? Math.min(slice.sleepNs / 1e6, deadline - io.now()) : 0)
-    }
-  } finally {
-    stopInput()
-  }
-  return {
-    exit,
-    guestExit,
-    figures: machine.figures(),
-    wallMs: io.now() - started,
-    firstConsoleByteMs: tap.firstByteMs,
-    untilMs: tap.untilMs,
-    untilInstructions: tap.untilInstructions,
-    consoleBytes: tap.bytes,
   }
 }
 
@@ -156,8 +111,8 @@ export const runMachine = async (
 const GUEST_EXIT_SUCCESS = 1
 
 /** With a pattern only seeing it is success; without one a guest that ends by itself, unless it says otherwise. */
-export const exitStatus = (result: RunResult, hasUntil: boolean): number => {
-  switch (result.exit) {
+export const exitStatus = ({ end }: RunResult, hasUntil: boolean): number => {
+  switch (end.reason) {
     case 'until':
       return 0
     case 'timeout':
@@ -169,24 +124,22 @@ export const exitStatus = (result: RunResult, hasUntil: boolean): number => {
     case 'reset':
       return hasUntil ? 1 : 0
     case 'guest-exit':
-      return hasUntil || (result.guestExit?.reason === 'guest-exit' && result.guestExit.code !== GUEST_EXIT_SUCCESS)
-        ? 1
-        : 0
+      return hasUntil || end.code !== GUEST_EXIT_SUCCESS ? 1 : 0
   }
 }
 
 /** What --json writes. Absent figures are null, so that every field is always there. */
-export const report = (result: RunResult): Readonly<Record<string, unknown>> => ({
-  exit: result.exit,
-  guestExitCode: result.guestExit?.reason === 'guest-exit' ? result.guestExit.code : null,
-  instructions: result.figures.instructions,
-  wallMs: result.wallMs,
-  guestNs: result.figures.guestNs,
-  mips: result.wallMs > 0 ? result.figures.instructions / result.wallMs / 1000 : 0,
-  firstConsoleByteMs: result.firstConsoleByteMs ?? null,
-  untilMs: result.untilMs ?? null,
-  untilInstructions: result.untilInstructions ?? null,
-  engine: result.figures.engine,
-  consoleBytes: result.consoleBytes,
-  ...(result.guestExit?.reason === 'triple-fault' ? { crash: result.guestExit.crash } : {}),
+export const report = ({ end, figures }: RunResult): Readonly<Record<string, unknown>> => ({
+  exit: end.reason,
+  guestExitCode: end.reason === 'guest-exit' ? end.code : null,
+  instructions: figures.instructions,
+  wallMs: figures.wallMs,
+  guestNs: figures.guestNs,
+  mips: figures.wallMs > 0 ? figures.instructions / figures.wallMs / 1000 : 0,
+  firstConsoleByteMs: figures.firstConsoleByteMs ?? null,
+  untilMs: figures.untilMs ?? null,
+  untilInstructions: figures.untilInstructions ?? null,
+  engine: figures.engine,
+  consoleBytes: figures.consoleBytes,
+  ...(end.reason === 'triple-fault' ? { crash: end.crash } : {}),
 })

@@ -7,13 +7,14 @@
  */
 import { ProblemError } from '../base/problem.ts'
 import type { ByteSource } from '../disk/ext2-reader.ts'
+import type { Pace } from '../host/pace.ts'
+import { Session } from '../host/session.ts'
 import { is32BitKernel } from '../machine/boot/elf.ts'
 import type { TraceNote } from '../machine/call-event.ts'
 import type { CreateMachine, Machine, MachineConfig, MachineHost, Slice } from '../machine/machine.ts'
 import { settingsOf, type TerminalSize } from '../settings/settings.ts'
 import { type HostedDisk, openDisks } from './disks.ts'
 import { fetchFile } from './fetch-file.ts'
-import type { Pace } from './pace.ts'
 import {
   type BootRequest,
   CONSOLE_CREDIT,
@@ -30,7 +31,6 @@ const SLICE_MS = 8
 const FIGURES_MS = 100
 /** Faster while the number counts. */
 const BOOT_FIGURES_MS = 50
-const MIPS_SAMPLE_MS = 2
 const IDLE_FIGURES_MS = 1000
 const PROGRESS_MS = 50
 /** Rate is measured over this much time. */
@@ -55,6 +55,7 @@ export class Emulator {
   readonly #createMachine: CreateMachine
   readonly #host: HoldableHost
   readonly #pace: Pace
+  readonly #session: Session<'over'>
   readonly #post: Post
 
   #phase: Phase = 'new'
@@ -67,7 +68,6 @@ export class Emulator {
   #disks: readonly HostedDisk[] = []
   readonly #failures = new Set<string>()
   #boots = 0
-  #paused = false
   #announced: 'running' | 'paused' | undefined
 
   #console = new Uint8Array(4096)
@@ -76,16 +76,24 @@ export class Emulator {
   #typedAhead: Uint8Array[] = []
   #log: string[] = []
 
-  #powerOnMs = 0
-  #mips = 0
-  #executedMs = 0
-  #sample = { atMs: 0, instructions: 0, executedMs: 0 }
-
   constructor(createMachine: CreateMachine, host: HoldableHost, pace: Pace, post: Post) {
     this.#createMachine = createMachine
     this.#host = host
     this.#pace = pace
     this.#post = post
+    this.#session = new Session<'over'>({
+      pace,
+      nowMs: () => host.nowMs(),
+      sliceMs: SLICE_MS,
+      shortestSleepMs: SLEEP_MIN_MS,
+      longestSleepMs: IDLE_FIGURES_MS,
+      onConsole: (bytes) => this.#onConsole(bytes),
+      holdMs: () => this.#waitForPage(),
+      // A boot is as fast as it can be; a prompt waits for a person.
+      isPatient: () => this.#watcher?.isReady === true,
+      beforeSlice: () => this.#feed?.wake(() => (this.#machine as Machine).figures()),
+      afterSlice: (slice) => this.#afterSlice(slice),
+    })
   }
 
   /** Where what is recorded goes; before `boot`. */
@@ -106,7 +114,7 @@ export class Emulator {
       await this.#pace.turn()
       await this.#host.makeEngine?.(request.trace)
       const created = this.#createMachine(config, this.#host, {
-        console: (bytes) => this.#onConsole(bytes),
+        console: (bytes) => this.#session.console(bytes),
         log: (line) => this.#onLog(line),
         ...(request.trace && {
           callEvents: (bytes: Uint8Array) => this.#feed?.events(bytes),
@@ -130,12 +138,12 @@ export class Emulator {
     for (const bytes of this.#typedAhead) this.#machine.send(bytes)
     this.#typedAhead = []
     this.#powerOn()
-    void this.#run(this.#machine)
+    void this.#run()
   }
 
   pause(): void {
-    if (this.#phase !== 'on' || this.#paused) return
-    this.#paused = true
+    if (this.#phase !== 'on' || this.#session.isPaused) return
+    this.#session.pause()
     this.#host.hold()
     this.#figures()
     this.#feed?.show()
@@ -143,11 +151,10 @@ export class Emulator {
   }
 
   resume(): void {
-    if (!this.#paused) return
-    this.#paused = false
+    if (!this.#session.isPaused) return
     this.#host.release()
     if (this.#phase === 'on') this.#announce('running')
-    this.#pace.wake()
+    this.#session.resume()
   }
 
   /** Power-cycles the machine, also one that has stopped or crashed. */
@@ -155,8 +162,8 @@ export class Emulator {
     const machine = this.#machine
     if (!machine) return
     const wasRunning = this.#phase === 'on'
-    this.#paused = false
     this.#host.release()
+    this.#session.resume()
     this.#flushConsole()
     try {
       machine.reset()
@@ -167,20 +174,19 @@ export class Emulator {
     this.#phase = 'on'
     this.#announced = undefined
     this.#powerOn()
-    if (wasRunning) this.#pace.wake()
-    else void this.#run(machine)
+    if (wasRunning) this.#session.wake()
+    else void this.#run()
   }
 
   send(bytes: Uint8Array): void {
-    if (this.#machine) this.#machine.send(bytes)
+    if (this.#machine) this.#session.send(bytes)
     else this.#typedAhead.push(bytes)
-    this.#pace.wake()
   }
 
   acknowledge(bytes: number): void {
     const wasOut = this.#unacknowledged >= CONSOLE_CREDIT
     this.#unacknowledged = Math.max(0, this.#unacknowledged - bytes)
-    if (wasOut || this.#unacknowledged <= CONSOLE_RESUME) this.#pace.wake()
+    if (wasOut || this.#unacknowledged <= CONSOLE_RESUME) this.#session.wake()
   }
 
   resizeConsole(columns: number, rows: number): void {
@@ -254,10 +260,7 @@ export class Emulator {
     this.#boots++
     // Before the clock starts: a kernel's symbols take a moment to pass on.
     if (request?.trace && this.#machine) this.#feed?.begin(this.#boots, this.#machine.kernel, request)
-    this.#powerOnMs = this.#host.nowMs()
-    this.#executedMs = 0
-    this.#mips = 0
-    this.#sample = { atMs: this.#powerOnMs, instructions: 0, executedMs: 0 }
+    if (this.#machine) this.#session.powerOn(this.#machine)
     const name = request?.entryStage ?? 'entry'
     this.#post({
       type: 'mark',
@@ -266,57 +269,46 @@ export class Emulator {
     this.#announce('running')
   }
 
-  async #run(machine: Machine): Promise<void> {
-    while (this.#phase === 'on') {
-      if (this.#paused) {
-        await this.#pace.sleep(Number.POSITIVE_INFINITY)
-        continue
-      }
-      if (this.#unacknowledged >= CONSOLE_CREDIT) {
-        this.#sampleIfDue(FIGURES_MS)
-        await this.#pace.sleep(FIGURES_MS)
-        continue
-      }
-      let slice: ReturnType<Machine['run']>
-      const before = this.#host.nowMs()
-      this.#feed?.wake(() => machine.figures())
-      try {
-        // A boot is as fast as it can be; a prompt waits for a person.
-        slice = machine.run(SLICE_MS, this.#watcher?.isReady)
-      } catch (error) {
-        this.#flushConsole()
-        this.#feed?.finish()
-        this.#fault(error)
-        return
-      }
-      this.#executedMs += this.#host.nowMs() - before
-      this.#watcher?.poll()
-      this.#record(machine, slice.state)
-      this.#flushConsole()
-      if (slice.state === 'stopped') {
-        const exit = slice.exit ?? { reason: 'halt' as const }
+  async #run(): Promise<void> {
+    try {
+      for (;;) {
+        const end = await this.#session.run()
+        if (end.reason === 'over' || end.reason === 'until' || end.reason === 'timeout') return
         this.#figures()
-        if (exit.reason === 'reset' && this.#watcher?.isReady) {
-          // The guest had finished booting and asks for a power cycle: a person typed reboot.
-          this.reset()
-          continue
+        if (end.reason !== 'reset' || !this.#watcher?.isReady) {
+          this.#phase = 'ended'
+          this.#post({ type: 'state', state: { name: 'stopped', exit: end } })
+          return
         }
-        this.#phase = 'ended'
-        this.#post({ type: 'state', state: { name: 'stopped', exit } })
-        return
+        // The guest had finished booting and asks for a power cycle: a person typed reboot.
+        this.reset()
       }
-      const sleepMs = slice.sleepNs / 1e6
-      this.#sampleIfDue(this.#watcher?.isDone ? FIGURES_MS : BOOT_FIGURES_MS)
-      if (slice.state === 'idle' && sleepMs > SLEEP_MIN_MS) await this.#pace.sleep(Math.min(sleepMs, IDLE_FIGURES_MS))
-      else await this.#pace.turn()
+    } catch (error) {
+      this.#flushConsole()
+      this.#feed?.finish()
+      this.#fault(error)
     }
+  }
+
+  /** The page has more to print than it can: it is waited for. */
+  #waitForPage(): number {
+    if (this.#unacknowledged < CONSOLE_CREDIT) return 0
+    this.#sampleIfDue(FIGURES_MS)
+    return FIGURES_MS
+  }
+
+  #afterSlice({ state }: Slice): void {
+    this.#watcher?.poll()
+    this.#record(this.#machine as Machine, state)
+    this.#flushConsole()
+    if (state !== 'stopped') this.#sampleIfDue(this.#watcher?.isDone ? FIGURES_MS : BOOT_FIGURES_MS)
   }
 
   /** A trace ends where the boot does, or the machine. */
   #record(machine: Machine, state: Slice['state']): void {
     const feed = this.#feed
     if (!feed?.isOn) return
-    feed.take(state === 'idle', machine.figures(), this.#host.nowMs() - this.#powerOnMs)
+    feed.take(state === 'idle', machine.figures(), this.#session.wallMs)
     if (state === 'stopped' || this.#watcher?.isReady) feed.finish()
   }
 
@@ -355,7 +347,7 @@ export class Emulator {
         boot: this.#boots,
         name,
         guestNs: figures.guestNs,
-        wallMs: this.#host.nowMs() - this.#powerOnMs,
+        wallMs: this.#session.wallMs,
         instructions: figures.instructions,
       },
     })
@@ -368,28 +360,20 @@ export class Emulator {
   }
 
   #sampleIfDue(everyMs: number): void {
-    if (this.#host.nowMs() - this.#sample.atMs >= everyMs) this.#figures()
+    if (this.#session.sinceSampleMs >= everyMs) this.#figures()
   }
 
   #figures(): void {
     const machine = this.#machine
     if (!machine) return
-    const atMs = this.#host.nowMs()
     const { instructions, guestNs, engine } = machine.figures()
-    const spanMs = atMs - this.#sample.atMs
-    const executedMs = this.#executedMs - this.#sample.executedMs
-    // A sample with next to no execution says nothing of speed: the last one stands.
-    if (executedMs > MIPS_SAMPLE_MS) this.#mips = (instructions - this.#sample.instructions) / executedMs / 1000
-    const busy = spanMs > 0 ? Math.min(1, executedMs / spanMs) : 0
-    this.#sample = { atMs, instructions, executedMs: this.#executedMs }
-    this.#post({
-      type: 'figures',
-      figures: { instructions, guestNs, wallMs: atMs - this.#powerOnMs, mips: this.#mips, busy, engine },
-    })
+    const figures = { instructions, guestNs, wallMs: this.#session.wallMs, ...this.#session.sample(), engine }
+    this.#post({ type: 'figures', figures })
   }
 
   #fault(error: unknown): void {
     this.#phase = 'ended'
+    this.#session.interrupt('over')
     let registers: Readonly<Record<string, string>> = {}
     let instructions = 0
     try {

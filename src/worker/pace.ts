@@ -1,15 +1,8 @@
 /**
- * How the emulator lets go of its thread: `turn` lets queued messages in and comes straight back, `sleep` waits without
- * burning the CPU until time is up or somebody calls `wake`.
- *
- * setTimeout is clamped to 4 ms once nested, longer than many guests' timers; Atomics.waitAsync is not clamped, so it
- * is used where it exists.
+ * A worker's pace. setTimeout is clamped to 4 ms once nested, longer than many guests' timers; Atomics.waitAsync is not
+ * clamped, so it is used where it exists.
  */
-export interface Pace {
-  turn(): Promise<void>
-  sleep(ms: number): Promise<void>
-  wake(): void
-}
+import type { Pace } from '../host/pace.ts'
 
 interface AsyncWaiter {
   waitAsync?: (
