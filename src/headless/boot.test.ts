@@ -1,6 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { linkSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { problem } from '../base/problem.ts'
 import type { CrashReport, MachineConfig } from '../machine/machine.ts'
@@ -156,12 +159,26 @@ describe('configuration', () => {
   test('files that are missing or wrong are one sentence and status 2', async () => {
     const odd = join(dir, 'odd')
     writeFileSync(odd, 'x')
+    const link = join(dir, 'link')
+    linkSync(odd, link)
+    const empty = join(dir, 'empty')
+    writeFileSync(empty, '')
+    const packed = join(dir, 'packed.gz')
+    writeFileSync(packed, gzipSync('x'))
     const cases: [string[], RegExp][] = [
       [['--kernel', join(dir, 'none')], /^There is no kernel .*none; expected/],
       [['--kernel', dir], /is a directory/],
       [['--initrd', join(dir, 'none')], /^There is no initrd/],
       [['--disk', join(dir, 'none')], /^There is no disk image/],
-      [['--disk', odd], /has 1 bytes; expected: .*512.*truncate -s 512/],
+      [['--disk', empty], /is empty; expected/],
+      [
+        ['--disk', packed],
+        /packed\.gz is gzip-compressed; expected: a raw image.*gzip -dc .*packed\.gz > .*packed\.raw/,
+      ],
+      [['--disk', `${packed},ro`], /is gzip-compressed/],
+      [['--disk', odd, '--disk', `${odd},ro`], /is two disks of this run; .*,ro for both/],
+      [['--disk', `${odd},ro`, '--disk', link], /is two disks of this run, as .*odd too/],
+      [['--disk', '/dev/null'], /not a regular file/],
       [['--disk', dir], /directory/],
       [['--json', join(dir, 'none', 'j')], /cannot be written/],
       [['--trace', join(dir, 't')], /cannot export traces yet/],
@@ -209,7 +226,7 @@ test('a disk keeps what was written, and read-only ones cannot be', () => {
   const file = join(dir, 'disk with a long name.img')
   writeFileSync(file, '')
   truncateSync(file, 4096)
-  const disk = openDisk(file, false)
+  const disk = openDisk({ file, readOnly: false })
   if (!disk.ok) throw new Error('refused')
   disk.value.write(1024, Uint8Array.of(1, 2, 3, 4))
   disk.value.zero(1025, 2)
@@ -220,6 +237,114 @@ test('a disk keeps what was written, and read-only ones cannot be', () => {
   expect(Array.from(back)).toEqual([1, 0, 0, 4])
   expect(Array.from(readFileSync(file).subarray(1024, 1028))).toEqual([1, 0, 0, 4])
   expect(disk.value.id).toBe('disk with a long nam')
+})
+
+test('a disk whose last sector is not whole reads as zeros from there on, and is made whole by a write', async () => {
+  const file = join(dir, 'ragged')
+  writeFileSync(file, Buffer.alloc(1030, 7))
+  const { status, config } = await boot(['--disk', file], [() => off])
+  expect([status, config?.disks[0]?.size]).toEqual([0, 1536])
+  const disk = openDisk({ file, readOnly: false })
+  if (!disk.ok) throw new Error('refused')
+  const sector = new Uint8Array(512)
+  disk.value.read(1024, sector)
+  expect(Array.from(sector.subarray(4, 9))).toEqual([7, 7, 0, 0, 0])
+  expect(readFileSync(file).length).toBe(1030)
+  disk.value.write(1024, sector.fill(9))
+  disk.value.close()
+  expect(readFileSync(file).length).toBe(1536)
+})
+
+test('what looks like another format is a disk where somebody says so', async () => {
+  const file = join(dir, 'tape')
+  writeFileSync(file, gzipSync('x'))
+  for (const words of ['raw', 'ro,raw', 'raw,ro'])
+    expect((await boot(['--disk', `${file},${words}`], [() => off])).config?.disks[0]).toMatchObject({
+      size: 512,
+      readOnly: words !== 'raw',
+    })
+})
+
+describe.skipIf(process.platform !== 'linux')('an image that another machine has', () => {
+  const others: ChildProcess[] = []
+  afterEach(() => {
+    for (const other of others.splice(0)) other.kill('SIGKILL')
+  })
+  const image = (): string => {
+    const file = join(dir, 'image')
+    writeFileSync(file, Buffer.alloc(65536))
+    return file
+  }
+  const refusal = async (...disks: string[]) =>
+    (
+      await boot(
+        disks.flatMap((disk) => ['--disk', disk]),
+        [() => off],
+      )
+    ).stderr
+
+  test('is refused while it writes, or while this one would; readers share it', async () => {
+    const file = image()
+    const during = async (held: string, disk: string): Promise<string> => {
+      let stderr = ''
+      await boot(['--disk', held], [() => idle(), () => off], {
+        input: async (_, quit) => {
+          stderr = await refusal(disk)
+          quit()
+        },
+      })
+      return stderr
+    }
+    expect(await during(file, file)).toMatch(/is in use by another machine; expected/)
+    expect(await during(file, `${file},ro`)).toMatch(/in use by another machine, which writes to it/)
+    expect(await during(`${file},ro`, file)).toMatch(/in use by another machine; expected/)
+    expect(await during(`${file},ro`, `${file},ro`)).toBe('')
+    expect(await refusal(file)).toBe('')
+    expect(await refusal(`${file},ro`, `${file},ro`)).toBe('')
+  })
+
+  test('is free again when that was killed', async () => {
+    const file = image()
+    const { dev, ino } = statSync(file)
+    const hold = `require('net').createServer().listen('\\0netbsd-microvm-playground/${dev}:${ino}/writes', () => console.log('held'))`
+    const other = spawn(process.execPath, ['-e', hold])
+    others.push(other)
+    await once(other.stdout, 'data')
+    expect(await refusal(file)).toMatch(/in use/)
+    other.kill('SIGKILL')
+    await once(other, 'exit')
+    expect(await refusal(file)).toBe('')
+  })
+
+  test.skipIf(spawnSync('qemu-system-x86_64', ['--version']).status !== 0)('may be QEMU', async () => {
+    const file = image()
+    const qemu = async (readOnly: boolean): Promise<ChildProcess> => {
+      const drive = `if=none,id=d,format=raw,file=${file},read-only=${readOnly ? 'on' : 'off'}`
+      const devices = ['-drive', drive, '-device', 'virtio-blk-device,drive=d']
+      const other = spawn('qemu-system-x86_64', [
+        '-M',
+        'microvm',
+        '-S',
+        '-display',
+        'none',
+        '-qmp',
+        'stdio',
+        ...devices,
+      ])
+      others.push(other)
+      await once(other.stdout, 'data')
+      return other
+    }
+    const writer = await qemu(false)
+    expect(await refusal(file)).toMatch(/in use/)
+    expect(await refusal(`${file},ro`)).toMatch(/which writes to it/)
+    writer.kill('SIGKILL')
+    await once(writer, 'exit')
+    const reader = await qemu(true)
+    expect(await refusal(file)).toMatch(/in use/)
+    expect(await refusal(`${file},ro`)).toBe('')
+    reader.kill()
+  })
 })
 
 test('the host gives shared memory and fills it with entropy', () => {

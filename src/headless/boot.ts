@@ -9,6 +9,7 @@ import { DEFAULTS } from '../settings/settings.ts'
 import type { TraceNote } from '../trace/call-events.ts'
 import { exportTrace } from '../trace/export.ts'
 import { type FileDisk, fileProblem, openDisk } from './file-disk.ts'
+import { type ImageLocks, lockImages } from './image-lock.ts'
 import { madeRoot } from './made-root.ts'
 import { type Options, parseOptions, USAGE } from './options.ts'
 import { exitStatus, Run, type RunIo, report } from './run.ts'
@@ -55,9 +56,13 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
   const root = makeRoot(options, kernel.value)
   if (!root.ok) return refused(root.problem)
   const disks: FileDisk[] = []
+  let locks: ImageLocks | undefined
   try {
     const config = readConfig(options, io, kernel.value, root.value, disks)
     if (!config.ok) return refused(config.problem)
+    const locked = await lockImages(disks)
+    if (!('release' in locked)) return refused(locked)
+    locks = locked
 
     const callEvents: Uint8Array[] = []
     const notes: TraceNote[] = []
@@ -121,6 +126,7 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
     return exitStatus(result, options.until !== undefined)
   } finally {
     for (const disk of disks) disk.close()
+    locks?.release()
   }
 }
 
@@ -153,8 +159,8 @@ const readConfig = (
 ): Result<MachineConfig> => {
   const initrd = options.initrd === undefined ? undefined : readAll('initrd', options.initrd)
   if (initrd !== undefined && !initrd.ok) return initrd
-  for (const { file, readOnly } of options.disks) {
-    const disk = openDisk(file, readOnly)
+  for (const option of options.disks) {
+    const disk = openDisk(option)
     if (!disk.ok) return disk
     disks.push(disk.value)
   }

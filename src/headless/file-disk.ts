@@ -1,23 +1,30 @@
 /**
  * A disk image file as a BlockBackend. Reads and writes go straight to the file, as with QEMU: what the guest wrote is
- * there afterwards, however the run ended. `flush` makes it durable.
+ * there afterwards, however the run ended. `flush` makes it durable. A last sector that the file holds only the start of
+ * reads as zeros from there on; a write to it makes it whole.
  */
-import { closeSync, fdatasyncSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, constants, fdatasyncSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
 import { basename } from 'node:path'
-import { ok, problem, type Result, refuse } from '../base/problem.ts'
+import { ok, type Problem, problem, type Result, refuse } from '../base/problem.ts'
+import { diskBytes, IMAGE_HEAD_BYTES, IMAGE_TAIL_BYTES, imageProblem } from '../disk/disk-image.ts'
 import type { BlockBackend } from '../machine/machine.ts'
+import type { DiskOption } from './options.ts'
 
-const SECTOR = 512
 const ZEROES = new Uint8Array(64 * 1024)
 
 export interface FileDisk extends BlockBackend {
+  readonly file: string
+  /** The same for two names of one file. */
+  readonly identity: string
   close(): void
 }
 
-export const openDisk = (file: string, readOnly: boolean): Result<FileDisk> => {
+/** `raw`: its bytes are the disk's sectors, whatever they look like. */
+export const openDisk = ({ file, readOnly, raw = false }: DiskOption): Result<FileDisk> => {
   let fd: number
   try {
-    fd = openSync(file, readOnly ? 'r' : 'r+')
+    // A FIFO would wait for somebody at its other end before it could be refused.
+    fd = openSync(file, (readOnly ? constants.O_RDONLY : constants.O_RDWR) | (constants.O_NONBLOCK ?? 0))
   } catch (e) {
     const code = (e as NodeJS.ErrnoException).code
     if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM')
@@ -31,23 +38,24 @@ export const openDisk = (file: string, readOnly: boolean): Result<FileDisk> => {
       )
     return refuse(fileProblem('disk image', file, e))
   }
-  const stat = fstatSync(fd)
-  const fail = (kind: string, saw: string, expected: string, hint: string) => {
+  const stat = fstatSync(fd, { bigint: true })
+  const bytes = Number(stat.size)
+  const wrong = stat.isFile()
+    ? imageFault(fd, file, bytes, raw)
+    : problem(
+        'disk-not-file',
+        `${file} is not a regular file`,
+        'a raw disk image',
+        'copy it into a file, and give that',
+      )
+  if (wrong !== undefined) {
     closeSync(fd)
-    return refuse(problem(kind, saw, expected, hint))
+    return refuse(wrong)
   }
-  if (!stat.isFile()) return fail('disk-not-file', `${file} is not a regular file`, 'a raw disk image', 'name a file')
-  if (stat.size === 0)
-    return fail('disk-empty', `the disk image ${file} is empty`, 'at least 512 bytes', 'make it first')
-  if (stat.size % SECTOR !== 0)
-    return fail(
-      'disk-size',
-      `the disk image ${file} has ${stat.size} bytes`,
-      'a raw image, a multiple of 512 bytes',
-      `truncate -s ${Math.ceil(stat.size / SECTOR) * SECTOR} ${file}, if it is a raw image`,
-    )
   return ok({
-    size: stat.size,
+    file,
+    identity: `${stat.dev}:${stat.ino}`,
+    size: diskBytes(bytes),
     readOnly,
     id: basename(file)
       .replace(/[^\x20-\x7e]/g, '?')
@@ -78,6 +86,18 @@ export const openDisk = (file: string, readOnly: boolean): Result<FileDisk> => {
       closeSync(fd)
     },
   })
+}
+
+const imageFault = (fd: number, file: string, bytes: number, raw: boolean): Problem | undefined => {
+  const part = (from: number, length: number): Uint8Array => {
+    const into = new Uint8Array(length)
+    return into.subarray(0, readSync(fd, into, 0, length, from))
+  }
+  const head = part(0, IMAGE_HEAD_BYTES)
+  const tail = part(Math.max(0, bytes - IMAGE_TAIL_BYTES), IMAGE_TAIL_BYTES)
+  const wrong = imageProblem(file, bytes, head, tail)
+  if (wrong?.kind !== 'disk-not-raw') return wrong
+  return raw ? undefined : { ...wrong, hint: `${wrong.hint}; or --disk ${file},raw, if those are its sectors` }
 }
 
 /** Why a file could not be opened or read, for people. */

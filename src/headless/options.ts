@@ -13,6 +13,8 @@ export type TraceFormat = (typeof TRACE_FORMATS)[number]
 export interface DiskOption {
   readonly file: string
   readonly readOnly: boolean
+  /** Its bytes are sectors, though they look like something else. */
+  readonly raw?: boolean
 }
 
 export interface AddOption {
@@ -42,7 +44,7 @@ export interface Options {
 const OWN = {
   kernel: ['FILE', "a PVH ELF kernel, may be gzip'd (without it: the embedded guest)"],
   initrd: ['FILE', 'handed over as a PVH module'],
-  disk: ['FILE[,ro]', 'a virtio-blk disk, may be repeated; writes go to FILE unless ,ro'],
+  disk: ['FILE[,ro]', 'a virtio-blk disk, raw sectors; writes go to FILE unless ,ro; may be repeated'],
   add: [
     'PATH[:FOLDER]',
     'a file or folder put on a root disk that is made for it, with our init, as ld0; FOLDER is /root unless given; may be repeated',
@@ -198,8 +200,9 @@ export const parseOptions = (argv: readonly string[]): Result<Parsed> => {
   if (until !== undefined && !until.ok) return until
 
   const disks = (given.get('disk') ?? []).map((text): DiskOption => {
-    const match = /^(.+),(ro|rw)$/s.exec(text)
-    return match === null ? { file: text, readOnly: false } : { file: match[1]!, readOnly: match[2] === 'ro' }
+    const [, file = text, words = ''] = /^(.+?)((?:,(?:ro|rw|raw))+)$/s.exec(text) ?? []
+    const said = words.split(',')
+    return { file, readOnly: said.includes('ro'), ...(said.includes('raw') && { raw: true }) }
   })
   if (disks.some((disk) => disk.file === ''))
     return bad('missing-value', '--disk has no file', '--disk FILE or --disk FILE,ro', 'name the disk image')
