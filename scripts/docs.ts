@@ -1,10 +1,11 @@
 /**
  * `npm run docs`: writes the parts of the documentation that are facts of the code. docs.test.ts holds them to it.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parameterRows } from '../src/settings/words.ts'
+import { problemsDocument } from './problem-kinds.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
@@ -19,12 +20,13 @@ const between = (text: string, before: string, after: string, rows: string): str
 
 /** Each document as it should be. */
 export const documents = (): readonly (readonly [path: string, text: string])[] => [
+  ['docs/problems.md', problemsDocument()],
   ['docs/automation.md', between(read('docs/automation.md'), 'disk', 'keep', parameterRows())],
 ]
 
 export const stale = (): readonly string[] =>
   documents()
-    .filter(([path, text]) => read(path) !== text)
+    .filter(([path, text]) => !existsSync(join(ROOT, path)) || read(path) !== text)
     .map(([path]) => path)
 
 if (process.argv[1] === fileURLToPath(import.meta.url))

@@ -59,13 +59,19 @@ export const readSettings = (source: Source, values: Readonly<Record<string, unk
     const { value, wrong } = read(SETTINGS[name], values[word])
     if (value !== undefined) settings[name] = value
     if (wrong !== undefined) {
-      const { kind = `bad-${word}`, saw, expected, instead } = wrong
+      const { kind = kindOf(name), saw, expected, instead } = wrong
       const hint = typeof instead === 'string' ? source.say(word, instead) : instead.hint
       const problems = value !== undefined && SETTINGS[name].type === 'whole' ? adjusted : refused
       problems.push(problem(kind, saw ?? source.saw(word, shown(values[word])), expected, hint))
     }
   }
   return { settings: settings as Partial<MachineSettings>, refused, adjusted }
+}
+
+/** The same whatever the source. */
+export const kindOf = (name: SettingName): string => {
+  const { flag, param, type }: Setting = SETTINGS[name]
+  return type === 'choice' || type === 'on-off' ? 'bad-choice' : `bad-${flag ?? param ?? name}`
 }
 
 /** The first thing wrong with settings that are there, at the machine's door. */
@@ -101,7 +107,7 @@ const read = (setting: Setting, said: unknown): Reading => {
       const words = Object.keys(setting.choices)
       if (typeof said === 'string' && words.includes(said)) return { value: said }
       const instead = nearest(String(said), words) ?? setting.default
-      return { wrong: { kind: 'bad-choice', expected: words.join(' or '), instead } }
+      return { wrong: { expected: words.join(' or '), instead } }
     }
     case 'whole':
       return readWhole(setting, said)
@@ -113,7 +119,7 @@ const read = (setting: Setting, said: unknown): Reading => {
       // An address says yes by naming it.
       if (said === true || said === 'on' || said === '1' || said === '') return { value: true }
       if (said === false || said === 'off' || said === '0') return { value: false }
-      return { wrong: { kind: 'bad-choice', expected: 'on or off', instead: setting.default ? 'on' : 'off' } }
+      return { wrong: { expected: 'on or off', instead: setting.default ? 'on' : 'off' } }
     case 'switches':
       return readSwitches(setting, said)
   }
