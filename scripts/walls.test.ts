@@ -1,0 +1,109 @@
+/**
+ * What docs/ARCHITECTURE.md promises file by file. Rooms are kept apart by the compiler (project references); these are the
+ * walls inside them, each with its reason.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+
+interface Import {
+  readonly path: string
+  /** Gone when it runs. */
+  readonly isType: boolean
+}
+
+const sources = new Map<string, string>()
+for (const entry of readdirSync(join(ROOT, 'src'), { recursive: true, withFileTypes: true })) {
+  const path = relative(ROOT, join(entry.parentPath, entry.name)).replaceAll('\\', '/')
+  if (entry.isFile() && /\.tsx?$/.test(path) && !/\.test\.tsx?$|\/testing\//.test(path))
+    sources.set(path, readFileSync(join(ROOT, path), 'utf8'))
+}
+
+const importsOf = (path: string): readonly Import[] =>
+  [
+    ...(sources.get(path) ?? '').matchAll(
+      /^(?:import|export)( type)?\b[^'"`;]*?from '(\.[^']+)'|import\('(\.[^']+)'\)|new URL\('(\.[^']+\.ts)'/gm,
+    ),
+  ].map(([, type, from, late, url]) => ({
+    path: join(dirname(path), from ?? late ?? url ?? '').replaceAll('\\', '/'),
+    isType: type !== undefined,
+  }))
+
+/** Files that are loaded with `path`. */
+const loadedWith = (path: string, seen = new Set<string>()): ReadonlySet<string> => {
+  seen.add(path)
+  for (const one of importsOf(path)) if (!one.isType && !seen.has(one.path)) loadedWith(one.path, seen)
+  return seen
+}
+
+interface Wall {
+  readonly from: RegExp
+  readonly to: RegExp
+  /** What may pass it nevertheless. */
+  readonly doors: readonly string[]
+  readonly because: string
+}
+
+const WALLS: readonly Wall[] = [
+  {
+    from: /^src\/(?!machine\/)/,
+    to: /^src\/machine\//,
+    doors: [
+      'src/machine/machine.ts',
+      'src/machine/microvm.ts',
+      'src/machine/call-event.ts',
+      'src/machine/boot/elf.ts',
+      'src/machine/devices/virtio/memory-disk.ts',
+    ],
+    because: 'the inside of the machine moves without its hosts',
+  },
+  {
+    from: /^src\/trace\//,
+    to: /^src\/machine\//,
+    doors: ['src/machine/call-event.ts'],
+    because: 'a trace is the same whether a machine recorded it or a file did',
+  },
+  {
+    from: /^src\/(stores|ui)\//,
+    to: /^src\/worker\//,
+    doors: ['src/worker/protocol.ts', 'src/worker/client.ts'],
+    because: 'what runs in a worker is reached by messages alone',
+  },
+  {
+    from: /^src\/machine\/devices\//,
+    to: /^src\/machine\/(layout|microvm)\.ts$/,
+    doors: [],
+    because: 'a device never knows its own address',
+  },
+]
+
+test.each(WALLS)('$from imports of $to only $doors: $because', ({ from, to, doors }) => {
+  for (const door of doors) expect(existsSync(join(ROOT, door)), `${door} is gone`).toBe(true)
+  const through = [...sources.keys()]
+    .filter((path) => from.test(path))
+    .flatMap((path) => importsOf(path).map((one) => [path, one.path] as const))
+    .filter(([, path]) => to.test(path) && !doors.includes(path))
+  expect(through).toEqual([])
+})
+
+test('the emulator’s worker loads none of the trace room’s code, which would wait for the boot', () => {
+  const loaded = [...loadedWith('src/worker/emulator.worker.ts')]
+  expect(loaded).toContain('src/machine/microvm.ts')
+  expect(loaded.filter((path) => path.startsWith('src/trace/'))).toEqual([])
+})
+
+test('nothing in the machine asks the host for the time or for chance: equal inputs give equal runs', () => {
+  const hosts = /\b(Date\.now|new Date\(\)|Math\.random|performance\.|setTimeout|setInterval|crypto\.(get|random))/
+  const found = [...sources]
+    .filter(([path]) => path.startsWith('src/machine/'))
+    .flatMap(([path, text]) =>
+      text
+        .split('\n')
+        .filter((line) => !/^\s*(\*|\/[/*])/.test(line) && hosts.test(line))
+        .map((line) => `${path}: ${line.trim()}`),
+    )
+  expect(found).toEqual([])
+})
