@@ -1,4 +1,7 @@
-import { readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { BOOTS } from './boots.ts'
 import { expect, test } from './playground-page.ts'
 
@@ -175,4 +178,24 @@ test('no task on the page is longer than 50 ms while it boots', async ({ playgro
   }
   // A task of the page's own is there in every boot; one that a busy machine stretched is not.
   expect(Math.min(...longest), `longest tasks of four boots: ${longest.join(', ')} ms`).toBeLessThan(50)
+})
+
+test('a boot of the page that counts instructions is repeated by the command line, to the instruction', async ({
+  playground,
+  page,
+}) => {
+  const settings = { seed: 7, epoch: 86_400, cpu: { rdrand: false } }
+  await playground.open()
+  await page.evaluate((asked) => window.playground.boot({ guest: 'embedded', clock: 'icount', ...asked }), settings)
+  await playground.prompt()
+  await page.waitForFunction(() => window.playground.figures()?.ready)
+  const ready = await page.evaluate(() => window.playground.figures()?.ready)
+
+  const json = join(mkdtempSync(join(tmpdir(), 'repeat-')), 'run.json')
+  const words = ['--clock', 'icount', '--seed', '7', '--epoch', '86400', '--cpu', 'rdrand=off', '--memory', '64']
+  const run = ['--until', 'playground> $', '--json', json, '--timeout', '60']
+  const { status } = spawnSync('node', ['scripts/boot.mjs', ...words, ...run], { stdio: 'ignore' })
+  expect(status).toBe(0)
+  const { untilInstructions, guestNs } = JSON.parse(readFileSync(json, 'utf8'))
+  expect(ready).toMatchObject({ instructions: untilInstructions, guestNs })
 })
