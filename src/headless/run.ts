@@ -116,6 +116,7 @@ export const exitStatus = ({ end }: RunResult, hasUntil: boolean): number => {
     case 'until':
       return 0
     case 'timeout':
+    case 'clock-end':
       return 3
     case 'triple-fault':
       return 4
