@@ -488,7 +488,7 @@ export const createMachine: CreateMachine = (config, host, events): Result<Machi
         'too-many-devices',
         `${plugged} virtio devices are plugged`,
         `at most ${profile.virtioSlots} on ${profile.name}`,
-        'take out a disk, the network or the virtio console',
+        'take out a disk or the network card, or switch off rng or virtio-console',
       ),
     )
   const pages = (RAM_OFFSET + config.memoryMiB * MiB) / WASM_PAGE
