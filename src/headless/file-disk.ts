@@ -4,7 +4,7 @@
  * reads as zeros from there on; a write to it makes it whole.
  */
 import { closeSync, constants, fdatasyncSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
-import { basename } from 'node:path'
+import { basename, isAbsolute } from 'node:path'
 import { ok, type Problem, problem, type Result, refuse } from '../base/problem.ts'
 import { diskBytes, IMAGE_HEAD_BYTES, IMAGE_TAIL_BYTES, imageProblem } from '../disk/disk-image.ts'
 import type { BlockBackend } from '../machine/machine.ts'
@@ -44,7 +44,7 @@ export const openDisk = ({ file, readOnly, raw = false }: DiskOption): Result<Fi
     ? imageFault(fd, file, bytes, raw)
     : problem(
         'disk-not-file',
-        `${file} is not a regular file`,
+        `the disk image ${file} is not a regular file`,
         'a raw disk image',
         'copy it into a file, and give that',
       )
@@ -112,9 +112,9 @@ export const fileProblem = (what: string, file: string, e: unknown) => {
     )
   const saw =
     code === 'ENOENT'
-      ? `there is no ${what} ${file}`
+      ? `there is no ${what} ${file}${isAbsolute(file) ? '' : ` in ${process.cwd()}`}`
       : code === 'EISDIR'
-        ? `${file} is a directory`
+        ? `the ${what} ${file} is a directory`
         : `the ${what} ${file} cannot be read (${code ?? String(e)})`
   return problem('file', saw, 'a file that can be read', 'check its name and permissions')
 }
