@@ -31,6 +31,16 @@ test.each(markdown(ROOT).map((path) => relative(ROOT, path)))('%s names files th
   expect([...files].filter((file) => !existsSync(join(ROOT, file)))).toEqual([])
 })
 
+test.each(
+  markdown(join(ROOT, 'src/machine'))
+    .map((path) => relative(ROOT, path))
+    .filter((path) => readFileSync(join(ROOT, path), 'utf8').includes('| File |')),
+)('%s names every file beside it', (path) => {
+  const text = readFileSync(join(ROOT, path), 'utf8')
+  const beside = readdirSync(join(ROOT, path, '..')).filter((name) => /(?<!\.test)\.ts$/.test(name))
+  expect(beside.filter((name) => !text.includes(`\`${name}\``))).toEqual([])
+})
+
 /** `| `path` | `what is found there` | ... |` */
 const STEP = /^\| `([^`]+)` \| `([^`]+)` \|/gm
 
