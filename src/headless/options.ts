@@ -5,10 +5,8 @@ import { ok, problem, type Result, refuse } from '../base/problem.ts'
 import { COMMAND_LINE, firstProblem, readSettings } from '../settings/read-settings.ts'
 import { type MachineSettings, SETTING_NAMES } from '../settings/settings.ts'
 import { optionLines, settingOptions } from '../settings/words.ts'
+import { TRACE_FORMATS, type TraceFormat } from '../trace/export.ts'
 import { type Pattern, parsePattern } from './until.ts'
-
-export const TRACE_FORMATS = ['native', 'chrome', 'speedscope', 'folded'] as const
-export type TraceFormat = (typeof TRACE_FORMATS)[number]
 
 export interface DiskOption {
   readonly file: string
@@ -57,7 +55,7 @@ const OWN = {
   ],
   timeout: ['SECONDS', 'end with status 3 after this much real time'],
   trace: ['FILE', 'record calls and write the timeline'],
-  'trace-format': ['NAME', 'native, chrome, speedscope or folded (default: native)'],
+  'trace-format': ['NAME', `${TRACE_FORMATS.join(', ')} (default: ${TRACE_FORMATS[0]})`],
   json: ['FILE', 'write figures of the run'],
 } as const
 type OwnName = keyof typeof OWN
@@ -305,7 +303,7 @@ export const parseOptions = (
       until: until?.value,
       timeoutSeconds,
       trace: one('trace'),
-      traceFormat: (traceFormat as TraceFormat | undefined) ?? 'native',
+      traceFormat: (traceFormat as TraceFormat | undefined) ?? TRACE_FORMATS[0],
       json: one('json'),
       adds,
       saveDisk: one('save-disk'),

@@ -6,8 +6,9 @@ import { NETBSD_STAGES } from '../guests/stages.ts'
 import type { KernelInfo, MachineConfig } from '../machine/machine.ts'
 import { settingsOf } from '../settings/settings.ts'
 import type { TraceNote } from '../trace/call-events.ts'
+import type { TraceFormat } from '../trace/export.ts'
 import type { TraceMeta } from '../trace/trace.ts'
-import type { Options, TraceFormat } from './options.ts'
+import type { Options } from './options.ts'
 
 export interface TraceInput {
   /** CALL_EVENT_BYTES each, in order. */
