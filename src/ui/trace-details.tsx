@@ -1,5 +1,6 @@
 /** What the timeline knows, in words: the selection, the trace itself, and what to boot it again with. */
 import { boardWords } from '../settings/settings.ts'
+import { unusualWords } from '../settings/words.ts'
 import { LESSONS } from '../stores/lessons.ts'
 import { neighboursOf } from '../stores/neighbours.ts'
 import { subsystemRows } from '../stores/subsystems-of.ts'
@@ -210,6 +211,7 @@ export const TraceFacts = ({ trace }: { readonly trace: Trace }) => {
     ['Clock', meta.clock],
     ['CPU', switches(meta.cpu) || undefined],
     ['Command line', meta.cmdline],
+    ['Otherwise', unusualWords(meta) || undefined],
     ['Engine', [meta.engine, meta.engineVersion].filter(Boolean).join(' ') || undefined],
     ['Came as', meta.source],
   ]
