@@ -5,7 +5,7 @@ import { ok, problem, type Result, refuse } from '../base/problem.ts'
 import { COMMAND_LINE, firstProblem, readSettings } from '../settings/read-settings.ts'
 import { type MachineSettings, SETTING_NAMES } from '../settings/settings.ts'
 import { optionLines, settingOptions } from '../settings/words.ts'
-import { TRACE_FORMATS, type TraceFormat } from '../trace/export.ts'
+import { TRACE_FORMATS, type TraceFormat } from '../trace/formats/export.ts'
 import { type Pattern, parsePattern } from './until.ts'
 
 export interface DiskOption {
