@@ -8,7 +8,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const OUTSIDE = /^(node_modules|build|dist|test-results|\.git)$/
 
 /** `src/ROOM/FILE.test.ts` */
-const PLACEHOLDER = /ROOM|FILE|NNNN/
+const PLACEHOLDER = /ROOM|FILE|NAME|NNNN/
 
 const markdown = (folder: string): readonly string[] =>
   readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {

@@ -5,9 +5,8 @@ import { ok, type Problem, problem, type Result, refuse, sentence } from '../bas
 import { PLAYGROUND } from '../guests/catalogue.ts'
 import { isElf, isGzip, KERNEL_MAX } from '../machine/boot/unpack.ts'
 import { MemoryDisk } from '../machine/devices/virtio/memory-disk.ts'
-import { MiB } from '../machine/layout.ts'
 import type { CrashReport, CreateMachine, Machine, MachineConfig, MachineHost } from '../machine/machine.ts'
-import { DEFAULTS } from '../settings/settings.ts'
+import { DEFAULTS, memoryBytes } from '../settings/settings.ts'
 import { exportTrace } from '../trace/formats/export.ts'
 import type { TraceNote } from '../trace/spans/call-events.ts'
 import { type FileDisk, openDisk } from './file-disk.ts'
@@ -282,9 +281,10 @@ const readConfig = (
   root: MemoryDisk | undefined,
   disks: FileDisk[],
 ): Result<MachineConfig> => {
-  const { memoryMiB = DEFAULTS.memoryMiB } = options.settings
   const initrd =
-    options.initrd === undefined ? undefined : readInputFile('initrd', options.initrd, { streamMax: memoryMiB * MiB })
+    options.initrd === undefined
+      ? undefined
+      : readInputFile('initrd', options.initrd, { streamMax: memoryBytes(options.settings) })
   if (initrd !== undefined && !initrd.ok) return initrd
   for (const option of options.disks) {
     const disk = openDisk(option)
