@@ -108,3 +108,9 @@ test('nothing in the machine asks the host for the time or for chance: equal inp
     )
   expect(found).toEqual([])
 })
+
+test('a setting is passed on by all and named by few', () => {
+  const names = [...sources].filter(([, text]) => /\bmemoryMiB\b/.test(text)).map(([path]) => path)
+  // Its row, the machine that obeys it, the catalogue, a lesson about it, the form's one exception, and format v1 of links.
+  expect(names.length, names.join(' ')).toBeLessThanOrEqual(6)
+})
