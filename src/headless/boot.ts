@@ -269,7 +269,7 @@ const readKernel = (options: Options, io: BootIo): Result<Uint8Array> => {
           'no-embedded-guest',
           `the embedded guest is not built (${io.embedded} is missing)`,
           'a kernel to boot',
-          'build it, or name one with --kernel FILE',
+          'npx tsx guest/build.ts, or name a kernel with --kernel FILE',
         ),
       )
 }

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import { nearest } from '../base/nearest.ts'
 import { ok, problem, type Result, refuse } from '../base/problem.ts'
+import { shellWord } from '../disk/disk-image.ts'
 import { COMMAND_LINE, firstProblem, readSettings } from '../settings/read-settings.ts'
 import { type MachineSettings, SETTING_NAMES } from '../settings/settings.ts'
 import { optionLines, settingOptions } from '../settings/words.ts'
@@ -152,7 +153,7 @@ const advised = (name: string): string => {
 
 const strayHint = (word: string, taken: readonly string[]): string => {
   if (taken.length > 0) return 'put -- before the options, for npm has taken them: npm run -s boot -- --kernel FILE'
-  return word === '-' ? 'name the option, as in --kernel -' : `if it is a kernel, write --kernel ${word}`
+  return word === '-' ? 'name the option, as in --kernel -' : `if it is a kernel, write --kernel ${shellWord(word)}`
 }
 
 /**

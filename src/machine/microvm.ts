@@ -501,7 +501,7 @@ export const createMachine: CreateMachine = (config, host, events): Result<Machi
         'no-memory',
         `the host has no ${Math.ceil((pages * WASM_PAGE) / MiB)} MiB for a guest of ${config.memoryMiB} MiB`,
         'that much free address space',
-        'choose less guest memory, or close other tabs',
+        'give the guest less memory, or close other programs and tabs',
       ),
     )
   }
