@@ -5,9 +5,9 @@
  */
 
 import type { Cpu } from '../src/machine/cpu/cpu.ts'
-import { FCW, FPR, FTW, MXCSR, SLOT_FS_BASE, SLOT_GS_BASE, XMM } from '../src/machine/cpu/state.ts'
-import { EAGER } from '../src/machine/cpu/translator.ts'
+import { EAGER } from '../src/machine/engine/regions/registry.ts'
 import type { GuestRam } from '../src/machine/ram.ts'
+import { FCW, FPR, FTW, MXCSR, SLOT_FS_BASE, SLOT_GS_BASE, XMM } from '../src/machine/state/layout.ts'
 import { bareCpu, RAM_OFFSET } from '../vectors/bare-cpu.ts'
 import { CASE_LENGTH, Case, PATCH_HEADER } from '../vectors/case.ts'
 import { plans } from '../vectors/corpus.ts'

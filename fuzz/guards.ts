@@ -4,6 +4,8 @@
  * And since the engine reaches memory by its TLBs alone, each of their entries must point into RAM, and each entry of
  * the code TLBs at a record page.
  */
+
+import { STATE } from '../src/machine/state/layout.ts'
 import {
   CODE_TLB,
   CODE_TLB_BYTES,
@@ -15,8 +17,7 @@ import {
   TLB_CONTEXTS,
   TLB_EMPTY_BYTE,
   TLB_ENTRY_BYTES,
-} from '../src/machine/cpu/record.ts'
-import { STATE } from '../src/machine/cpu/state.ts'
+} from '../src/machine/state/record.ts'
 
 const PATTERN = 0xa5a5a5a5
 const EMPTY = TLB_EMPTY_BYTE * 0x01010101

@@ -81,7 +81,7 @@ const BREAKS: readonly Break[] = [
   },
   {
     what: 'SSE rounds ties away from the even number',
-    file: 'cpu/softfloat/arithmetic.ts',
+    file: 'semantics/softfloat/arithmetic.ts',
     from: 'rest > half || (rest === half && (quotient & 1n) === 1n)',
     to: 'rest > half || (rest === half && (quotient & 1n) === 0n)',
     mnemonics: 'CVTSD2SS MULSS DIVPS',
@@ -89,7 +89,7 @@ const BREAKS: readonly Break[] = [
   },
   {
     what: 'FPREM forgets the third bit of the quotient',
-    file: 'cpu/x87/arithmetic.ts',
+    file: 'semantics/x87/arithmetic.ts',
     from: 'Number(q & 7n)',
     to: 'Number(q & 3n)',
     mnemonics: 'FPREM FPREM1',
@@ -97,7 +97,7 @@ const BREAKS: readonly Break[] = [
   },
   {
     what: 'x87 precision control of 53 bits is 54',
-    file: 'cpu/x87/unit.ts',
+    file: 'semantics/x87/unit.ts',
     from: 'const PRECISIONS = [24, 64, 53, 64]',
     to: 'const PRECISIONS = [24, 64, 54, 64]',
     mnemonics: 'FADD FMUL FDIV',
@@ -121,7 +121,7 @@ const BREAKS: readonly Break[] = [
   },
   {
     what: 'string comparison takes ranges for sets',
-    file: 'cpu/softfloat/strings.ts',
+    file: 'semantics/softfloat/strings.ts',
     from: 'b[j]! >= a[i]! && b[j]! <= a[i + 1]!',
     to: 'b[j]! >= a[i]! && b[j]! < a[i + 1]!',
     mnemonics: 'PCMPISTRI PCMPESTRM',
@@ -129,7 +129,7 @@ const BREAKS: readonly Break[] = [
   },
   {
     what: 'FXSAVE looks at its first byte first',
-    file: 'cpu/system/fpu-state.ts',
+    file: 'semantics/system/fpu-state.ts',
     from: 'core.memory.probe(plus(linear, FX_BYTES - 1), 1, write)',
     to: 'core.memory.probe(linear, 1, write)',
     mnemonics: 'FXSAVE FXRSTOR',
@@ -145,7 +145,7 @@ const BREAKS: readonly Break[] = [
   },
   {
     what: 'IRET leaves the flags as they were',
-    file: 'cpu/system/iret.ts',
+    file: 'semantics/system/iret.ts',
     from: 'let changeable = ALWAYS',
     to: 'let changeable = 0',
     mnemonics: 'IRET',
@@ -161,7 +161,7 @@ const BREAKS: readonly Break[] = [
   },
   {
     what: 'translated code forgets that a 67 prefix cuts addresses',
-    file: 'cpu/translator.ts',
+    file: 'engine/regions/write.ts',
     from: 'this.#byte(record, REC_WIDTH) === 32 ? i64.and(sum, k(0xffffffff)) : sum',
     to: 'sum',
     mnemonics: 'MOV ADD XCHG',
@@ -173,7 +173,7 @@ const ROOT = join(import.meta.dirname, '..')
 /** Runs in the copy: committed vectors of some instructions, mismatches of the interpreter and of the translator. */
 const CHECK = `
 import { readFileSync } from 'node:fs'
-import { EAGER } from './src/machine/cpu/translator.ts'
+import { EAGER } from './src/machine/engine/regions/registry.ts'
 import { Case } from './vectors/case.ts'
 import { check } from './vectors/compare.ts'
 import { FAMILIES, makerOf } from './vectors/corpus.ts'

@@ -1,6 +1,6 @@
 /** Holds the engine's outcome against the processor's. */
 
-import { FLAGS_RF } from '../src/machine/cpu/flags.ts'
+import { FLAGS_RF } from '../src/machine/state/flags.ts'
 import { CASE_FLAGS, CaseFlag, FX_BYTES, FX_FSW, FX_MXCSR, FX_ST, FX_XMM } from './case.ts'
 import { COMPARED_FLAGS, type Engine } from './engine.ts'
 import { CODE_PAGES, imageOffset, PAGE } from './layout.ts'

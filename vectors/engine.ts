@@ -4,7 +4,9 @@
  * the outcome is read from its stack frame, and IRETQ starts the next case.
  */
 import type { Cpu } from '../src/machine/cpu/cpu.ts'
-import { REPEATING } from '../src/machine/cpu/record.ts'
+import type { TranslatorPolicy } from '../src/machine/engine/regions/registry.ts'
+import type { GuestRam } from '../src/machine/ram.ts'
+import { resumeFlag } from '../src/machine/semantics/system/exceptions.ts'
 import {
   CPL,
   CR2,
@@ -21,10 +23,8 @@ import {
   STATE,
   XCR0,
   XMM,
-} from '../src/machine/cpu/state.ts'
-import { resumeFlag } from '../src/machine/cpu/system/exceptions.ts'
-import type { TranslatorPolicy } from '../src/machine/cpu/translator.ts'
-import type { GuestRam } from '../src/machine/ram.ts'
+} from '../src/machine/state/layout.ts'
+import { REPEATING } from '../src/machine/state/record.ts'
 import { bareCpu, RAM_OFFSET } from './bare-cpu.ts'
 import {
   CASE_FLAGS,

@@ -3,12 +3,12 @@
  * unmapped page tells where an instruction ends.
  */
 
-import { REC_OP, RECORD_BYTES } from '../src/machine/cpu/record.ts'
-import { CodeMode } from '../src/machine/cpu/state.ts'
 import { Decoder } from '../src/machine/isa/decoder.ts'
 import { HandlerTable, Op } from '../src/machine/isa/handler.ts'
 import type { Row } from '../src/machine/isa/row.ts'
 import { ROWS } from '../src/machine/isa/table.ts'
+import { CodeMode } from '../src/machine/state/layout.ts'
+import { REC_OP, RECORD_BYTES } from '../src/machine/state/record.ts'
 import { type Case, CaseFlag } from './case.ts'
 import { CODE_END, DATA } from './layout.ts'
 import type { Batch } from './native.ts'

@@ -6,7 +6,7 @@
  * Flags that the manual leaves undefined must not reach anything: after such an instruction comes a CMP, and AF, which
  * logic leaves undefined, is compared with Intel's processors only.
  */
-import { FLAGS_AF } from '../src/machine/cpu/flags.ts'
+import { FLAGS_AF } from '../src/machine/state/flags.ts'
 import type { Case } from './case.ts'
 import { CODE, DATA, DATA_END, PAGE } from './layout.ts'
 import { hash32, Random } from './random.ts'

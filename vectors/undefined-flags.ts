@@ -2,7 +2,7 @@
  * Flags that the manual leaves undefined, by instruction (SDM 2A, 2B, "Flags Affected"; 1 appendix A). `always` whatever
  * the operands; the count rules are those of shifts and rotates, whose flags depend on the masked count.
  */
-import { FLAGS_AF, FLAGS_CF, FLAGS_OF, FLAGS_PF, FLAGS_SF, FLAGS_ZF } from '../src/machine/cpu/flags.ts'
+import { FLAGS_AF, FLAGS_CF, FLAGS_OF, FLAGS_PF, FLAGS_SF, FLAGS_ZF } from '../src/machine/state/flags.ts'
 
 interface Rule {
   readonly mnemonics: string

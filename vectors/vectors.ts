@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { brotliCompressSync } from 'node:zlib'
-import { EAGER } from '../src/machine/cpu/translator.ts'
+import { EAGER } from '../src/machine/engine/regions/registry.ts'
 import {
   CASE_FLAGS,
   CASE_FX,

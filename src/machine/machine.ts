@@ -6,7 +6,7 @@ import type { Brand } from '../base/brand.ts'
 import type { Problem, Result } from '../base/problem.ts'
 import type { MachineSettings } from '../settings/settings.ts'
 import type { TraceNote } from './call-event.ts'
-import type { TranslatorPolicy } from './cpu/translator.ts'
+import type { TranslatorPolicy } from './engine/regions/registry.ts'
 
 /** What the machine needs of the world outside. */
 export interface MachineHost {
@@ -75,8 +75,6 @@ export type MachineExit =
   | { readonly reason: 'guest-exit'; readonly code: number }
   /** HLT with interrupts off: nothing can wake it. */
   | { readonly reason: 'halt' }
-  /** Guest time has come to the end of what its clock counts exactly, 104 days. */
-  | { readonly reason: 'clock-end' }
   /** The guest asked for a reset by one of the reset paths. */
   | { readonly reason: 'reset' }
   | { readonly reason: 'triple-fault'; readonly crash: CrashReport }

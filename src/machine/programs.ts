@@ -5,7 +5,7 @@
  */
 import { ARGUMENT_SOFTWARE, CallEventKind } from './call-event.ts'
 import type { Cpu } from './cpu/cpu.ts'
-import { CodeMode, RAX, RBX, RCX, RDI, RSI, RSP } from './cpu/state.ts'
+import { CodeMode, RAX, RBX, RCX, RDI, RSI, RSP } from './state/layout.ts'
 import type { TraceNotes } from './trace-notes.ts'
 
 /** Arguments of a system call: in registers, or by their place among 32-bit words on the caller's stack. */

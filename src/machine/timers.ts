@@ -10,8 +10,6 @@ export interface Timer {
   readonly deadline: number
 }
 
-const FIRED_MOST = 1000
-
 export class Timers {
   /** Guest nanoseconds since power-on. */
   readonly now: () => number
@@ -36,12 +34,9 @@ export class Timers {
     return next
   }
 
-  /**
-   * Fires every timer whose deadline has come, earliest first; a callback may arm again. One that has a lot to catch up with,
-   * or does not move on at all, is left for the next time: nobody may take the host's loop away.
-   */
+  /** Fires every timer whose deadline has come, earliest first; a callback may arm again. */
   expire(): void {
-    for (let fired = 0; fired < FIRED_MOST; fired++) {
+    for (;;) {
       let due: TimerSlot | undefined
       for (const t of this.#timers) if (t.deadline < (due?.deadline ?? Infinity)) due = t
       if (due === undefined || due.deadline > this.now()) return

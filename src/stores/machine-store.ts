@@ -78,7 +78,6 @@ const phaseOfExit = (view: MachineView): Phase => {
     case 'guest-exit':
       return 'powered-off'
     case 'halt':
-    case 'clock-end':
       return 'halted'
     case 'reset':
       return 'reset'

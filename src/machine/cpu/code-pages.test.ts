@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
+import { CodeMode } from '../state/layout.ts'
+import { REC_LENGTH, REC_OP, RECORD_BYTES, RECORD_PAGE_BYTES, RECORDS } from '../state/record.ts'
 import { CodePages } from './code-pages.ts'
-import { REC_LENGTH, REC_OP, RECORD_BYTES, RECORD_PAGE_BYTES, RECORDS } from './record.ts'
-import { CodeMode } from './state.ts'
 
 const PAGE = 5
 const made = () => {

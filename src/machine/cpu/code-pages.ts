@@ -2,6 +2,8 @@
  * Decoded code, by physical page and code mode: hands out record pages (record.ts), remembers which physical pages hold
  * code so that writes to them are watched, and forgets records when their bytes change.
  */
+
+import type { CodeMode } from '../state/layout.ts'
 import {
   OP_NEXT_PAGE,
   PAGE_SLOTS,
@@ -11,8 +13,7 @@ import {
   RECORD_PAGE_BYTES,
   RECORD_PAGES,
   RECORDS,
-} from './record.ts'
-import type { CodeMode } from './state.ts'
+} from '../state/record.ts'
 
 export interface CodePage {
   /** Machine address of the record array. */

@@ -17,49 +17,27 @@ import {
   CallEventKind,
 } from '../call-event.ts'
 import type { InterruptController } from '../devices/legacy/interrupt-controller.ts'
+import { type EngineImports, engineFor, type GeneratedEngine, RunResult } from '../engine/engine.ts'
+import { Translator, type TranslatorPolicy } from '../engine/regions/registry.ts'
 import { Decoder, MAX_INSTRUCTION_BYTES, NEED_MORE } from '../isa/decoder.ts'
 import { type Handler, Op } from '../isa/handler.ts'
 import { ROWS } from '../isa/table.ts'
 import type { HostMemory, MachineHost } from '../machine.ts'
 import type { GuestRam } from '../ram.ts'
-import { type CodePage, CodePages } from './code-pages.ts'
-import { AC, type CpuCore, DB, GP, GuestFault, type LinearMemory, MF, NM, PF, SSF, UD } from './core.ts'
-import { type EngineImports, engineFor, type GeneratedEngine, RunResult } from './engine.ts'
-import { FLAGS_AC, FLAGS_CF, FLAGS_IF, FLAGS_RF, FLAGS_TF } from './flags.ts'
-import { createHostFunctions, type HostFunction } from './host-functions.ts'
-import { type AccessKind, Paging, type Translation } from './paging.ts'
+import type { CpuCore, LinearMemory } from '../semantics/core.ts'
+import type { CpuModel } from '../semantics/system/cpu-model.ts'
 import {
-  CODE_TLB,
-  CODE_TLB_BASE,
-  CODE_TLB_BYTES,
-  CODE_TLB_ENTRIES,
-  FPU_BLOCKED,
-  REC_BASE,
-  REC_INDEX,
-  REC_LENGTH,
-  REC_OP,
-  REC_OP2,
-  REC_OP3,
-  REC_SEGMENT,
-  REC_WIDTH,
-  REC_XBASE,
-  RECORD_BYTES,
-  RECORD_SHIFT,
-  REPEATING,
-  SEGMENT_CLEAR,
-  STACK_MASK,
-  TLB,
-  TLB_BASE,
-  TLB_CONTEXT_BYTES,
-  TLB_CONTEXTS,
-  TLB_EMPTY_BYTE,
-  TLB_ENTRIES,
-  TLB_ENTRY_BYTES,
-  TLB_WRITE,
-  TlbContext,
-  TRACE_RING,
-  TRACE_RING_END,
-} from './record.ts'
+  deliverBreakpoint,
+  deliverException,
+  deliverInterrupt,
+  deliverNmi,
+  deliverTrap,
+  eventName,
+} from '../semantics/system/exceptions.ts'
+import { SystemState } from '../semantics/system/system-state.ts'
+import { CpuState } from '../state/cpu-state.ts'
+import { AC, DB, GP, GuestFault, MF, NM, PF, SSF, UD } from '../state/fault.ts'
+import { FLAGS_AC, FLAGS_CF, FLAGS_IF, FLAGS_RF, FLAGS_TF } from '../state/flags.ts'
 import {
   ACCESS,
   ATTR_CODE,
@@ -70,7 +48,6 @@ import {
   ATTR_S,
   BUDGET,
   CodeMode,
-  CpuState,
   CR0,
   CR0_AM,
   CR0_EM,
@@ -118,18 +95,42 @@ import {
   TRACE_END,
   TRACE_HEAD,
   XCR0,
-} from './state.ts'
-import type { CpuModel } from './system/cpu-model.ts'
+} from '../state/layout.ts'
 import {
-  deliverBreakpoint,
-  deliverException,
-  deliverInterrupt,
-  deliverNmi,
-  deliverTrap,
-  eventName,
-} from './system/exceptions.ts'
-import { SystemState } from './system/system-state.ts'
-import { Translator, type TranslatorPolicy } from './translator.ts'
+  CODE_TLB,
+  CODE_TLB_BASE,
+  CODE_TLB_BYTES,
+  CODE_TLB_ENTRIES,
+  FPU_BLOCKED,
+  REC_BASE,
+  REC_INDEX,
+  REC_LENGTH,
+  REC_OP,
+  REC_OP2,
+  REC_OP3,
+  REC_SEGMENT,
+  REC_WIDTH,
+  REC_XBASE,
+  RECORD_BYTES,
+  RECORD_SHIFT,
+  REPEATING,
+  SEGMENT_CLEAR,
+  STACK_MASK,
+  TLB,
+  TLB_BASE,
+  TLB_CONTEXT_BYTES,
+  TLB_CONTEXTS,
+  TLB_EMPTY_BYTE,
+  TLB_ENTRIES,
+  TLB_ENTRY_BYTES,
+  TLB_WRITE,
+  TlbContext,
+  TRACE_RING,
+  TRACE_RING_END,
+} from '../state/record.ts'
+import { type CodePage, CodePages } from './code-pages.ts'
+import { createHostFunctions, type HostFunction } from './host-functions.ts'
+import { type AccessKind, Paging, type Translation } from './paging.ts'
 
 /** What the CPU needs of the machine around it. */
 export interface CpuSurroundings {
@@ -416,19 +417,12 @@ export class Cpu implements CpuCore, LinearMemory {
     this.#applyMode()
   }
 
-  /** Whether a halted CPU goes on now: an interrupt waits that it would take (SDM 2A, HLT). */
-  get wakes(): boolean {
-    const { interrupts, system, state } = this
-    if (interrupts.nmiPending && !system.nmiBlocked) return true
-    return interrupts.pending() && (state.get32(RFLAGS_SYSTEM) & FLAGS_IF) !== 0
-  }
-  /** Whether anything could wake a halted CPU: with IF clear only an NMI. */
+  /** Whether anything could wake a halted CPU. */
   get canWake(): boolean {
-    if ((this.state.get32(RFLAGS_SYSTEM) & FLAGS_IF) !== 0) return true
-    return !this.system.nmiBlocked && (this.interrupts.nmiPending || this.interrupts.routesNmi)
+    return (this.state.get32(RFLAGS_SYSTEM) & FLAGS_IF) !== 0 || this.interrupts.nmiPending
   }
 
-  /** Nanoseconds charged for device accesses since power-on; see CpuSurroundings.accessCost. */
+  /** Instructions' worth of time charged for device accesses since power-on; see CpuSurroundings.accessCost. */
   charged = 0
   #charge(): void {
     this.counters.deviceAccesses++
@@ -454,22 +448,21 @@ export class Cpu implements CpuCore, LinearMemory {
   }
 
   /**
-   * Runs for at most `time`: instructions, and what device accesses were charged as. Fewer when the CPU halts, shuts down
-   * or a break is requested. Returns how many instructions retired.
+   * Runs at most `instructions`, fewer when the CPU halts, shuts down or a break is requested. Returns how many retired.
    */
-  run(time: number): number {
+  run(instructions: number): number {
     const start = this.#retired
-    const end = start + this.charged + time
+    const end = start + instructions
     this.#breakRequested = false
     const exceptions = this.counters.exceptions
-    while (this.#retired + this.charged < end && this.shutdownCause === undefined && !this.#breakRequested) {
+    while (this.#retired < end && this.shutdownCause === undefined && !this.#breakRequested) {
       // A guest whose handlers fault at once retires nothing for ever: its host must get a word in.
       if (this.counters.exceptions - exceptions - (this.#retired - start) > MAX_FRUITLESS_EXCEPTIONS) break
       if (this.#takeInterrupt()) continue
       if (this.halted) break
       const system = this.state.get32(RFLAGS_SYSTEM)
       const stepping = (system & FLAGS_TF) !== 0
-      let n = Math.min(end - this.#retired - this.charged, this.#translator?.period ?? 0x7fffffff)
+      let n = Math.min(end - this.#retired, this.#translator?.period ?? 0x7fffffff)
       if (stepping || this.#debugging || this.#codeStepped || (system & FLAGS_RF) !== 0) n = 1
       else if (this.#inhibitUntil > this.#retired && this.interrupts.pending())
         n = Math.min(n, this.#inhibitUntil - this.#retired)

@@ -3,11 +3,28 @@
  * instruction, and leaves a result there. GuestFault thrown from here is the instruction's fault.
  */
 import type { AccessSize } from '../bus.ts'
-import { BR, DE, GuestFault } from './core.ts'
-import type { Cpu } from './cpu.ts'
-import { FLAGS_AF, FLAGS_ARITHMETIC, FLAGS_CF, FLAGS_DF, FLAGS_OF, FLAGS_PF, FLAGS_SF, FLAGS_ZF } from './flags.ts'
-import { REC_DISP, REC_IMM, REC_SEGMENT, REC_WIDTH, REPEATING } from './record.ts'
-import { SSE_HOST } from './softfloat/host.ts'
+import { SSE_HOST } from '../semantics/softfloat/host.ts'
+import * as control from '../semantics/system/control.ts'
+import { cpuid } from '../semantics/system/cpuid.ts'
+import { int1, int3, into, softwareInterrupt } from '../semantics/system/exceptions.ts'
+import * as fpu from '../semantics/system/fpu-state.ts'
+import * as io from '../semantics/system/io.ts'
+import { iret } from '../semantics/system/iret.ts'
+import { readMsr, writeMsr } from '../semantics/system/msr.ts'
+import * as segments from '../semantics/system/segments.ts'
+import * as syscalls from '../semantics/system/syscalls.ts'
+import { X87_HOST } from '../semantics/x87/host.ts'
+import { BR, DE, GuestFault } from '../state/fault.ts'
+import {
+  FLAGS_AF,
+  FLAGS_ARITHMETIC,
+  FLAGS_CF,
+  FLAGS_DF,
+  FLAGS_OF,
+  FLAGS_PF,
+  FLAGS_SF,
+  FLAGS_ZF,
+} from '../state/flags.ts'
 import {
   CodeMode,
   DS,
@@ -25,17 +42,9 @@ import {
   SCRATCH,
   SLOT_SEGMENT_BASE,
   SS,
-} from './state.ts'
-import * as control from './system/control.ts'
-import { cpuid } from './system/cpuid.ts'
-import { int1, int3, into, softwareInterrupt } from './system/exceptions.ts'
-import * as fpu from './system/fpu-state.ts'
-import * as io from './system/io.ts'
-import { iret } from './system/iret.ts'
-import { readMsr, writeMsr } from './system/msr.ts'
-import * as segments from './system/segments.ts'
-import * as syscalls from './system/syscalls.ts'
-import { X87_HOST } from './x87/host.ts'
+} from '../state/layout.ts'
+import { REC_DISP, REC_IMM, REC_SEGMENT, REC_WIDTH, REPEATING } from '../state/record.ts'
+import type { Cpu } from './cpu.ts'
 
 export type HostFunction = (record: number) => void
 type Functions = Record<string, HostFunction>

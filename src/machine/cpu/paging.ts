@@ -6,8 +6,9 @@
  *   63 NX │ 62..52 ignored │ 51..12 address │ 8 G │ 7 PS │ 6 D │ 5 A │ 4 PCD │ 3 PWT │ 2 U/S │ 1 R/W │ 0 P
  */
 import type { GuestRam } from '../ram.ts'
+import { PHYSICAL_ADDRESS_BITS } from '../semantics/system/cpu-model.ts'
+import type { CpuState } from '../state/cpu-state.ts'
 import {
-  type CpuState,
   CR0,
   CR0_PG,
   CR0_WP,
@@ -20,8 +21,7 @@ import {
   EFER,
   EFER_LMA,
   EFER_NXE,
-} from './state.ts'
-import { PHYSICAL_ADDRESS_BITS } from './system/cpu-model.ts'
+} from '../state/layout.ts'
 
 const P = 1 << 0
 const RW = 1 << 1

@@ -12,29 +12,7 @@ import { i32, i64, v128 } from '../../wasm/instructions.ts'
 import { call, type FunctionBuilder, type FunctionRef, type Local } from '../../wasm/module.ts'
 import type { Code, I32, I64, V128, Value, ValueType } from '../../wasm/value.ts'
 import { CALL_EVENT_BYTES, CallEventKind } from '../call-event.ts'
-import { FLAGS_DF } from '../cpu/flags.ts'
-import {
-  FPU_BLOCKED,
-  REC_BASE,
-  REC_DISP,
-  REC_IMM,
-  REC_INDEX,
-  REC_NEXT,
-  REC_R1,
-  REC_R2,
-  REC_R3,
-  REC_SCALE,
-  REC_SEGMENT,
-  REC_WIDTH,
-  RECORD_SHIFT,
-  SEGMENT_CLEAR,
-  STACK_MASK,
-  TLB_BASE,
-  TLB_ENTRIES,
-  TLB_ENTRY_BYTES,
-  TLB_WRITE,
-  TRACE_RING_END,
-} from '../cpu/record.ts'
+import { FLAGS_DF } from '../state/flags.ts'
 import {
   CS,
   FAULT,
@@ -56,7 +34,29 @@ import {
   TRACE_END,
   TRACE_HEAD,
   XMM,
-} from '../cpu/state.ts'
+} from '../state/layout.ts'
+import {
+  FPU_BLOCKED,
+  REC_BASE,
+  REC_DISP,
+  REC_IMM,
+  REC_INDEX,
+  REC_NEXT,
+  REC_R1,
+  REC_R2,
+  REC_R3,
+  REC_SCALE,
+  REC_SEGMENT,
+  REC_WIDTH,
+  RECORD_SHIFT,
+  SEGMENT_CLEAR,
+  STACK_MASK,
+  TLB_BASE,
+  TLB_ENTRIES,
+  TLB_ENTRY_BYTES,
+  TLB_WRITE,
+  TRACE_RING_END,
+} from '../state/record.ts'
 
 export type Bits = 8 | 16 | 32 | 64
 
@@ -276,7 +276,7 @@ export class Builder {
     this.at.setGpr(slot, value, bits)
   }
 
-  // ── flags (cpu/flags.ts explains the three words) ──────────────────────────────────────────────────────────────────
+  // ── flags (state/flags.ts explains the three words) ──────────────────────────────────────────────────────────────────
 
   #setFlags(res: I64, cc: I64, aux: I64): void {
     this.at.setFlagWord(FLAGS_RES, res)

@@ -2,7 +2,7 @@
  * Instruction decoding (SDM 2A ch. 2): prefixes, REX, opcode, ModRM, SIB, displacement, immediate. Which row a byte
  * sequence is follows from the table alone; the search is remembered per opcode and context.
  */
-import { RECORD_BYTES } from '../cpu/record.ts'
+
 import {
   CodeMode,
   DS,
@@ -20,7 +20,8 @@ import {
   SLOT_PAGE,
   SLOT_ZERO,
   SS,
-} from '../cpu/state.ts'
+} from '../state/layout.ts'
+import { RECORD_BYTES } from '../state/record.ts'
 import { type HandlerTable, Op } from './handler.ts'
 import type { OperandSpec, Row } from './row.ts'
 

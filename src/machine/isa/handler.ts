@@ -4,7 +4,7 @@
  * "ADD r/m32, r32" and "ADD r32, r/m32" between registers are the same handler.
  */
 import { assert } from '../../base/assert.ts'
-import { OP_NEXT_PAGE, REC_R1, REC_R2, REC_R3 } from '../cpu/record.ts'
+import { OP_NEXT_PAGE, REC_R1, REC_R2, REC_R3 } from '../state/record.ts'
 import type { Bits, Builder } from './builder.ts'
 import { type Form, type Meaning, Operand } from './operand.ts'
 import type { OperandSpec, Row } from './row.ts'

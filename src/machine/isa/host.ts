@@ -3,7 +3,7 @@
  * travel in SCRATCH: operand n of the row at SCRATCH + 8n, read operands by value, address operands (access x) by linear
  * address; a written first operand comes back in SCRATCH + 0. The functions are in cpu/host-functions.ts.
  */
-import { SCRATCH } from '../cpu/state.ts'
+import { SCRATCH } from '../state/layout.ts'
 import { type Bits, state } from './builder.ts'
 import type { Meaning, Operand } from './operand.ts'
 

@@ -5,8 +5,8 @@
 import { i32, i64, i64x2, v128 } from '../../wasm/instructions.ts'
 import type { Local } from '../../wasm/module.ts'
 import type { I32, I64, V128 } from '../../wasm/value.ts'
-import { REC_R3 } from '../cpu/record.ts'
-import { FPR, FSW, FTW, STATE, XMM } from '../cpu/state.ts'
+import { FPR, FSW, FTW, STATE, XMM } from '../state/layout.ts'
+import { REC_R3 } from '../state/record.ts'
 import { type Bits, type Builder, k, loadInt, storeInt } from './builder.ts'
 import type { AccessMode } from './row.ts'
 

@@ -4,8 +4,8 @@
  */
 import { i32, i64, select } from '../../../wasm/instructions.ts'
 import type { I64 } from '../../../wasm/value.ts'
-import { DE, GP } from '../../cpu/core.ts'
-import { RAX, RBX, RCX, RDX, SCRATCH } from '../../cpu/state.ts'
+import { DE, GP } from '../../state/fault.ts'
+import { RAX, RBX, RCX, RDX, SCRATCH } from '../../state/layout.ts'
 import { type Builder, k, maskOf, state, storeInt } from '../builder.ts'
 import { host } from '../host.ts'
 import type { Meaning } from '../operand.ts'

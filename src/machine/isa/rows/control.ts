@@ -4,8 +4,8 @@
  */
 import { i32, i64 } from '../../../wasm/instructions.ts'
 import type { I32 } from '../../../wasm/value.ts'
-import { GP } from '../../cpu/core.ts'
-import { RCX } from '../../cpu/state.ts'
+import { GP } from '../../state/fault.ts'
+import { RCX } from '../../state/layout.ts'
 import { type Builder, CONDITIONS, k } from '../builder.ts'
 import type { Meaning, Operand } from '../operand.ts'
 import { type Row, row, sized } from '../row.ts'

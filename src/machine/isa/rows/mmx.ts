@@ -3,7 +3,7 @@
  * operations are sse-integer.ts's.
  */
 import { i32, i64 } from '../../../wasm/instructions.ts'
-import { FPR, FTW, STATE } from '../../cpu/state.ts'
+import { FPR, FTW, STATE } from '../../state/layout.ts'
 import { clearTop, enterMmx, type Meaning } from '../operand.ts'
 import { type Row, row } from '../row.ts'
 import {

@@ -4,8 +4,8 @@
  */
 import { i64 } from '../../../wasm/instructions.ts'
 import type { I64 } from '../../../wasm/value.ts'
-import { STACK_MASK } from '../../cpu/record.ts'
-import { RAX, RBP, SCRATCH } from '../../cpu/state.ts'
+import { RAX, RBP, SCRATCH } from '../../state/layout.ts'
+import { STACK_MASK } from '../../state/record.ts'
 import { CONDITIONS, k, state } from '../builder.ts'
 import { host, hostSized } from '../host.ts'
 import type { Meaning } from '../operand.ts'

@@ -4,7 +4,7 @@
  * A wasm instruction gives the IEEE 754 result rounded to nearest, which is x86's result too as long as MXCSR asks for
  * nothing else and no NaN is involved (wasm leaves NaN bits open). What wasm does not give is the six sticky flags and the
  * exceptions. So each handler computes with wasm, tests whether the operands and the result rule out every flag that is
- * not already set, and else asks soft-float (cpu/softfloat/host.ts), which does everything exactly.
+ * not already set, and else asks soft-float (semantics/softfloat/host.ts), which does everything exactly.
  *
  * The test. "Settled" is MXCSR with all exceptions masked, nearest rounding, no FTZ or DAZ, and PE already set: programs
  * get there with their first inexact operation and stay. Then only IE, DE, ZE, OE and UE are left to rule out:
@@ -23,9 +23,9 @@
 import { f32, f32x4, f64, f64x2, i8x16, i32, i32x4, i64, i64x2, select, v128 } from '../../../wasm/instructions.ts'
 import type { Local } from '../../../wasm/module.ts'
 import type { I32, I64, V128 } from '../../../wasm/value.ts'
-import { FLOAT_IMMEDIATE, FLOAT_OPERATION, FLOAT_SECOND } from '../../cpu/softfloat/host.ts'
-import { operationCode } from '../../cpu/softfloat/sse-operations.ts'
-import { FPR, MXCSR, SCRATCH, STATE, XMM } from '../../cpu/state.ts'
+import { FLOAT_IMMEDIATE, FLOAT_OPERATION, FLOAT_SECOND } from '../../semantics/softfloat/host.ts'
+import { operationCode } from '../../semantics/softfloat/sse-operations.ts'
+import { FPR, MXCSR, SCRATCH, STATE, XMM } from '../../state/layout.ts'
 import { type Builder, k, state } from '../builder.ts'
 import { enterMmx, type Meaning, type Operand } from '../operand.ts'
 import { type Row, row } from '../row.ts'

@@ -4,8 +4,8 @@
  */
 import { i8x16, i16x8, i32, i32x4, i64, i64x2, v128 } from '../../../wasm/instructions.ts'
 import type { I32, V128 } from '../../../wasm/value.ts'
-import { REC_IMM } from '../../cpu/record.ts'
-import { STATE, XMM } from '../../cpu/state.ts'
+import { STATE, XMM } from '../../state/layout.ts'
+import { REC_IMM } from '../../state/record.ts'
 import type { Meaning } from '../operand.ts'
 import { type Row, row } from '../row.ts'
 import {

@@ -4,7 +4,7 @@
  */
 import { i8x16, i32, i32x4, i64, i64x2 } from '../../../wasm/instructions.ts'
 import type { I32, I64, V128 } from '../../../wasm/value.ts'
-import { DS, MXCSR, RDI, SLOT_SEGMENT_BASE, STATE, XMM } from '../../cpu/state.ts'
+import { DS, MXCSR, RDI, SLOT_SEGMENT_BASE, STATE, XMM } from '../../state/layout.ts'
 import { type Builder, k, state } from '../builder.ts'
 import { enterMmx, type Meaning, type Operand } from '../operand.ts'
 import { type Row, type RowOptions, row } from '../row.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { SSE_HOST } from '../../cpu/softfloat/host.ts'
+import { SSE_HOST } from '../../semantics/softfloat/host.ts'
 import { anyMxcsr, floats32, floats64 } from '../testing/floats.ts'
 import { hostVendor, nativeMissing } from '../testing/native.ts'
 import { type Fill, forgiveLanes, integers, type VerifyOptions, verifyRow } from '../testing/verify.ts'

@@ -4,9 +4,9 @@
  */
 import { i8x16, i16x8, i32, i32x4, i64, i64x2, select, v128 } from '../../../wasm/instructions.ts'
 import type { I32, I64, V128 } from '../../../wasm/value.ts'
-import { FLOAT_IMMEDIATE, FLOAT_SECOND } from '../../cpu/softfloat/host.ts'
-import { STRING_EXPLICIT, STRING_LENGTH_1, STRING_LENGTH_2 } from '../../cpu/softfloat/strings.ts'
-import { MXCSR, RAX, RCX, RDX, SCRATCH, STATE, XMM } from '../../cpu/state.ts'
+import { FLOAT_IMMEDIATE, FLOAT_SECOND } from '../../semantics/softfloat/host.ts'
+import { STRING_EXPLICIT, STRING_LENGTH_1, STRING_LENGTH_2 } from '../../semantics/softfloat/strings.ts'
+import { MXCSR, RAX, RCX, RDX, SCRATCH, STATE, XMM } from '../../state/layout.ts'
 import { type Bits, type Builder, k, loadInt, state, storeInt } from '../builder.ts'
 import type { Meaning, Operand } from '../operand.ts'
 import { type Row, row } from '../row.ts'
@@ -193,7 +193,7 @@ const explicitLength = (b: Builder, slot: number, wide: boolean): I32 => {
   const magnitude = b.let(i64.sub(i64.xor(value, sign), sign))
   return i32.wrap_i64(select(magnitude, k(16), i64.lt_u(magnitude, k(16))))
 }
-/** The comparison is done in TypeScript (cpu/softfloat/strings.ts); here its index or mask, and the flags. */
+/** The comparison is done in TypeScript (semantics/softfloat/strings.ts); here its index or mask, and the flags. */
 const compareStrings =
   (lengths: 'explicit' | 'explicit64' | 'implicit', result: 'index' | 'mask'): Meaning =>
   (b, x, y) => {

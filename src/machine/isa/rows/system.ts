@@ -1,12 +1,12 @@
 /**
  * System instructions, ports, far control transfers and everything else whose meaning is in TypeScript
- * (cpu/host-functions.ts, cpu/system/). SDM 2A-2C, 3A.
+ * (cpu/host-functions.ts, semantics/system/). SDM 2A-2C, 3A.
  */
 import { i64 } from '../../../wasm/instructions.ts'
 import type { I64 } from '../../../wasm/value.ts'
-import { UD } from '../../cpu/core.ts'
-import { STACK_MASK } from '../../cpu/record.ts'
-import { RSP, SCRATCH } from '../../cpu/state.ts'
+import { UD } from '../../state/fault.ts'
+import { RSP, SCRATCH } from '../../state/layout.ts'
+import { STACK_MASK } from '../../state/record.ts'
 import { type Builder, k, loadInt, state } from '../builder.ts'
 import { host, hostSized } from '../host.ts'
 import type { Meaning, Operand } from '../operand.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { CodeMode } from '../../cpu/state.ts'
+import { CodeMode } from '../../state/layout.ts'
 import { Decoder } from '../decoder.ts'
 import { HandlerTable } from '../handler.ts'
 import { ROWS } from '../table.ts'

@@ -5,7 +5,7 @@
  */
 import { i8x16, i16x8, i32, i64, select, v128 } from '../../../wasm/instructions.ts'
 import type { I32, I64, V128 } from '../../../wasm/value.ts'
-import { REC_IMM } from '../../cpu/record.ts'
+import { REC_IMM } from '../../state/record.ts'
 import type { Builder } from '../builder.ts'
 import { enterMmx, type Meaning, type Operand } from '../operand.ts'
 

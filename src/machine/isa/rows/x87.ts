@@ -1,13 +1,13 @@
 /**
  * The x87 floating-point unit (SDM 2A, 2B; opcodes D8 to DF and 9B). What an instruction computes is in TypeScript
- * (cpu/x87/host.ts): a kernel executes few, and correctness comes before speed. What it does to memory is here.
+ * (semantics/x87/host.ts): a kernel executes few, and correctness comes before speed. What it does to memory is here.
  *
  * Text is the manual's; operands are only what the encoding holds, so ST(0) is none. 8087 and 287 instructions that
  * later processors ignore are NOPs that wait; undocumented aliases, which this does as processors do, are marked "alias".
  */
 import { i32, i64 } from '../../../wasm/instructions.ts'
 import type { I64 } from '../../../wasm/value.ts'
-import { FCW, FSW, SCRATCH, STATE } from '../../cpu/state.ts'
+import { FCW, FSW, SCRATCH, STATE } from '../../state/layout.ts'
 import { type Bits, type Builder, type Condition, k, loadInt, state } from '../builder.ts'
 import type { Meaning, Operand } from '../operand.ts'
 import { type Row, type RowOptions, row } from '../row.ts'

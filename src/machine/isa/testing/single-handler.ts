@@ -6,9 +6,19 @@
 import { i32 } from '../../../wasm/instructions.ts'
 import { call, FunctionBuilder, type FunctionRef, type Local, ModuleBuilder } from '../../../wasm/module.ts'
 import type { I32, I64, ValueType } from '../../../wasm/value.ts'
-import { GuestFault } from '../../cpu/core.ts'
-import { REC_IMM, REC_R1, REC_R2, REC_R3, TLB, TLB_BASE, TLB_CONTEXT_BYTES, TLB_EMPTY_BYTE } from '../../cpu/record.ts'
-import { CpuState, FAULT } from '../../cpu/state.ts'
+import { CpuState } from '../../state/cpu-state.ts'
+import { GuestFault } from '../../state/fault.ts'
+import { FAULT } from '../../state/layout.ts'
+import {
+  REC_IMM,
+  REC_R1,
+  REC_R2,
+  REC_R3,
+  TLB,
+  TLB_BASE,
+  TLB_CONTEXT_BYTES,
+  TLB_EMPTY_BYTE,
+} from '../../state/record.ts'
 import { type Bits, Builder, type EngineFunctions, fromRecord, type SlowAccess } from '../builder.ts'
 import { type Form, Operand } from '../operand.ts'
 import type { OperandSpec, Row } from '../row.ts'

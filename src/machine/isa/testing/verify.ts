@@ -1,7 +1,7 @@
 /** Rows against this machine's own CPU: same bytes, same inputs, same outputs. */
 
-import { REC_BASE, REC_IMM, REC_INDEX } from '../../cpu/record.ts'
-import { CR4, CR4_OSXMMEXCPT, FPR, FTW, MXCSR, RDI, SLOT_ZERO, XMM } from '../../cpu/state.ts'
+import { CR4, CR4_OSXMMEXCPT, FPR, FTW, MXCSR, RDI, SLOT_ZERO, XMM } from '../../state/layout.ts'
+import { REC_BASE, REC_IMM, REC_INDEX } from '../../state/record.ts'
 import type { Row } from '../row.ts'
 import {
   CASE_BYTES,

@@ -1,0 +1,236 @@
+import { readFileSync } from 'node:fs'
+import { deflateSync } from 'fflate'
+import { expect, test } from 'vitest'
+import { type Result, sentence } from '../base/problem.ts'
+import { ByteReader, ByteWriter, fromBase64url, toBase64url } from './bytes.ts'
+import { isLink, LINK_BUDGET, readLink, readVersioned, writeLink } from './link.ts'
+import { SpanBuilder } from './span-builder.ts'
+import { drawTrace, picture, traceFromPicture } from './testing/drawn.ts'
+import { randomNumbers, syntheticEvents, syntheticTrace } from './testing/synthetic.ts'
+import type { Trace } from './trace.ts'
+
+const PICTURE = `
+  kernel
+    main================================
+      alloc=alloc=== free     configure=
+                       b        mount===
+  interrupts
+            clock===
+`
+const value = <T>(result: Result<T>): T => {
+  if (!result.ok) throw new Error(sentence(result.problem))
+  return result.value
+}
+const said = (fragment: string): string => {
+  const result = readLink(fragment)
+  return result.ok ? 'no problem' : sentence(result.problem)
+}
+const fragmentWith = (payload: Uint8Array): string => `#v=1&d=${toBase64url(deflateSync(payload))}`
+
+test('numbers and base64url go there and back', () => {
+  const w = new ByteWriter()
+  const numbers = [0, 1, 127, 128, 300, 2 ** 31, 2 ** 32 + 5, 2 ** 53 - 1]
+  for (const n of numbers) w.varint(n)
+  const r = new ByteReader(w.finish())
+  for (const n of numbers) expect(r.varint()).toBe(n)
+  expect(() => r.byte()).toThrow('ends too early')
+  for (const length of [0, 1, 2, 3, 4, 5, 100]) {
+    const bytes = Uint8Array.from({ length }, (_, k) => (k * 77 + 200) & 255)
+    expect(fromBase64url(toBase64url(bytes))).toEqual(bytes)
+  }
+  expect(fromBase64url('ab+d')).toBeUndefined()
+  expect(fromBase64url('abcde')).toBeUndefined()
+})
+
+test('a small trace comes back whole, with stages, console lines and switches', () => {
+  const trace: Trace = {
+    ...traceFromPicture(PICTURE, 100, {
+      title: 'Playground',
+      guest: 'playground',
+      memoryMiB: 64,
+      cpu: { smap: false },
+    }),
+    stages: [
+      { name: 'start_pvh', start: 0, end: 800, startInstructions: 0, endInstructions: 800, share: 0.25, mark: 'entry' },
+      { name: 'main', start: 800, end: 3200, startInstructions: 800, endInstructions: 3200, share: 0.75, mark: 'call' },
+      {
+        name: 'prompt',
+        start: 3200,
+        end: 3600,
+        startInstructions: 3200,
+        endInstructions: 3600,
+        share: 0,
+        mark: 'console',
+      },
+    ],
+    marks: [{ kind: 'console', at: 1200, atInstructions: 1200, text: 'NetBSD microVM playground' }],
+  }
+  const { fragment, spans, pruned } = writeLink(trace, {
+    view: { from: 500, to: 2500.5, axis: 'instructions', selected: 0 },
+  })
+  expect([spans, pruned]).toEqual([trace.spans.length, 0])
+  expect(isLink(fragment)).toBe(true)
+  const { trace: back, view } = value(readLink(fragment))
+  expect(drawTrace(back, 100)).toBe(picture(PICTURE))
+  expect(back.stages).toEqual(trace.stages)
+  expect(back.marks).toEqual(trace.marks)
+  expect(back.meta).toEqual({ ...trace.meta, source: 'link' })
+  expect(back.functions.names.toSorted()).toEqual(trace.functions.names.toSorted())
+  expect(view).toMatchObject({ from: 500, to: 2501, axis: 'instructions' })
+  const name = (t: Trace, k: number) => t.functions.names[t.spans.func[k]!]
+  expect(name(back, view.selected!)).toBe(name(trace, 0))
+  expect(back.spans.start[view.selected!]).toBe(trace.spans.start[0])
+})
+
+test("a NetBSD boot's link has at least 300 spans in 8 KB", () => {
+  for (const seed of [1, 2, 3]) {
+    const trace = syntheticTrace(200_000, seed)
+    const { fragment, spans } = writeLink(trace)
+    expect(fragment.length).toBeLessThanOrEqual(LINK_BUDGET)
+    expect(spans).toBeGreaterThanOrEqual(300)
+    const back = value(readLink(fragment)).trace
+    expect(back.spans.length).toBe(spans)
+    expect(back.stages.map((s) => [s.name, s.start])).toEqual(trace.stages.map((s) => [s.name, s.start]))
+    expect(back.meta.notes.at(-1)).toMatch(/^Opened from a link: \d+ of \d+ spans/)
+    expect(writeLink(trace).fragment).toBe(fragment)
+    // Three figures of what is shown.
+    const longest = (t: Trace) => t.spans.end.reduce((most, end, k) => Math.max(most, end - t.spans.start[k]!), 0)
+    expect(Math.abs(longest(back) / longest(trace) - 1)).toBeLessThan(0.001)
+  }
+})
+
+test("the embedded guest's link fits in 4 KB", () => {
+  const { fragment, spans } = writeLink(syntheticTrace(3000, 5, 8_000_000, 150), { budget: 4096 })
+  expect(fragment.length).toBeLessThanOrEqual(4096)
+  expect(spans).toBeGreaterThanOrEqual(100)
+})
+
+test('whatever fits: no spans when the budget is tiny', () => {
+  const { fragment } = writeLink(syntheticTrace(2000), { budget: 600 })
+  expect(value(readLink(fragment)).trace.stages.length).toBe(12)
+})
+
+test('the selection names the same span, however times are rounded', () => {
+  const trace = syntheticTrace(4000, 9)
+  const { spans } = trace
+  const longest = Array.from(spans.lane.keys()).sort(
+    (a, b) => spans.end[b]! - spans.start[b]! - spans.end[a]! + spans.start[a]!,
+  )
+  for (const selected of longest.slice(0, 20)) {
+    const { trace: back, view } = value(readLink(writeLink(trace, { view: { selected } }).fragment))
+    const k = view.selected!
+    expect(back.functions.names[back.spans.func[k]!]).toBe(trace.functions.names[spans.func[selected]!])
+    expect(Math.abs(back.spans.start[k]! - spans.start[selected]!)).toBeLessThan(1000)
+  }
+})
+
+test('instructions follow from the clock, idle time too', () => {
+  const { symbols, slices } = syntheticEvents(5000)
+  const builder = new SpanBuilder({ symbols })
+  for (const slice of slices) builder.push(slice)
+  const trace = builder.snapshot()
+  const back = value(readLink(writeLink(trace).fragment)).trace
+  for (let k = 0; k < back.spans.length; k++)
+    expect(Math.abs(back.spans.startInstructions[k]! - back.spans.start[k]!)).toBeLessThan(2)
+  expect(back.clock.wallNs.at(-1)! / trace.clock.wallNs.at(-1)!).toBeCloseTo(1, 2)
+})
+
+test('links of version 1 open for ever', () => {
+  for (const [file, title, spans, stages] of [
+    ['v1-small', 'Playground', 8, 3],
+    ['v1-netbsd', 'NetBSD 11 MICROVM', 300, 12],
+  ] as const) {
+    const fragment = readFileSync(new URL(`fixtures/${file}.link.txt`, import.meta.url), 'utf8').trim()
+    const { trace } = value(readLink(fragment))
+    expect(trace.meta.title).toBe(title)
+    expect(trace.spans.length).toBeGreaterThanOrEqual(spans)
+    expect(trace.stages.length).toBe(stages)
+    expect(trace.functions.names.every((name) => name.length > 0)).toBe(true)
+    if (file === 'v1-small') expect(drawTrace(trace, 100)).toBe(picture(PICTURE))
+  }
+})
+
+test('old documents are brought forward one version at a time', () => {
+  const readers = { 1: () => ['1'], 2: () => ['2'] }
+  const upgraders = [(d: never) => [...(d as string[]), '1 to 2'], (d: never) => [...(d as string[]), '2 to 3']]
+  const none = new Uint8Array(0)
+  expect(readVersioned(1, none, readers, upgraders)).toEqual(['1', '1 to 2', '2 to 3'])
+  expect(readVersioned(2, none, readers, upgraders)).toEqual(['2', '2 to 3'])
+})
+
+test('a newer link says what to do', () => {
+  expect(said('#v=2&d=AAAA')).toBe(
+    'The link has version 2 of the link format; expected: version 1 or older. Try: reload this page to get its newest version.',
+  )
+})
+
+test('broken links give a sentence', () => {
+  const good = writeLink(traceFromPicture(PICTURE)).fragment
+  for (const [fragment, expected] of [
+    ['', /has no version/],
+    ['#', /has no version/],
+    ['#v=-1', /has no version/],
+    ['#v=1', /has no trace/],
+    ['#v=1&d=', /has no trace/],
+    ['#v=0&d=AAAA', /link/],
+    ['#v=1&d=<script>alert(1)</script>', /characters that do not belong/],
+    ['#v=1&d=AAAA', /unpacked|read/],
+    [good.slice(0, -10), /unpacked|read/],
+    [`${good.slice(0, 40)}${good.slice(60)}`, /unpacked|read/],
+    [`#v=1&d=${'A'.repeat(300_000)}`, /has 300007 characters/],
+    [fragmentWith(new Uint8Array(0)), /ends too early/],
+    [fragmentWith(Uint8Array.of(255, 255, 255, 255, 255, 255, 255, 255, 1)), /number/],
+    [fragmentWith(new Uint8Array(3 * 1024 * 1024).fill(255)), /number/],
+  ] as const)
+    expect(said(fragment)).toMatch(expected)
+})
+
+test('an inflate bomb is stopped in time', () => {
+  const bomb = fragmentWith(new Uint8Array(64 * 1024 * 1024))
+  expect(bomb.length).toBeLessThan(100_000)
+  const began = performance.now()
+  expect(said(bomb)).toMatch(/unpacks to more than 4194304 bytes/)
+  expect(performance.now() - began).toBeLessThan(1000)
+})
+
+test('any damage gives a trace or a sentence, within a second, and never numbers that are none', () => {
+  const random = randomNumbers(7)
+  const trace = syntheticTrace(1500, 3)
+  const payloads = [writeLink(traceFromPicture(PICTURE)).fragment, writeLink(trace).fragment].map((fragment) => {
+    const bytes = fromBase64url(fragment.split('d=')[1]!)!
+    return bytes
+  })
+  // Damage to the deflated bytes, and to the bytes inside.
+  for (let round = 0; round < 300; round++) {
+    const bytes = payloads[round % 2]!.slice()
+    for (let k = 0; k < 1 + random() * 4; k++) bytes[Math.floor(random() * bytes.length)] = random() * 256
+    check(`#v=1&d=${toBase64url(bytes)}`)
+  }
+  for (let round = 0; round < 300; round++)
+    check(fragmentWith(Uint8Array.from({ length: 200 }, () => (random() < 0.5 ? random() * 8 : random() * 256))))
+})
+
+const check = (fragment: string): void => {
+  const began = performance.now()
+  const result = readLink(fragment)
+  expect(performance.now() - began).toBeLessThan(1000)
+  if (!result.ok) {
+    expect(sentence(result.problem).length).toBeLessThan(400)
+    return
+  }
+  const { spans, end, lanes, functions } = result.value.trace
+  for (let k = 0; k < spans.length; k++) {
+    expect(spans.start[k]! >= 0 && spans.end[k]! >= spans.start[k]! && spans.end[k]! <= end).toBe(true)
+    expect(spans.lane[k]).toBeLessThan(lanes.length)
+    expect(spans.func[k] === 0xffffffff || spans.func[k]! < functions.length).toBe(true)
+  }
+}
+
+test('a script in a name stays a name; a view that does not fit is left out', () => {
+  const trace = traceFromPicture(PICTURE)
+  const names = trace.functions.names.map((n) => `<script>${n}</script>\u202e`)
+  const { fragment } = writeLink({ ...trace, functions: { ...trace.functions, names } })
+  const back = value(readLink(`${fragment}&t=zz-1&s=zzzz&a=evil&x=javascript:1`))
+  expect(back.trace.functions.names).toContain('<script>main</script>')
+  expect(back.view).toEqual({})
+})
