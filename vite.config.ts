@@ -1,5 +1,5 @@
 import react from '@vitejs/plugin-react'
-import { defineConfig } from 'vite'
+import { type Connect, defineConfig, type Plugin } from 'vite'
 import { engineFiles } from './scripts/engine-files.ts'
 import { publishedGuests } from './scripts/guest-server.ts'
 
@@ -8,6 +8,22 @@ const isolation = {
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Embedder-Policy': 'require-corp',
   'Cross-Origin-Resource-Policy': 'same-origin',
+}
+
+/**
+ * On every answer. Vite's own `headers` option leaves them out of a 304, and WebKit then refuses to start a worker whose
+ * script it has: the second boot of a visit.
+ */
+const isolated = (): Plugin => {
+  const answer: Connect.NextHandleFunction = (_request, response, next) => {
+    for (const [name, value] of Object.entries(isolation)) response.setHeader(name, value)
+    next()
+  }
+  return {
+    name: 'isolated',
+    configureServer: ({ middlewares }) => void middlewares.use(answer),
+    configurePreviewServer: ({ middlewares }) => void middlewares.use(answer),
+  }
 }
 
 /** Generating the engines takes its time: no reason for a warning. */
@@ -19,13 +35,9 @@ export default defineConfig({
   // What is not there is a 404, never the page in its place: a kernel's address must not answer with HTML.
   appType: 'mpa',
   // The worker's plugins are those of builds only.
-  plugins: [react(), publishedGuests(isolation), engineFiles()],
-  server: {
-    headers: isolation,
-    // Tests must not be reloaded under their feet by a file that changes meanwhile.
-    ...(process.env['PLAYGROUND_WATCH'] === 'off' && { watch: null, hmr: false as const }),
-  },
-  preview: { headers: isolation },
+  plugins: [isolated(), react(), publishedGuests(isolation), engineFiles()],
+  // Tests must not be reloaded under their feet by a file that changes meanwhile.
+  server: process.env['PLAYGROUND_WATCH'] === 'off' ? { watch: null, hmr: false } : {},
   worker: { format: 'es', plugins: () => [engineFiles()], rolldownOptions: quiet },
   // The terminal with its WebGL renderer is most of the page's one chunk.
   build: {
