@@ -41,7 +41,7 @@ export default defineConfig({
     launchOptions: { args: browserArguments(), ...(executablePath && { executablePath }) },
   },
   projects: [
-    { name: 'dev', use: { baseURL: DEV } },
+    { name: 'dev', use: { baseURL: DEV }, testIgnore: /other-browsers\.spec\.ts/ },
     { name: 'built', use: { baseURL: BUILT }, testIgnore: /(states|files|own-guests)\.spec\.ts/ },
   ],
   webServer: [...(serves('dev') ? [dev] : []), ...(serves('built') ? [built] : [])],

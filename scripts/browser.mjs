@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 /**
- * A Chromium for the browser tests: `node scripts/browser.mjs` prints its path, installing one when there is none.
- * Looked for in this order: CHROMIUM, the usual places, Playwright's own; then `playwright install chromium`; then, as
- * root on Debian and its kin, apt-get.
+ * Browsers for the tests. Chromium runs them all: `node scripts/browser.mjs` prints its path, installing one when there is
+ * none. Looked for in this order: CHROMIUM, the usual places, Playwright's own; then `playwright install chromium`; then,
+ * as root on Debian and its kin, apt-get. Firefox and WebKitGTK boot guests (e2e/other-browsers.spec.ts) where they are, or
+ * where apt-get can install them.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -21,6 +22,13 @@ const PLACES = [
   '/usr/pkg/bin/chromium',
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
   '/Applications/Chromium.app/Contents/MacOS/Chromium',
+]
+const FIREFOX_PLACES = [
+  '/usr/bin/firefox-esr',
+  '/usr/bin/firefox',
+  '/snap/bin/firefox',
+  '/usr/pkg/bin/firefox',
+  '/Applications/Firefox.app/Contents/MacOS/firefox',
 ]
 const INSTALL_MS = 300_000
 
@@ -50,6 +58,12 @@ export const browserArguments = () => [
 const run = (command, args) =>
   spawnSync(command, args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'], timeout: INSTALL_MS }).status === 0
 
+const apt = (...packages) => {
+  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return
+  run('apt-get', ['update', '-qq'])
+  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages])
+}
+
 /** Finds or installs; undefined when neither worked. */
 export const ensureBrowser = () => {
   const found = findBrowser()
@@ -59,11 +73,36 @@ export const ensureBrowser = () => {
     const installed = findBrowser()
     if (installed) return installed
   }
-  if (process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) {
-    run('apt-get', ['update'])
-    run('apt-get', ['install', '-y', '--no-install-recommends', 'chromium'])
-  }
+  apt('chromium')
   return findBrowser()
+}
+
+/** The path of a Firefox that is here, or undefined. */
+export const findFirefox = () => [process.env.FIREFOX, ...FIREFOX_PLACES].find((path) => path && existsSync(path))
+
+/** WebKitGTK's browser, the driver that speaks WebDriver for it, and the X server it draws on; or undefined. */
+export const findWebKit = () => {
+  const driver = '/usr/bin/WebKitWebDriver'
+  const xvfb = '/usr/bin/Xvfb'
+  if (!existsSync(driver) || !existsSync(xvfb)) return undefined
+  const browser = readdirSync('/usr/lib')
+    .filter((name) => name.endsWith('-linux-gnu'))
+    .flatMap((name) => ['4.1', '4.0'].map((api) => `/usr/lib/${name}/webkit2gtk-${api}/MiniBrowser`))
+    .find(existsSync)
+  return browser && { browser, driver, xvfb }
+}
+
+/** Installs what is missing of the other browsers where it can, and says of each that is still missing why it is skipped. */
+export const ensureOtherBrowsers = () => {
+  const missing = [
+    ...(findFirefox() ? [] : ['firefox-esr']),
+    ...(findWebKit() ? [] : ['webkit2gtk-driver', 'xvfb']),
+  ]
+  if (missing.length > 0) apt(...missing)
+  return [
+    ...(findFirefox() ? [] : ['Firefox was skipped: none is here, and none could be installed; set FIREFOX to its path.']),
+    ...(findWebKit() ? [] : ['WebKit was skipped: Debian’s webkit2gtk-driver and xvfb are not here and could not be installed.']),
+  ]
 }
 
 export const NO_BROWSER =

@@ -1,13 +1,14 @@
 #!/usr/bin/env node
 /**
  * `npm test`, on a fresh clone too: dependencies, types and walls, lint, unit tests, a browser, the build, and the page
- * driven in that browser from the dev server and from the build. Goes on after a failure, so that one run tells
- * everything; the last line is `N passed, N failed`, summed over vitest and Playwright.
+ * driven in that browser from the dev server and from the build, guests booted in the other browsers. Goes on after a
+ * failure, so that one run tells everything. Browsers that were skipped are named near the end; the last line is
+ * `N passed, N failed`, summed over vitest and Playwright.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { ensureBrowser, NO_BROWSER } from './browser.mjs'
+import { ensureBrowser, ensureOtherBrowsers, NO_BROWSER } from './browser.mjs'
 import { installDependencies, nodeTooOld, ROOT } from './start.mjs'
 
 const REPORTS = join(ROOT, 'test-results')
@@ -59,6 +60,7 @@ passed += unit?.numPassedTests ?? 0
 failed += unit ? unit.numFailedTests + (unit.numFailedTestSuites > 0 && unit.numFailedTests === 0 ? 1 : 0) : 1
 
 const browser = ensureBrowser()
+const skipped = browser ? ensureOtherBrowsers() : []
 if (!browser) {
   console.error(NO_BROWSER)
   failures.push('browser')
@@ -75,6 +77,7 @@ if (!browser) {
 }
 
 failed += stepsBroken()
+if (skipped.length > 0) console.log(`\n${skipped.join('\n')}`)
 if (failures.length > 0) console.log(`\nFailed: ${failures.join(', ')}.`)
 console.log(`${passed} passed, ${failed} failed`)
 process.exit(failures.length > 0 || failed > 0 ? 1 : 0)
