@@ -396,6 +396,7 @@ class ProgramMaker {
     const write = (register: number, value: number): void => this.#store(slot + register, usually(value))
     if (r.chance(60)) {
       write(mmio.Status, 0)
+      write(mmio.Status, 1)
       write(mmio.Status, 3)
       write(mmio.DriverFeaturesSel, 1)
       write(mmio.DriverFeatures, 1 << (VIRTIO_F_VERSION_1 - 32))

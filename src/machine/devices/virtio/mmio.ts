@@ -3,7 +3,8 @@
  * virtio 1.2 §4.2, §2.1, §3.1.
  *
  * Which profile's hardware it passes for is its Personality: QEMU's virtio-mmio shows 1024 for every queue, whatever
- * size the device asked for, and vendor 'QEMU'; Firecracker shows 256 and vendor 0, and offers less.
+ * size the device asked for, vendor 'QEMU', and takes any status; Firecracker shows 256 and vendor 0, offers less, and holds
+ * drivers to the order of §3.1.1.
  * Missing on purpose: version 1 ("legacy"), shared memory regions, notification data.
  */
 import { assert } from '../../../base/assert.ts'
@@ -73,11 +74,10 @@ export const CONFIG_CHANGE = 2
 
 /**
  * What the driver may write to Status next, virtio 1.2 §3.1.1. FAILED may come at any time, 0 is a reset, and writing
- * what is there already changes nothing; the rest is refused. Both first steps in one write work on QEMU, so here too.
+ * what is there already changes nothing; the rest is refused.
  */
 const VALID_TRANSITIONS: readonly (readonly [from: number, to: number])[] = [
   [0, ACKNOWLEDGE],
-  [0, ACKNOWLEDGE | DRIVER],
   [ACKNOWLEDGE, ACKNOWLEDGE | DRIVER],
   [ACKNOWLEDGE | DRIVER, ACKNOWLEDGE | DRIVER | FEATURES_OK],
   [ACKNOWLEDGE | DRIVER | FEATURES_OK, ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK],
@@ -91,6 +91,11 @@ export interface Personality {
   readonly ringFeatures: readonly number[]
   /** Device feature bits withheld, by DeviceID. */
   readonly withheld: Readonly<Record<number, readonly number[]>>
+  /**
+   * Whether Status moves by the steps of §3.1.1 alone and FEATURES_OK needs features that were offered. Otherwise every
+   * status is taken, and features that were not offered are not had: drivers that were only ever tried on QEMU rely on it.
+   */
+  readonly strict: boolean
 }
 
 export const PERSONALITIES: Readonly<Record<ProfileName, Personality>> = {
@@ -100,6 +105,7 @@ export const PERSONALITIES: Readonly<Record<ProfileName, Personality>> = {
     queueNumMax: VIRTQUEUE_MAX_SIZE,
     ringFeatures: [VIRTIO_F_INDIRECT_DESC, VIRTIO_F_EVENT_IDX, VIRTIO_F_VERSION_1, VIRTIO_F_RING_RESET],
     withheld: {},
+    strict: false,
   },
   /**
    * Firecracker, src/vmm/src/devices/virtio: no indirect descriptors; a blk of cache type Unsafe offers RO alone, net
@@ -114,6 +120,7 @@ export const PERSONALITIES: Readonly<Record<ProfileName, Personality>> = {
       [VIRTIO_ID_NET]: [16],
       [VIRTIO_ID_ENTROPY]: [VIRTIO_F_EVENT_IDX],
     },
+    strict: true,
   },
 }
 
@@ -370,8 +377,12 @@ export class VirtioMmio implements BusDevice, VirtioTransport, VirtqueueOwner {
     const ours = this.Status & DEVICE_NEEDS_RESET
     const wanted = value & ~DEVICE_NEEDS_RESET
     const old = this.Status & ~DEVICE_NEEDS_RESET
+    if ((wanted & ~old & FAILED) !== 0) this.log('the driver gave up (FAILED)')
+    if (!this.#personality.strict) {
+      this.#takeStatus(value | ours)
+      return
+    }
     if ((wanted & FAILED) !== 0) {
-      if ((this.Status & FAILED) === 0) this.log('the driver gave up (FAILED)')
       this.Status |= FAILED
       this.#applyStatus()
       return
@@ -390,6 +401,16 @@ export class VirtioMmio implements BusDevice, VirtioTransport, VirtqueueOwner {
     this.Status = wanted | ours
     this.#applyStatus()
     if ((wanted & ~old & DRIVER_OK) !== 0) this.#start()
+  }
+
+  /** QEMU, hw/virtio/virtio-mmio.c and virtio.c: whatever the driver says, without VIRTIO_F_VERSION_1 too. */
+  #takeStatus(status: number): void {
+    const risen = status & ~this.Status
+    if ((risen & FEATURES_OK) !== 0) for (const i of [0, 1]) this.#driverFeatures[i] &= this.#deviceFeatures[i]
+    this.Status = status
+    this.#applyFeatures()
+    this.#applyStatus()
+    if ((risen & DRIVER_OK) !== 0) this.#start()
   }
 
   #applyFeatures(): void {

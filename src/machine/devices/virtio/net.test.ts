@@ -45,6 +45,22 @@ describe('transmission', () => {
   })
 })
 
+it('has a header of 10 bytes for a driver that did not take VERSION_1 (§5.1.6.1)', () => {
+  const sent: Uint8Array[] = []
+  const device = new net.VirtioNet({ segment: { send: (f) => sent.push(f) } })
+  const driver = new FakeDriver(device)
+  const [receiveq, transmitq] = [driver.setUpQueue(net.RECEIVEQ), driver.setUpQueue(net.TRANSMITQ)]
+  driver.write(mmio.Status, 7)
+  transmitq.exchange([new Uint8Array([...new Uint8Array(10), ...frame(3)])])
+  expect(sent).toEqual([frame(3)])
+  const request = receiveq.add([], [1524])
+  receiveq.kick()
+  device.receive(frame(4))
+  const [used] = receiveq.takeUsed()
+  expect(used?.len).toBe(70)
+  expect(driver.ram.read(request.writable[0]!.address + 10, 60)).toEqual(frame(4))
+})
+
 describe('reception', () => {
   it('puts a header with num_buffers 1 before the frame', () => {
     const s = set()

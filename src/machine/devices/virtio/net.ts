@@ -1,7 +1,7 @@
 /**
  * virtio-net: one receive and one transmit queue, a MAC address, a link that is up. virtio 1.2 §5.1.
  *
- *   Each buffer: struct virtio_net_hdr, 12 bytes with VERSION_1, then the Ethernet frame without FCS
+ *   Each buffer: struct virtio_net_hdr, 12 bytes, 10 without VERSION_1, then the Ethernet frame without FCS
  *   +0 u8 flags  +1 u8 gso_type  +2 le16 hdr_len  +4 le16 gso_size  +6 le16 csum_start  +8 le16 csum_offset
  *   +10 le16 num_buffers
  *
@@ -9,7 +9,7 @@
  * frame, and there are no others on this segment), F_MQ.
  */
 import { assert } from '../../../base/assert.ts'
-import { VIRTIO_ID_NET, type VirtioDevice, type VirtioTransport } from './device.ts'
+import { VIRTIO_F_VERSION_1, VIRTIO_ID_NET, type VirtioDevice, type VirtioTransport } from './device.ts'
 import type { Chain } from './virtqueue.ts'
 
 export const VIRTIO_NET_F_MAC = 5
@@ -26,6 +26,8 @@ export const RECEIVEQ = 0
 export const TRANSMITQ = 1
 
 export const NET_HEADER = 12
+/** Without VERSION_1 and F_MRG_RXBUF there is no num_buffers (§5.1.6.1). */
+const NET_HEADER_LEGACY = 10
 /** Ethernet header, and the largest frame: 1500 bytes, header and one VLAN tag. */
 const FRAME_MIN = 14
 const FRAME_MAX = 1518
@@ -98,15 +100,20 @@ export class VirtioNet implements VirtioDevice {
     this.dropped = 0
   }
 
+  get #headerBytes(): number {
+    return this.#transport.has(VIRTIO_F_VERSION_1) ? NET_HEADER : NET_HEADER_LEGACY
+  }
+
   #transmitted(chain: Chain): number {
-    const length = chain.readable - NET_HEADER
+    const header = this.#headerBytes
+    const length = chain.readable - header
     if (length < FRAME_MIN || length > FRAME_MAX) {
       this.dropped++
       this.#transport.log(`a frame of ${length} bytes sent`)
       return 0
     }
     const frame = new Uint8Array(length)
-    chain.read(NET_HEADER, frame)
+    chain.read(header, frame)
     this.#onFrame?.('send', length)
     this.#segment.send(frame)
     return 0
@@ -115,12 +122,13 @@ export class VirtioNet implements VirtioDevice {
   #deliver(): void {
     if (this.#waiting.length === 0) return
     const queue = this.#transport.queue(RECEIVEQ)
+    const header = this.#headerBytes
     let done = 0
     for (; done < this.#waiting.length; done++) {
       const chain = queue.pop()
       if (chain === undefined) break
       const frame = this.#waiting[done]
-      if (chain.writable < NET_HEADER + frame.length) {
+      if (chain.writable < header + frame.length) {
         // Without F_MRG_RXBUF a frame cannot be split; the buffer serves a smaller one.
         queue.unpop()
         this.dropped++
@@ -128,9 +136,9 @@ export class VirtioNet implements VirtioDevice {
         continue
       }
       this.#onFrame?.('receive', frame.length)
-      chain.write(0, this.#header)
-      chain.write(NET_HEADER, frame)
-      queue.push(chain.head, NET_HEADER + frame.length)
+      chain.write(0, this.#header.subarray(0, header))
+      chain.write(header, frame)
+      queue.push(chain.head, header + frame.length)
     }
     this.#waiting.splice(0, done)
     queue.interrupt()
