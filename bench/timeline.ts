@@ -7,7 +7,7 @@
  * can change.
  */
 import type { Page } from 'playwright'
-import { exportTrace } from '../src/trace/export.ts'
+import { exportTrace } from '../src/trace/formats/export.ts'
 import { syntheticTrace } from '../src/trace/testing/synthetic.ts'
 import { openChromium } from './chromium.ts'
 import { REPOSITORY } from './headless.ts'

@@ -3,7 +3,7 @@
  * `npm run boot`: the headless machine as one bundled file, made again when a source is newer. A loader that translates
  * modules one by one costs half of a short run: it starts later, and the functions that it names one by one are slow.
  */
-import { readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { readdirSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { installDependencies, nodeTooOld, ROOT } from './start.mjs'
@@ -42,6 +42,15 @@ const bundle = async () => {
     rmSync(mine, { force: true })
   }
 }
+
+// npm has changed to this folder; names of files are meant where the person is.
+const { INIT_CWD, npm_lifecycle_event } = process.env
+if (npm_lifecycle_event === 'boot' && INIT_CWD !== undefined && process.cwd() === realpathSync(ROOT))
+  try {
+    process.chdir(INIT_CWD)
+  } catch {
+    // Gone, or not to be entered: then names are meant here.
+  }
 
 const wrong = nodeTooOld() ?? installDependencies()
 if (wrong) {

@@ -8,7 +8,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const OUTSIDE = /^(node_modules|build|dist|test-results|\.git)$/
 
 /** `src/ROOM/FILE.test.ts` */
-const PLACEHOLDER = /ROOM|FILE|NNNN/
+const PLACEHOLDER = /ROOM|FILE|NAME|NNNN/
 
 const markdown = (folder: string): readonly string[] =>
   readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
@@ -29,6 +29,16 @@ test.each(markdown(ROOT).map((path) => relative(ROOT, path)))('%s names files th
   )
   const files = new Set([...named].map(([, file]) => file!).filter((file) => !PLACEHOLDER.test(file)))
   expect([...files].filter((file) => !existsSync(join(ROOT, file)))).toEqual([])
+})
+
+test.each(
+  markdown(join(ROOT, 'src/machine'))
+    .map((path) => relative(ROOT, path))
+    .filter((path) => readFileSync(join(ROOT, path), 'utf8').includes('| File |')),
+)('%s names every file beside it', (path) => {
+  const text = readFileSync(join(ROOT, path), 'utf8')
+  const beside = readdirSync(join(ROOT, path, '..')).filter((name) => /(?<!\.test)\.ts$/.test(name))
+  expect(beside.filter((name) => !text.includes(`\`${name}\``))).toEqual([])
 })
 
 /** `| `path` | `what is found there` | ... |` */

@@ -231,16 +231,21 @@ const unpack = async (
     const member = from.kind === 'https' ? from.member : undefined
     await pipeline(await unpacked(part, member), count, createWriteStream(to))
   } catch (e) {
-    const saw = `${url} does not unpack (${e instanceof Error ? e.message : String(e)})`
+    const saw = `what came from ${url} does not unpack (${e instanceof Error ? e.message : String(e)})`
     throw new ProblemError(problem('damaged', saw, 'a gzip, xz, Zstandard or tar file', 'fetch it again later'))
   }
   if (kind === 'kernel' && !(await isElf(to)))
     throw new ProblemError(
-      problem('not-elf', `${url} is not a kernel`, 'an ELF file', 'look at that address in a browser'),
+      problem('not-elf', `what came from ${url} is not a kernel`, 'an ELF file', 'look at that address in a browser'),
     )
   if (kind === 'disk' && (bytes === 0 || (await isText(to))))
     throw new ProblemError(
-      problem('not-an-image', `${url} is not a disk image`, 'raw sectors', 'look at that address in a browser'),
+      problem(
+        'not-an-image',
+        `what came from ${url} is not a disk image`,
+        'raw sectors',
+        'look at that address in a browser',
+      ),
     )
   return digestOf(to, 'sha256')
 }

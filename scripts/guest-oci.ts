@@ -126,7 +126,7 @@ export const findLayer = async (path: string, source: OciSource, options: Networ
       return refuse(
         problem(
           'no-layer',
-          `${host}/${source.repository}:${source.reference} has no layer of ${source.mediaType}`,
+          `the image ${host}/${source.repository}:${source.reference} has no layer of ${source.mediaType}`,
           'one as its publisher makes it',
           'look whether the publisher has changed how images are kept',
         ),

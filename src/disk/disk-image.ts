@@ -30,7 +30,7 @@ export const imageProblem = (name: string, bytes: number, head: Uint8Array, tail
 const MAKE_ONE = 'make one, with "truncate -s 64M disk.img" for instance, or choose another file'
 
 /** Words that a shell takes as they are; others in quotes. */
-const quoted = (word: string): string =>
+export const shellWord = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) && !word.startsWith('-') ? word : `'${word.replaceAll("'", "'\\''")}'`
 
 /** Another file beside this one. */
@@ -40,7 +40,7 @@ const rawName = (name: string): string => {
 }
 
 const rawHint = (name: string, { name: format, family, unpack, qemuName }: FileFormat): string => {
-  const [from, to] = [quoted(name), quoted(rawName(name))]
+  const [from, to] = [shellWord(name), shellWord(rawName(name))]
   switch (family) {
     case 'packed':
       return `${unpack} ${from} > ${to}, then that file`

@@ -108,7 +108,7 @@ const tooLarge = (path: string) =>
   refuse(
     problem(
       'archive-too-large',
-      `${path} holds more than ${ARCHIVE_BYTES_MAX / 2 ** 30} GiB`,
+      `the folder ${path} holds more than ${ARCHIVE_BYTES_MAX / 2 ** 30} GiB`,
       'a folder that fits in memory as an archive',
       'take its folders one by one, or the whole disk as an image',
     ),

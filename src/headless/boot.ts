@@ -1,31 +1,38 @@
 /** `npm run -s boot` from its arguments to its exit status. Everything outside comes through BootIo. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { ok, type Problem, problem, type Result, refuse, sentence } from '../base/problem.ts'
 import { PLAYGROUND } from '../guests/catalogue.ts'
+import { isElf, isGzip, KERNEL_MAX } from '../machine/boot/unpack.ts'
 import { MemoryDisk } from '../machine/devices/virtio/memory-disk.ts'
-import type { CrashReport, CreateMachine, MachineConfig, MachineHost } from '../machine/machine.ts'
-import { DEFAULTS } from '../settings/settings.ts'
-import type { TraceNote } from '../trace/call-events.ts'
-import { exportTrace } from '../trace/export.ts'
-import { type FileDisk, fileProblem, openDisk } from './file-disk.ts'
+import type { CrashReport, CreateMachine, Machine, MachineConfig, MachineHost } from '../machine/machine.ts'
+import { DEFAULTS, memoryBytes } from '../settings/settings.ts'
+import { exportTrace } from '../trace/formats/export.ts'
+import type { TraceNote } from '../trace/spans/call-events.ts'
+import { type FileDisk, openDisk } from './file-disk.ts'
 import { type ImageLocks, lockImages } from './image-lock.ts'
+import { readInputFile } from './input-file.ts'
 import { madeRoot } from './made-root.ts'
 import { type Options, parseOptions, USAGE } from './options.ts'
-import { exitStatus, Run, type RunIo, report } from './run.ts'
+import { cannotWrite, OutputFile } from './output-file.ts'
+import { exitStatus, FILE_STATUS, outputStatus, Run, type RunEnd, type RunIo, type RunResult, report } from './run.ts'
 import { type ExportTrace, metaOf, stagesOf } from './trace.ts'
 
-export interface BootIo {
+export interface BootIo extends RunIo {
   readonly createMachine: CreateMachine
   readonly host: MachineHost
-  readonly now: () => number
-  readonly stdout: (bytes: Uint8Array) => void
   readonly stderr: (text: string) => void
-  readonly input: RunIo['input']
   readonly atTerminal: boolean
+  /** Its size in characters, where there is one. */
+  readonly terminal?: { readonly columns: number; readonly rows: number } | undefined
+  /** Calls back with the number of each signal that asks the process to end, until the returned function is called. */
+  readonly signals?: (ask: (signal: number) => void) => () => void
+  /** Resolves when all that stdout took is out, or once `giveUp` does; rejects as stdout throws. */
+  readonly drain?: (giveUp: Promise<unknown>) => Promise<void>
   /** The embedded guest's ELF. */
   readonly embedded: string
   readonly exportTrace?: ExportTrace
+  readonly environment?: Readonly<Record<string, string | undefined>>
 }
 
 export const EMBEDDED = fileURLToPath(
@@ -37,20 +44,23 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
     io.stderr(`${sentence(p)}\n`)
     return 2
   }
-  const parsed = parseOptions(argv)
+  const parsed = parseOptions(argv, io.environment)
   if (!parsed.ok) return refused(parsed.problem)
   if (parsed.value.help) {
-    io.stdout(Buffer.from(USAGE))
-    return 0
+    try {
+      io.stdout(Buffer.from(USAGE))
+      await io.drain?.(new Promise(() => {}))
+      return 0
+    } catch (e) {
+      return outputStatus((e as NodeJS.ErrnoException).code)
+    }
   }
   const { options } = parsed.value
 
   // Found out before a long run, not after it.
-  for (const file of [options.json, options.trace, options.saveDisk]) {
-    if (file === undefined) continue
-    const fault = checkWritable(file)
-    if (fault !== undefined) return refused(fault)
-  }
+  const outputs = outputsOf(options)
+  const unwritable = checkOutputs(outputs, options)
+  if (unwritable !== undefined) return refused(unwritable)
   const kernel = readKernel(options, io)
   if (!kernel.ok) return refused(kernel.problem)
   const root = makeRoot(options, kernel.value)
@@ -90,45 +100,156 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
     if (!created.ok) return refused(created.problem)
     const machine = created.value
     for (const warning of machine.kernel.warnings ?? []) io.stderr(`${sentence(warning)}\n`)
-    const result = await run.of(machine)
-    const { end, figures } = result
-    for (const disk of disks) disk.flush()
-    if (options.saveDisk !== undefined && root.value) writeFileSync(options.saveDisk, root.value.bytes)
+    let signal: number | undefined
+    let stopSignals: (() => void) | undefined
+    const asked = new Promise<void>((resolve) => {
+      stopSignals = io.signals?.((number) => {
+        signal ??= number
+        run.interrupt()
+        resolve()
+      })
+    })
+    try {
+      const result = await run.of(machine)
+      const { end, figures } = result
+      await drained(run, end, io, asked)
 
-    if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report(result), null, 2)}\n`)
-    if (options.trace !== undefined)
-      writeFileSync(
-        options.trace,
-        (io.exportTrace ?? exportTrace)(
-          {
-            callEvents: new Uint8Array(Buffer.concat(callEvents)),
-            notes,
-            kernel: machine.kernel,
-            guestNs: figures.guestNs,
-            instructions: figures.instructions,
-            wallMs: figures.wallMs,
-            stages: stagesOf(options, machine.kernel),
-            meta: metaOf(options, config.value, machine.kernel),
-          },
-          options.traceFormat,
-        ),
-      )
-    if (io.atTerminal && !run.atLineStart) io.stdout(Buffer.from('\r\n'))
-    if (end.reason === 'triple-fault') io.stderr(crashText(end.crash))
-    if (end.reason === 'timeout')
-      io.stderr(
-        options.until === undefined
-          ? `The guest was still running after ${options.timeoutSeconds} s.\n`
-          : `The pattern of --until was not seen within ${options.timeoutSeconds} s.\n`,
-      )
-    else if (options.until !== undefined && end.reason !== 'until')
-      io.stderr(`The guest ended (${end.reason}) before the pattern of --until was seen.\n`)
-    return exitStatus(result, options.until !== undefined)
+      const faults: Problem[] = []
+      for (const disk of disks) faults.push(...flushed(disk))
+      const contents: Record<keyof Outputs, () => Uint8Array | string> = {
+        saveDisk: () => root.value?.bytes ?? '',
+        json: () => `${JSON.stringify(report(result), null, 2)}\n`,
+        trace: () =>
+          (io.exportTrace ?? exportTrace)(
+            {
+              callEvents: new Uint8Array(Buffer.concat(callEvents)),
+              notes,
+              kernel: machine.kernel,
+              guestNs: figures.guestNs,
+              instructions: figures.instructions,
+              wallMs: figures.wallMs,
+              stages: stagesOf(options, machine.kernel),
+              meta: metaOf(options, config.value, machine.kernel),
+            },
+            options.traceFormat,
+          ),
+      }
+      for (const name of ['saveDisk', 'json', 'trace'] as const) {
+        const content = outputs[name] && contents[name]()
+        const bytes = typeof content === 'string' ? Buffer.from(content) : content
+        const fault = bytes && (await outputs[name]?.write(bytes, asked))
+        if (fault) faults.push(fault)
+      }
+
+      if (io.atTerminal && !run.atLineStart && run.outputFault === undefined) io.stdout(Buffer.from('\r\n'))
+      io.stderr(lastWords(result, options, machine, signal))
+      if (run.outputFault !== undefined && run.outputFault !== 'EPIPE')
+        faults.push(cannotWrite('standard output', run.outputFault))
+      for (const fault of faults) io.stderr(`${sentence(fault)}\n`)
+      if (faults.length > 0) return FILE_STATUS
+      // A reader that went away at the very end has not had everything either.
+      if (run.outputFault !== undefined && end.reason !== 'until') return outputStatus(run.outputFault)
+      return exitStatus(result, options.until !== undefined, signal)
+    } finally {
+      stopSignals?.()
+    }
   } finally {
     for (const disk of disks) disk.close()
     locks?.release()
   }
 }
+
+/** How long a reader that does not read is waited for when the run's time is up. */
+const LAST_CALL_MS = 1000
+
+/** The console is out before anything else is written, if somebody takes it. */
+const drained = async (run: Run, end: RunEnd, io: BootIo, asked: Promise<void>): Promise<void> => {
+  if (run.outputFault !== undefined) return
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const lastCall = new Promise<void>((resolve) => {
+    if (end.reason === 'timeout') timer = setTimeout(resolve, LAST_CALL_MS)
+  })
+  try {
+    await io.drain?.(Promise.race([asked, lastCall]))
+  } catch (e) {
+    run.failOutput(e)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+const flushed = (disk: FileDisk): readonly Problem[] => {
+  try {
+    disk.flush()
+    return []
+  } catch (e) {
+    return [cannotWrite(`the disk image ${disk.file}`, (e as NodeJS.ErrnoException).code ?? String(e))]
+  }
+}
+
+type Outputs = { readonly [Name in 'saveDisk' | 'json' | 'trace']: OutputFile | undefined }
+
+const outputsOf = ({ saveDisk, json, trace }: Options): Outputs => {
+  const file = (name: string | undefined) => (name === undefined ? undefined : new OutputFile(name))
+  return { saveDisk: file(saveDisk), json: file(json), trace: file(trace) }
+}
+
+/** None of them takes the place of another, nor of a file that the run reads. */
+const checkOutputs = (outputs: Outputs, { kernel, initrd, disks }: Options): Problem | undefined => {
+  const taken = new Map<string, string>()
+  for (const file of [kernel, initrd, ...disks.map((disk) => disk.file)])
+    if (file !== undefined) taken.set(new OutputFile(file).identity ?? '', file)
+  for (const output of Object.values(outputs)) {
+    if (output === undefined) continue
+    const fault = output.check()
+    if (fault !== undefined) return fault
+    const { identity, name } = output
+    if (identity === undefined) continue
+    const other = taken.get(identity)
+    if (other !== undefined)
+      return problem(
+        'one-file-twice',
+        `the file ${name} is to be written, and ${other === name ? 'is' : `${other} is`} a file of this run already`,
+        'a file for each',
+        'another name for one of them',
+      )
+    taken.set(identity, name)
+  }
+  return undefined
+}
+
+/** What there is to say of the end, on standard error. */
+const lastWords = (
+  { end, figures }: RunResult,
+  options: Options,
+  machine: Machine,
+  signal: number | undefined,
+): string => {
+  const { until, timeoutSeconds } = options
+  const words = end.reason === 'triple-fault' ? crashText(end.crash) : ''
+  if (end.reason === 'output-failed') return words
+  if (end.reason === 'timeout')
+    return until === undefined
+      ? `The guest was still running after ${timeoutSeconds} s.\n`
+      : `The pattern of --until was not seen within ${timeoutSeconds} s.\n`
+  if (end.reason === 'interrupted') return `The run was ended by ${signalName(signal)}.\n`
+  if (until !== undefined)
+    return end.reason === 'until'
+      ? words
+      : `${words}The guest ended (${end.reason}) before the pattern of --until was seen.\n`
+  const isSilent = figures.consoleBytes === 0 && (end.reason === 'halt' || end.reason === 'reset')
+  return isSilent ? silentEnd(end.reason, figures.instructions, machine) : words
+}
+
+const silentEnd = (reason: 'halt' | 'reset', instructions: number, machine: Machine): string => {
+  const { rip } = machine.registers()
+  const where = rip === undefined ? '' : ` at 0x${rip.replace(/^0+(?=.)/, '')}`
+  const after = `after ${instructions.toLocaleString('en')} instruction${instructions === 1 ? '' : 's'}`
+  return `The guest ${reason === 'halt' ? 'halted with interrupts off' : 'asked for a reset'}${where} ${after}, without having said a word.\n`
+}
+
+const signalName = (number: number | undefined): string =>
+  Object.entries(constants.signals).find(([, value]) => value === number)?.[0] ?? `signal ${number}`
 
 const makeRoot = ({ adds, saveDisk }: Options, kernel: Uint8Array): Result<MemoryDisk | undefined> => {
   if (adds.length === 0 && saveDisk === undefined) return ok(undefined)
@@ -137,7 +258,10 @@ const makeRoot = ({ adds, saveDisk }: Options, kernel: Uint8Array): Result<Memor
 }
 
 const readKernel = (options: Options, io: BootIo): Result<Uint8Array> => {
-  const kernel = readAll('kernel', options.kernel ?? io.embedded)
+  const kernel = readInputFile('kernel', options.kernel ?? io.embedded, {
+    streamMax: KERNEL_MAX,
+    couldBe: (head) => isElf(head) || isGzip(head),
+  })
   return kernel.ok || options.kernel !== undefined
     ? kernel
     : refuse(
@@ -145,7 +269,7 @@ const readKernel = (options: Options, io: BootIo): Result<Uint8Array> => {
           'no-embedded-guest',
           `the embedded guest is not built (${io.embedded} is missing)`,
           'a kernel to boot',
-          'build it, or name one with --kernel FILE',
+          'npx tsx guest/build.ts, or name a kernel with --kernel FILE',
         ),
       )
 }
@@ -157,7 +281,10 @@ const readConfig = (
   root: MemoryDisk | undefined,
   disks: FileDisk[],
 ): Result<MachineConfig> => {
-  const initrd = options.initrd === undefined ? undefined : readAll('initrd', options.initrd)
+  const initrd =
+    options.initrd === undefined
+      ? undefined
+      : readInputFile('initrd', options.initrd, { streamMax: memoryBytes(options.settings) })
   if (initrd !== undefined && !initrd.ok) return initrd
   for (const option of options.disks) {
     const disk = openDisk(option)
@@ -171,35 +298,14 @@ const readConfig = (
     ...DEFAULTS,
     clock: io.atTerminal ? 'wall' : 'icount',
     cmdline,
+    // Runs that count instructions repeat in any window.
+    ...(options.settings.clock !== 'icount' && io.terminal),
     ...options.settings,
     trace: options.trace !== undefined,
     kernel,
     ...(initrd === undefined ? {} : { initrd: initrd.value }),
     disks: all,
   })
-}
-
-const readAll = (what: string, file: string): Result<Uint8Array> => {
-  try {
-    const bytes = readFileSync(file)
-    return ok(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
-  } catch (e) {
-    return refuse(fileProblem(what, file, e))
-  }
-}
-
-const checkWritable = (file: string): Problem | undefined => {
-  try {
-    writeFileSync(file, '', { flag: 'a' })
-    return undefined
-  } catch (e) {
-    return problem(
-      'file',
-      `${file} cannot be written (${(e as NodeJS.ErrnoException).code ?? String(e)})`,
-      'a file in a directory that exists',
-      'another name',
-    )
-  }
 }
 
 /** Three registers a line, then the stack, innermost first. */

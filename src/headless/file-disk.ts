@@ -4,9 +4,9 @@
  * reads as zeros from there on; a write to it makes it whole.
  */
 import { closeSync, constants, fdatasyncSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
-import { basename } from 'node:path'
+import { basename, isAbsolute } from 'node:path'
 import { ok, type Problem, problem, type Result, refuse } from '../base/problem.ts'
-import { diskBytes, IMAGE_HEAD_BYTES, IMAGE_TAIL_BYTES, imageProblem } from '../disk/disk-image.ts'
+import { diskBytes, IMAGE_HEAD_BYTES, IMAGE_TAIL_BYTES, imageProblem, shellWord } from '../disk/disk-image.ts'
 import type { BlockBackend } from '../machine/machine.ts'
 import type { DiskOption } from './options.ts'
 
@@ -33,7 +33,7 @@ export const openDisk = ({ file, readOnly, raw = false }: DiskOption): Result<Fi
           'disk-not-writable',
           `the disk image ${file} cannot be ${readOnly ? 'read' : 'written'} (${code})`,
           `a file to ${readOnly ? 'read' : 'read and write'}`,
-          readOnly ? 'change its permissions' : `--disk ${file},ro`,
+          readOnly ? 'change its permissions' : `--disk ${shellWord(`${file},ro`)}`,
         ),
       )
     return refuse(fileProblem('disk image', file, e))
@@ -44,7 +44,7 @@ export const openDisk = ({ file, readOnly, raw = false }: DiskOption): Result<Fi
     ? imageFault(fd, file, bytes, raw)
     : problem(
         'disk-not-file',
-        `${file} is not a regular file`,
+        `the disk image ${file} is not a regular file`,
         'a raw disk image',
         'copy it into a file, and give that',
       )
@@ -97,7 +97,9 @@ const imageFault = (fd: number, file: string, bytes: number, raw: boolean): Prob
   const tail = part(Math.max(0, bytes - IMAGE_TAIL_BYTES), IMAGE_TAIL_BYTES)
   const wrong = imageProblem(file, bytes, head, tail)
   if (wrong?.kind !== 'disk-not-raw') return wrong
-  return raw ? undefined : { ...wrong, hint: `${wrong.hint}; or --disk ${file},raw, if those are its sectors` }
+  return raw
+    ? undefined
+    : { ...wrong, hint: `${wrong.hint}; or --disk ${shellWord(`${file},raw`)} if those are its sectors` }
 }
 
 /** Why a file could not be opened or read, for people. */
@@ -112,9 +114,9 @@ export const fileProblem = (what: string, file: string, e: unknown) => {
     )
   const saw =
     code === 'ENOENT'
-      ? `there is no ${what} ${file}`
+      ? `there is no ${what} ${file}${isAbsolute(file) ? '' : ` in ${process.cwd()}`}`
       : code === 'EISDIR'
-        ? `${file} is a directory`
+        ? `the ${what} ${file} is a directory`
         : `the ${what} ${file} cannot be read (${code ?? String(e)})`
   return problem('file', saw, 'a file that can be read', 'check its name and permissions')
 }

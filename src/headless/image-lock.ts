@@ -10,6 +10,7 @@
 import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { type Problem, problem } from '../base/problem.ts'
+import { shellWord } from '../disk/disk-image.ts'
 import type { FileDisk } from './file-disk.ts'
 
 const QEMU_WRITES = 101
@@ -35,7 +36,7 @@ export const lockImages = async (disks: readonly FileDisk[]): Promise<ImageLocks
         'disk-in-use',
         `the disk image ${disk.file} is two disks of this run${other.file === disk.file ? '' : `, as ${other.file} too`}`,
         'an image for each disk that is written to',
-        `a copy of it for one of them, or --disk ${disk.file},ro for both`,
+        `a copy of it for one of them, or --disk ${shellWord(`${disk.file},ro`)} for both`,
       )
     } else continue
     const lock = await lockImage(disk)

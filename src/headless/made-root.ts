@@ -33,7 +33,12 @@ const nodeOf = (path: string): TreeNode => {
   if (stat.isFile()) return file(readFileSync(path), attributes)
   if (!stat.isDirectory())
     throw new ProblemError(
-      problem('not-a-file', `${path} is a device, a pipe or a socket`, 'files, folders and links', 'leave it out'),
+      problem(
+        'not-a-file',
+        `the path ${path} is a device, a pipe or a socket`,
+        'files, folders and links',
+        'leave it out',
+      ),
     )
   const entries = new Map(readdirSync(path).map((name) => [name, nodeOf(join(path, name))]))
   const directory: DirectoryNode = { ...attributes, kind: 'directory', entries }

@@ -1,29 +1,35 @@
-/** The door of `npm run -s boot`: Node's streams and clocks, then boot.ts. */
+/** The door of `npm run -s boot`: Node's streams, signals and clocks, then boot.ts. */
 import { writeSync } from 'node:fs'
+import { isatty } from 'node:tty'
 import { createMachine } from '../machine/microvm.ts'
 import { bootMain, EMBEDDED } from './boot.ts'
 import { takeEngine } from './engine-cache.ts'
 import { nodeHost } from './node-host.ts'
+import { PipeWriter } from './pipe-writer.ts'
+import { hearSignals } from './signals.ts'
 import { readInput } from './terminal.ts'
 
-const PAUSE = new Int32Array(new SharedArrayBuffer(4))
+const STDIN = 0
+const STDOUT = 1
+const STDERR = 2
 
-const writeAll = (fd: number, bytes: Uint8Array): void => {
-  for (let at = 0; at < bytes.length; )
-    try {
-      at += writeSync(fd, bytes, at)
-    } catch (e) {
-      const code = (e as NodeJS.ErrnoException).code
-      // The reader has gone (head, less): nothing is left to say to it.
-      if (code === 'EPIPE') process.exit(0)
-      if (code !== 'EAGAIN') throw e
-      // Somebody made the stream non-blocking and it is full.
-      Atomics.wait(PAUSE, 0, 0, 1)
-    }
+/** What cannot be said is not said: there is nobody left to tell. */
+const complain = (text: string): void => {
+  const bytes = Buffer.from(text)
+  try {
+    for (let at = 0; at < bytes.length; ) at += writeSync(STDERR, bytes, at)
+  } catch {
+    // EPIPE, ENOSPC, EAGAIN of a pipe that nobody reads.
+  }
 }
+
+// Node's stream of a pipe would make it non-blocking for everybody who shares it.
+const screen = isatty(STDOUT) ? process.stdout : isatty(STDERR) ? process.stderr : undefined
+const size = screen && screen.columns > 0 && screen.rows > 0 && { columns: screen.columns, rows: screen.rows }
 
 // scripts/boot.mjs says where.
 const engines = process.env['PLAYGROUND_ENGINES']
+const stdout = new PipeWriter(STDOUT)
 
 const status = await bootMain(process.argv.slice(2), {
   createMachine: (config, host, events) => {
@@ -32,10 +38,22 @@ const status = await bootMain(process.argv.slice(2), {
   },
   host: nodeHost(),
   now: () => performance.now(),
-  stdout: (bytes) => writeAll(1, bytes),
-  stderr: (text) => writeAll(2, Buffer.from(text)),
+  stdout: (bytes) => stdout.write(bytes),
+  isFull: () => stdout.isFull(),
+  drain: (giveUp) => stdout.drain(giveUp),
+  stderr: complain,
   input: (data, quit) => readInput(process.stdin, data, quit),
-  atTerminal: process.stdin.isTTY === true && process.stdout.isTTY === true,
+  signals: hearSignals,
+  atTerminal: isatty(STDIN) && isatty(STDOUT),
+  terminal: size || undefined,
+  resized: (to) => {
+    const onResize = (): void => {
+      if (screen) to(screen.columns, screen.rows)
+    }
+    screen?.on('resize', onResize)
+    return () => screen?.off('resize', onResize)
+  },
   embedded: EMBEDDED,
+  environment: process.env,
 })
 process.exit(status)

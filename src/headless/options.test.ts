@@ -64,6 +64,16 @@ test.each([
   [['--verbose'], 'unknown-option', /--verbose/],
   [['netbsd'], 'stray-argument', /write --kernel netbsd/],
   [['-kernel', 'x'], 'stray-argument', /write --kernel/],
+  [['-m', '256'], 'stray-argument', /Try: write --memory\.$/],
+  [['-k', 'x'], 'stray-argument', /Try: write --kernel\.$/],
+  [['-append', 'x'], 'stray-argument', /Try: write --cmdline\.$/],
+  [['-drive', 'file=x'], 'stray-argument', /Try: write --disk\.$/],
+  [['-mem=1'], 'stray-argument', /Try: write --memory\.$/],
+  [['-q'], 'stray-argument', /Try: see --help\.$/],
+  [['-'], 'stray-argument', /Try: name the option, as in --kernel -\.$/],
+  [['--append', 'x'], 'unknown-option', /Try: --cmdline\.$/],
+  [['--col', '80'], 'unknown-option', /Try: --columns\.$/],
+  [['--kernel', '-', '--initrd=-'], 'stdin-twice', /both -/],
   [['--kernel'], 'missing-value', /--kernel has no value/],
   [['--kernel', '--json', 'x'], 'missing-value', /before --json/],
   [['--json', 'a', '--json', 'b'], 'repeated-option', /more than once/],
@@ -91,6 +101,29 @@ test.each([
 test('escapes', () => {
   const bytes = unescapeText('a\\r\\t\\\\n\\xfFé')
   expect(bytes.ok && Array.from(bytes.value)).toEqual([97, 13, 9, 92, 110, 255, 0xc3, 0xa9])
+})
+
+test('what npm took for its own is said, where -- is missing', () => {
+  const hint = (argv: string[], environment: Record<string, string>): string | undefined => {
+    const result = parseOptions(argv, { npm_lifecycle_event: 'boot', ...environment })
+    return result.ok ? undefined : result.problem.hint
+  }
+  expect(hint(['k'], { npm_config_kernel: 'true' })).toBe('npm run -s boot -- --kernel, and what follows')
+  expect(hint([], { npm_config_memory: '64' })).toMatch(/-- --memory/)
+  expect(hint([], { npm_config_save_disk: 'x' })).toMatch(/-- --save-disk/)
+  expect(hint(['x'], { npm_config_json: 'true' })).toMatch(/^put -- before the options/)
+  expect(hint([], { npm_config_json: 'true' })).toBeUndefined()
+  expect(hint(['--kernel', 'k'], { npm_config_kernel: 'k' })).toBeUndefined()
+  expect(hint([], { npm_config_kernel: 'k', npm_lifecycle_event: 'test' })).toBeUndefined()
+})
+
+test('every option that is advised is one', () => {
+  for (const name of ['m', 'k', 'append', 'hda', 'machine', 'netdev', 'icount', 'ver', 'tim', 'no-such']) {
+    const result = parseOptions([`--${name}`, 'x'])
+    const hint = result.ok ? '' : result.problem.hint
+    const after = parseOptions([hint, 'user', '--trace', 't'])
+    if (hint !== 'see --help') expect([name, hint, after.ok ? '' : after.problem.kind]).not.toContain('unknown-option')
+  }
 })
 
 test('--help wins', () => {

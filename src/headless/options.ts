@@ -2,13 +2,12 @@
 import { parseArgs } from 'node:util'
 import { nearest } from '../base/nearest.ts'
 import { ok, problem, type Result, refuse } from '../base/problem.ts'
+import { shellWord } from '../disk/disk-image.ts'
 import { COMMAND_LINE, firstProblem, readSettings } from '../settings/read-settings.ts'
 import { type MachineSettings, SETTING_NAMES } from '../settings/settings.ts'
 import { optionLines, settingOptions } from '../settings/words.ts'
+import { TRACE_FORMATS, type TraceFormat } from '../trace/formats/export.ts'
 import { type Pattern, parsePattern } from './until.ts'
-
-export const TRACE_FORMATS = ['native', 'chrome', 'speedscope', 'folded'] as const
-export type TraceFormat = (typeof TRACE_FORMATS)[number]
 
 export interface DiskOption {
   readonly file: string
@@ -57,7 +56,7 @@ const OWN = {
   ],
   timeout: ['SECONDS', 'end with status 3 after this much real time'],
   trace: ['FILE', 'record calls and write the timeline'],
-  'trace-format': ['NAME', 'native, chrome, speedscope or folded (default: native)'],
+  'trace-format': ['NAME', `${TRACE_FORMATS.join(', ')} (default: ${TRACE_FORMATS[0]})`],
   json: ['FILE', 'write figures of the run'],
 } as const
 type OwnName = keyof typeof OWN
@@ -75,8 +74,9 @@ ${settingOptions({
 })}
 ${ownLines('send', 'until', 'timeout', 'trace', 'trace-format', 'json')}
 Console output goes to standard output, standard input to the guest; at a terminal Ctrl-A x ends the run.
+Names of files are relative to the folder you are in; - is standard input or output.
 Exit status: 0 the pattern was seen, or without --until the guest ended with success; 1 it did not; 2 bad arguments or
-files; 3 timeout; 4 the guest crashed.
+files; 3 timeout; 4 the guest crashed; 128 + n signal n, after writing what was asked for (141: nobody reads the output).
 `
 
 const OPTION_NAMES: readonly string[] = [
@@ -118,8 +118,62 @@ export const unescapeText = (text: string): Result<Uint8Array> => {
 
 export type Parsed = { readonly help: true } | { readonly help: false; readonly options: Options }
 
+/** What other tools (QEMU, Firecracker, kvmtool) call what an option here is for. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  ...{
+    m: 'memory',
+    mem: 'memory',
+    ram: 'memory',
+    k: 'kernel',
+    i: 'initrd',
+    ramdisk: 'initrd',
+    p: 'cmdline',
+    params: 'cmdline',
+  },
+  ...{ append: 'cmdline', args: 'cmdline', 'boot-args': 'cmdline', d: 'disk', hda: 'disk', hdb: 'disk', drive: 'disk' },
+  ...{
+    M: 'profile',
+    machine: 'profile',
+    netdev: 'net',
+    nic: 'net',
+    network: 'net',
+    accel: 'engine',
+    t: 'timeout',
+    icount: 'clock',
+  },
+}
+
+/** An option that there is, for a name that is none; a name's first letter is enough where only one begins with it. */
+const advised = (name: string): string => {
+  const bare = name.replace(/^-+/, '').replace(/=.*$/s, '')
+  const starting = OPTION_NAMES.filter((option) => option.startsWith(bare))
+  const near = ELSEWHERE[bare] ?? (starting.length === 1 ? starting[0] : nearest(bare, OPTION_NAMES))
+  return near === undefined ? 'see --help' : `--${near}`
+}
+
+const strayHint = (word: string, taken: readonly string[]): string => {
+  if (taken.length > 0) return 'put -- before the options, for npm has taken them: npm run -s boot -- --kernel FILE'
+  return word === '-' ? 'name the option, as in --kernel -' : `if it is a kernel, write --kernel ${shellWord(word)}`
+}
+
+/**
+ * Those of our options that npm took for its own, because no `--` stands before them (npm_config_NAME in the environment). An
+ * option that has come is not among them: somebody's script may hand on what npm took there.
+ */
+const takenByNpm = (argv: readonly string[], environment: Readonly<Record<string, string | undefined>>): string[] =>
+  environment['npm_lifecycle_event'] === 'boot'
+    ? OPTION_NAMES.filter(
+        (name) =>
+          environment[`npm_config_${name.replaceAll('-', '_')}`] !== undefined &&
+          !argv.some((word) => word === `--${name}` || word.startsWith(`--${name}=`)),
+      )
+    : []
+
+/** npm's own, which a person's settings may hold. */
+const ALSO_NPMS: readonly string[] = ['json', 'timeout', 'cpu']
+
 /** What each option was given, in order; undefined when help was asked for. */
-const wordsOf = (argv: readonly string[]): Result<Map<string, string[]> | undefined> => {
+const wordsOf = (argv: readonly string[], taken: readonly string[]): Result<Map<string, string[]> | undefined> => {
   const { tokens } = parseArgs({
     args: [...argv],
     options: Object.fromEntries(OPTION_NAMES.map((name) => [name, { type: 'string', multiple: true }])),
@@ -135,16 +189,15 @@ const wordsOf = (argv: readonly string[]): Result<Map<string, string[]> | undefi
         'stray-argument',
         `the argument "${word}" belongs to no option`,
         'options only, each with two dashes',
-        word.startsWith('-') ? `write -${word}` : `if it is a kernel, write --kernel ${word}`,
+        word.startsWith('-') && word !== '-' ? advised(word).replace(/^--/, 'write --') : strayHint(word, taken),
       )
     const name = token.kind === 'option' ? token.name : ''
     if (token.kind !== 'option' || !OPTION_NAMES.includes(name)) {
-      const near = nearest(name, OPTION_NAMES)
       return bad(
         'unknown-option',
         `the option --${name} is not known`,
         `one of ${OPTION_NAMES.map((o) => `--${o}`).join(' ')}`,
-        near === undefined ? 'see --help' : `--${near}`,
+        advised(name),
       )
     }
     const { value } = token
@@ -165,8 +218,20 @@ const wordsOf = (argv: readonly string[]): Result<Map<string, string[]> | undefi
   return ok(given)
 }
 
-export const parseOptions = (argv: readonly string[]): Result<Parsed> => {
-  const words = wordsOf(argv)
+export const parseOptions = (
+  argv: readonly string[],
+  environment: Readonly<Record<string, string | undefined>> = {},
+): Result<Parsed> => {
+  const taken = takenByNpm(argv, environment)
+  const surely = taken.find((name) => !ALSO_NPMS.includes(name))
+  if (surely !== undefined)
+    return bad(
+      'taken-by-npm',
+      `npm has taken --${surely} for an option of its own`,
+      'a -- before the options of boot',
+      `npm run -s boot -- --${surely}, and what follows`,
+    )
+  const words = wordsOf(argv, taken)
   if (!words.ok) return words
   if (words.value === undefined) return ok({ help: true })
   const given = words.value
@@ -189,6 +254,14 @@ export const parseOptions = (argv: readonly string[]): Result<Parsed> => {
     )
   if (traceFormat !== undefined && one('trace') === undefined)
     return bad('missing-option', '--trace-format is given without --trace', 'both', 'add --trace FILE')
+
+  if (one('kernel') === '-' && one('initrd') === '-')
+    return bad(
+      'stdin-twice',
+      '--kernel and --initrd are both -',
+      'one of them on standard input',
+      'name the file of the other',
+    )
 
   const timeout = one('timeout')
   const timeoutSeconds = timeout === undefined ? undefined : Number(timeout)
@@ -231,7 +304,7 @@ export const parseOptions = (argv: readonly string[]): Result<Parsed> => {
       until: until?.value,
       timeoutSeconds,
       trace: one('trace'),
-      traceFormat: (traceFormat as TraceFormat | undefined) ?? 'native',
+      traceFormat: (traceFormat as TraceFormat | undefined) ?? TRACE_FORMATS[0],
       json: one('json'),
       adds,
       saveDisk: one('save-disk'),

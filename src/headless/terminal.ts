@@ -43,11 +43,35 @@ export const readInput = (
   const onError = (): void => {}
   stdin.on('error', onError)
   stdin.on('data', onData)
-  if (tty) stdin.setRawMode(true)
+  const raw = tty && rawMode(stdin as ReadStream)
   stdin.resume()
   return () => {
-    if (tty) stdin.setRawMode(false)
+    if (raw) raw()
     stdin.off('data', onData)
     stdin.pause()
+  }
+}
+
+/** Every key comes through, until the returned function is called; stopped (kill -TSTP), the terminal is the shell's meanwhile. */
+const rawMode = (terminal: ReadStream): (() => void) => {
+  const set = (on: boolean): void => {
+    try {
+      terminal.setRawMode(on)
+    } catch {
+      // It has hung up.
+    }
+  }
+  const onStop = (): void => {
+    set(false)
+    process.kill(process.pid, 'SIGSTOP')
+  }
+  const onContinue = (): void => set(true)
+  process.on('SIGTSTP', onStop)
+  process.on('SIGCONT', onContinue)
+  set(true)
+  return () => {
+    process.off('SIGTSTP', onStop)
+    process.off('SIGCONT', onContinue)
+    set(false)
   }
 }

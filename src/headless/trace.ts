@@ -5,9 +5,10 @@ import type { Stage } from '../guests/guest.ts'
 import { NETBSD_STAGES } from '../guests/stages.ts'
 import type { KernelInfo, MachineConfig } from '../machine/machine.ts'
 import { settingsOf } from '../settings/settings.ts'
-import type { TraceNote } from '../trace/call-events.ts'
-import type { TraceMeta } from '../trace/trace.ts'
-import type { Options, TraceFormat } from './options.ts'
+import type { TraceFormat } from '../trace/formats/export.ts'
+import type { TraceMeta } from '../trace/model/trace.ts'
+import type { TraceNote } from '../trace/spans/call-events.ts'
+import type { Options } from './options.ts'
 
 export interface TraceInput {
   /** CALL_EVENT_BYTES each, in order. */
@@ -21,7 +22,7 @@ export interface TraceInput {
   readonly meta: TraceMeta
 }
 
-/** `exportTrace` of src/trace/export.ts; tests give their own. */
+/** `exportTrace` of src/trace/formats/export.ts; tests give their own. */
 export type ExportTrace = (input: TraceInput, format: TraceFormat) => Uint8Array | string
 
 /** A kernel of the embedded guest's or NetBSD's has stages; what others do at boot is not known. */

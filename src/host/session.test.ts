@@ -119,6 +119,11 @@ test('paused, it runs nothing; held by its host, it waits and asks again', async
   expect(slept).toEqual([1000, 100, 100, 100])
 })
 
+test('time is up, though the host holds the machine', async () => {
+  const { session: one } = session([() => off], { holdMs: () => 20, timeoutMs: 50 })
+  expect(await one.run()).toEqual({ reason: 'timeout' })
+})
+
 test('speed is of the time spent executing; a power cycle begins anew, and an end that was is none', async () => {
   const { session: one, machine } = session([
     () => idle(9e6),

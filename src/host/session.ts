@@ -179,13 +179,14 @@ export class Session<Why extends string> {
     for (;;) {
       if (this.#end !== undefined) return this.#end
       const heldMs = this.#paused ? Number.POSITIVE_INFINITY : (this.#options.holdMs?.() ?? 0)
+      const before = nowMs()
+      const leftMs = timeoutMs - (before - this.#startedMs)
       if (heldMs > 0) {
-        await pace.sleep(Math.min(heldMs, longestSleepMs))
+        if (leftMs <= 0) return { reason: 'timeout' }
+        await pace.sleep(Math.min(heldMs, longestSleepMs, leftMs))
         continue
       }
       this.#options.beforeSlice?.()
-      const before = nowMs()
-      const leftMs = timeoutMs - (before - this.#startedMs)
       const slice = machine.run(Math.max(SLICE_MIN_MS, Math.min(sliceMs, leftMs)), this.#options.isPatient?.())
       const after = nowMs()
       this.#executedMs += after - before

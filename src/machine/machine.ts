@@ -75,6 +75,8 @@ export type MachineExit =
   | { readonly reason: 'guest-exit'; readonly code: number }
   /** HLT with interrupts off: nothing can wake it. */
   | { readonly reason: 'halt' }
+  /** Guest time has come to the end of what its clock counts exactly, 104 days. */
+  | { readonly reason: 'clock-end' }
   /** The guest asked for a reset by one of the reset paths. */
   | { readonly reason: 'reset' }
   | { readonly reason: 'triple-fault'; readonly crash: CrashReport }

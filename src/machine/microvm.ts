@@ -1,8 +1,7 @@
 /**
  * The microVM: assembles CPU, RAM, buses and devices as a profile says, boots a kernel by PVH, and keeps guest time.
  *
- * Two clocks (docs/decisions/0011-clocks.md). `icount`: one instruction is one nanosecond, HLT jumps to the next timer
- * deadline, so equal inputs give equal runs. `wall`: guest time is the host's monotonic time since power-on.
+ * Which clock is behind guest time (docs/decisions/0011-clocks.md) is time/guest-clock.ts's: nothing else asks.
  */
 import { hex } from '../base/hex.ts'
 import { ok, problem, type Result, refuse } from '../base/problem.ts'
@@ -81,6 +80,7 @@ import { GuestRam } from './ram.ts'
 import { type CpuModel, checkCpuSwitches, createCpuModel } from './semantics/system/cpu-model.ts'
 import { CR0, CR2, CR3, CR4, CS, EFER, SS } from './state/layout.ts'
 import { RECORD_PAGE_BYTES, RECORD_PAGES, RECORDS } from './state/record.ts'
+import { CountedClock, type GuestClock, LAST_NS, type Rest, WallClock } from './time/guest-clock.ts'
 import { Timers } from './timers.ts'
 import { TraceNotes } from './trace-notes.ts'
 
@@ -92,17 +92,6 @@ const CONSOLE: TracedDevice = { device: 'virtio-console', unit: 0 }
 /** Guest RAM's place in machine memory: after the engine's own. */
 const RAM_OFFSET = Math.ceil((RECORDS + RECORD_PAGES * RECORD_PAGE_BYTES) / WASM_PAGE) * WASM_PAGE
 
-/** Instructions between looks at the host's clock: 0.2-1 ms. Under the wall clock also the timers' granularity. */
-const ICOUNT_CHUNK = 100_000
-const WALL_CHUNK = 20_000
-/**
- * What a device access takes under icount: the exit to a VMM and back, about a microsecond on real microVMs. Delay loops
- * that poll a timer then cost what they cost there, and not a host's whole millisecond per guest millisecond.
- */
-const ICOUNT_ACCESS_NS = 1000
-/** Under the wall clock, HLT for less than this is waited out here: no host sleeps that briefly. */
-const SPIN_NS = 20_000
-
 class MicroVm implements Machine {
   kernel!: KernelInfo
   readonly #config: MachineConfig
@@ -111,7 +100,6 @@ class MicroVm implements Machine {
   readonly #ram: GuestRam
   readonly #cpu: Cpu
   readonly #timers: Timers
-  readonly #interrupts: InterruptController
   readonly #uart: Uart16550
   readonly #fwCfg: FwCfg | undefined
   readonly #console: VirtioConsole | undefined
@@ -122,18 +110,11 @@ class MicroVm implements Machine {
   readonly #notes: TraceNotes | undefined
   #programs: Programs | undefined
 
-  /** Guest nanoseconds that HLT jumped over (icount). */
-  #skipped = 0
-  /** Host time of power-on, moved on by pauses (wall). */
-  #started = 0
-  /** Guest time as last read off the host (wall). */
-  #latched = 0
+  readonly #clock: GuestClock
   #tscOffset = 0n
   #exit: MachineExit | undefined
   /** The last console byte came from the virtio console, not from the UART. */
   #virtioSpoke = false
-  #lastRunEnd = 0
-  #wasRunning = false
   #yielded = false
   #running = false
   #idleNs = 0
@@ -145,7 +126,11 @@ class MicroVm implements Machine {
     const profile = PROFILES[config.profile]
     const ram = new GuestRam(memory.buffer, RAM_OFFSET, config.memoryMiB * MiB)
     this.#ram = ram
-    const timers = new Timers(() => this.#now())
+    // Devices ask for the time at their first reset, when there is no CPU yet.
+    const count = (): Cpu | undefined => this.#cpu
+    const clock = config.clock === 'wall' ? new WallClock(host, count) : new CountedClock(count, config.epoch)
+    this.#clock = clock
+    const timers = new Timers(() => clock.now())
     this.#timers = timers
     const log = (line: string): void => events.log(line)
     const notes =
@@ -156,7 +141,6 @@ class MicroVm implements Machine {
     const ioapic = new Ioapic(IOAPIC_ID, lapic)
     const i8259 = new I8259()
     const interrupts = new InterruptController(lapic, ioapic, i8259)
-    this.#interrupts = interrupts
     const isa = new IsaInterrupts(i8259, ioapic)
     const i8254 = new I8254(isa.line(IRQ_TIMER), timers)
     const nmiStatus = new NmiStatus(i8254, timers)
@@ -184,7 +168,7 @@ class MicroVm implements Machine {
     ports.attach(PORT_I8042_COMMAND, 1, i8042.command)
     this.#resettable.push(interrupts, i8254, nmiStatus, this.#uart)
     if (profile.hasRtc) {
-      const rtc = new Mc146818(isa.line(IRQ_RTC), timers, { now: () => this.#clockTime() })
+      const rtc = new Mc146818(isa.line(IRQ_RTC), timers, { now: () => clock.unix() })
       ports.attach(PORT_RTC, 2, rtc)
       this.#resettable.push(rtc)
     }
@@ -277,14 +261,14 @@ class MicroVm implements Machine {
       translate: config.engine === 'auto' ? (config.translation ?? POLICY) : undefined,
       callEvents: events.callEvents,
       levelChanged: notes && ((kind, argument) => this.#programs?.levelChanged(kind, argument)),
-      accessCost: config.clock === 'icount' ? ICOUNT_ACCESS_NS : 0,
+      accessCost: clock.accessCost,
       readTsc: () => {
-        this.#latchTime()
-        return BigInt(Math.floor(this.#now())) + this.#tscOffset
+        clock.look()
+        return BigInt(Math.floor(clock.now())) + this.#tscOffset
       },
-      onAccess: () => this.#latchTime(),
+      onAccess: () => clock.look(),
       writeTsc: (value) => {
-        this.#tscOffset = value - BigInt(Math.floor(this.#now()))
+        this.#tscOffset = value - BigInt(Math.floor(clock.now()))
         lapic.scheduleTimer()
       },
       apicBaseChanged: (value) => {
@@ -328,17 +312,14 @@ class MicroVm implements Machine {
     if (!booted.ok) return booted
     this.kernel = booted.value.kernel
     this.#fwCfg?.setBoot(this.#config.kernel, this.#config.initrd, this.kernel.cmdline)
-    this.#skipped = 0
     this.#tscOffset = 0n
     this.#exit = undefined
     this.#idleNs = 0
     this.#virtioSpoke = false
     this.#notes?.reset()
     this.#programs = this.#notes && new Programs(this.#cpu, this.#notes, this.kernel.os)
-    this.#wasRunning = false
-    this.#started = this.#host.monotonicNs()
-    this.#latched = 0
     this.#cpu.resetToPvh(booted.value.entry, booted.value.startInfo)
+    this.#clock.start(0)
     return booted
   }
 
@@ -347,88 +328,55 @@ class MicroVm implements Machine {
     this.#cpu.requestBreak()
   }
 
-  /** Under the wall clock time stands still within a device access: devices look at it more than once. */
-  #latchTime(): void {
-    if (this.#config.clock === 'wall') this.#latched = this.#host.monotonicNs() - this.#started
-  }
-  /** Guest nanoseconds since power-on. */
-  #now(): number {
-    if (this.#config.clock === 'wall') return this.#latched
-    // Devices ask at their first reset, when there is no CPU yet.
-    const cpu = this.#cpu as Cpu | undefined
-    return cpu === undefined ? 0 : cpu.retired + cpu.charged + this.#skipped
-  }
-  #clockTime(): { seconds: number; nanoseconds: number } {
-    if (this.#config.clock === 'wall') {
-      const ms = this.#host.unixMs()
-      return { seconds: Math.floor(ms / 1000), nanoseconds: Math.floor((ms % 1000) * 1e6) }
-    }
-    const ns = this.#now()
-    return { seconds: this.#config.epoch + Math.floor(ns / 1e9), nanoseconds: Math.floor(ns % 1e9) }
-  }
-
   run(maxMs: number, patient = false): Slice {
     const cpu = this.#cpu
-    const icount = this.#config.clock === 'icount'
-    const start = this.#host.monotonicNs()
-    // A machine that was running and was not called for a while was paused: its clock stood still meanwhile.
-    if (!icount && this.#wasRunning && start - this.#lastRunEnd > 100e6) this.#started += start - this.#lastRunEnd
-    const end = start + maxMs * 1e6
-    this.#wasRunning = true
+    const clock = this.#clock
+    const end = this.#host.monotonicNs() + maxMs * 1e6
     this.#running = true
     this.#yielded = false
     try {
       for (;;) {
         if (this.#exit !== undefined) return { state: 'stopped', sleepNs: 0, exit: this.#exit }
-        this.#latchTime()
+        clock.look()
         this.#timers.expire()
-        const now = this.#now()
-        const next = this.#timers.next
-        if (cpu.halted && !this.#interrupts.pending() && !this.#interrupts.nmiPending) {
-          if (!cpu.canWake) {
-            this.#exit = { reason: 'halt' }
-            continue
-          }
-          if (icount) {
-            if (next === Infinity) {
-              this.#wasRunning = false
-              return { state: 'idle', sleepNs: Infinity }
-            }
-            const jump = Math.max(0, Math.ceil(next - now))
-            if (this.#config.trace) cpu.trace(CallEventKind.IdleEnter, 0, BigInt(Math.floor(now)))
-            this.#skipped += jump
-            this.#idleNs += jump
-            if (this.#config.trace) cpu.trace(CallEventKind.IdleLeave, 0, BigInt(Math.floor(this.#now())))
-            if (patient) return { state: 'idle', sleepNs: jump }
-            if (this.#host.monotonicNs() >= end) return { state: 'running', sleepNs: 0 }
-            continue
-          }
-          const wait = next - now
-          if (wait > SPIN_NS) {
-            this.#wasRunning = false
-            return { state: 'idle', sleepNs: wait }
-          }
-          if (this.#host.monotonicNs() >= end) return { state: 'running', sleepNs: 0 }
-          continue
+        if (clock.now() > LAST_NS) {
+          this.#exit = { reason: 'clock-end' }
+          this.#events.log(
+            '104 days of guest time have gone by, more than its clock can count exactly: the machine stops',
+          )
+        } else if (!cpu.halted || cpu.wakes) {
+          cpu.run(clock.chunk(this.#timers.next))
+          if (this.#config.trace) cpu.trace(CallEventKind.Clock, 0, BigInt(Math.floor(clock.now())))
+          if (cpu.shutdownCause !== undefined)
+            this.#exit = { reason: 'triple-fault', crash: this.#crash(cpu.shutdownCause) }
+        } else if (!cpu.canWake) this.#exit = { reason: 'halt' }
+        else {
+          const { sleepNs, passedNs, jumped } = this.#rest()
+          if (sleepNs > 0) return { state: 'idle', sleepNs }
+          if (jumped && patient) return { state: 'idle', sleepNs: passedNs }
         }
-        const chunk = icount ? Math.min(ICOUNT_CHUNK, Math.max(1, Math.ceil(next - now))) : WALL_CHUNK
-        cpu.run(chunk)
-        if (this.#config.trace) cpu.trace(CallEventKind.Clock, 0, BigInt(Math.floor(this.#now())))
-        if (cpu.shutdownCause !== undefined) {
-          this.#exit = { reason: 'triple-fault', crash: this.#crash(cpu.shutdownCause) }
-          continue
-        }
-        if (this.#yielded || this.#host.monotonicNs() >= end) {
-          if (this.#exit !== undefined) continue
+        if ((this.#yielded || this.#host.monotonicNs() >= end) && this.#exit === undefined)
           return { state: 'running', sleepNs: 0 }
-        }
       }
     } finally {
       this.#notes?.flush()
       if (this.#config.trace) cpu.flushCallEvents()
       this.#running = false
-      this.#lastRunEnd = this.#host.monotonicNs()
     }
+  }
+
+  /** The CPU waits in HLT. */
+  #rest(): Rest {
+    const before = this.#clock.now()
+    const rest = this.#clock.rest(this.#timers.next)
+    if (rest.jumped) {
+      this.#idleNs += rest.passedNs
+      if (this.#config.trace) {
+        this.#cpu.trace(CallEventKind.IdleEnter, 0, BigInt(Math.floor(before)))
+        this.#cpu.trace(CallEventKind.IdleLeave, 0, BigInt(Math.floor(this.#clock.now())))
+      }
+    }
+    return rest
   }
 
   yield(): void {
@@ -438,7 +386,7 @@ class MicroVm implements Machine {
 
   /** To the console that spoke last: a guest prompts where it listens. */
   send(bytes: Uint8Array): void {
-    this.#latchTime()
+    this.#clock.look()
     if (this.#virtioSpoke) this.#console?.receive(bytes)
     else this.#uart.receive(bytes)
   }
@@ -454,10 +402,10 @@ class MicroVm implements Machine {
   }
 
   figures(): Figures {
-    if (!this.#running) this.#latchTime()
+    if (!this.#running) this.#clock.look()
     return {
       instructions: this.#cpu.retired,
-      guestNs: this.#now(),
+      guestNs: this.#clock.now(),
       engine: { ...this.#cpu.counters, ...this.#cpu.translation, evictions: this.#cpu.evictions, idleNs: this.#idleNs },
     }
   }
@@ -540,7 +488,7 @@ export const createMachine: CreateMachine = (config, host, events): Result<Machi
         'too-many-devices',
         `${plugged} virtio devices are plugged`,
         `at most ${profile.virtioSlots} on ${profile.name}`,
-        'take out a disk, the network or the virtio console',
+        'take out a disk or the network card, or switch off rng or virtio-console',
       ),
     )
   const pages = (RAM_OFFSET + config.memoryMiB * MiB) / WASM_PAGE
@@ -553,7 +501,7 @@ export const createMachine: CreateMachine = (config, host, events): Result<Machi
         'no-memory',
         `the host has no ${Math.ceil((pages * WASM_PAGE) / MiB)} MiB for a guest of ${config.memoryMiB} MiB`,
         'that much free address space',
-        'choose less guest memory, or close other tabs',
+        'give the guest less memory, or close other programs and tabs',
       ),
     )
   }

@@ -10,6 +10,8 @@ export interface Timer {
   readonly deadline: number
 }
 
+const FIRED_MOST = 1000
+
 export class Timers {
   /** Guest nanoseconds since power-on. */
   readonly now: () => number
@@ -34,9 +36,12 @@ export class Timers {
     return next
   }
 
-  /** Fires every timer whose deadline has come, earliest first; a callback may arm again. */
+  /**
+   * Fires every timer whose deadline has come, earliest first; a callback may arm again. One that has a lot to catch up with,
+   * or does not move on at all, is left for the next time: nobody may take the host's loop away.
+   */
   expire(): void {
-    for (;;) {
+    for (let fired = 0; fired < FIRED_MOST; fired++) {
       let due: TimerSlot | undefined
       for (const t of this.#timers) if (t.deadline < (due?.deadline ?? Infinity)) due = t
       if (due === undefined || due.deadline > this.now()) return

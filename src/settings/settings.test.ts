@@ -11,6 +11,7 @@ import {
 } from './read-settings.ts'
 import type { Setting } from './setting.ts'
 import { DEFAULTS, SETTING_NAMES, SETTINGS, settingsOf, virtioSlotsTaken } from './settings.ts'
+import { unusualWords } from './words.ts'
 
 /** What a row's setting may be: its ends, and each of its words. */
 const legal = (setting: Setting): readonly unknown[] => {
@@ -113,6 +114,13 @@ test('a name that objects have by themselves is no setting and no feature', () =
 
 test('what a record leaves open stays open', () => {
   expect(settingsOf({ seed: 3, rng: false, ...({ name: 'x' } as object) })).toEqual({ seed: 3, rng: false })
+})
+
+test('what is not usual is said in a few words', () => {
+  expect(unusualWords({ ...DEFAULTS, net: 'user', rng: false, seed: 7, memoryMiB: 64, cpu: { smap: true } })).toBe(
+    'net user, rng off, seed 7',
+  )
+  expect(unusualWords(DEFAULTS)).toBe('')
 })
 
 test('slots: a disk each, and one each for card, entropy and console', () => {

@@ -149,6 +149,9 @@ export const settingsOf = <S extends Partial<MachineSettings>>(record: S): Pick<
 /** Largest guest RAM, in bytes. */
 export const RAM_MAX = SETTINGS.memoryMiB.max * 1024 * 1024
 
+export const memoryBytes = ({ memoryMiB = SETTINGS.memoryMiB.default }: Partial<MachineSettings>): number =>
+  memoryMiB * 1024 * 1024
+
 /** "microvm, 1 cpu, 256 MiB": the machine in a line. What nobody said is left out. */
 export const boardWords = ({ profile, memoryMiB }: { readonly [K in SettingName]?: unknown }): string =>
   [profile, '1 cpu', memoryMiB === undefined ? undefined : `${memoryMiB} ${SETTINGS.memoryMiB.unit}`]

@@ -117,5 +117,17 @@ export const rangeWords = (setting: Setting): string | undefined =>
     ? `From ${count(setting.min, setting.unit)} to ${count(setting.max, setting.unit)}`
     : undefined
 
+/** "net user, seed 7": what was said of settings beyond the form's, where it is not the usual. */
+export const unusualWords = (said: { readonly [K in SettingName]?: unknown }): string =>
+  SETTING_NAMES.filter((name) => {
+    const { type, label, default: usual } = rowOf(name)
+    return label === undefined && type !== 'switches' && said[name] !== undefined && said[name] !== usual
+  })
+    .map(
+      (name) =>
+        `${rowOf(name).flag ?? name} ${typeof said[name] === 'boolean' ? (said[name] ? 'on' : 'off') : said[name]}`,
+    )
+    .join(', ')
+
 /** Settings whose values people read in the page's form. */
 export const FORM_SETTINGS = SETTING_NAMES.filter((name) => rowOf(name).label !== undefined)

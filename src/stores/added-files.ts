@@ -44,9 +44,9 @@ const tooMuch = (additions: readonly Addition[]): Problem | undefined => {
   if (large)
     return problem(
       'file-too-large',
-      `${large.path} has ${told(large.blob?.size ?? 0)}`,
+      `the file ${large.path} has ${told(large.blob?.size ?? 0)}`,
       'files of less than 4 GiB, which is what the root’s file system holds',
-      'split it, or give it to the guest as a disk',
+      `cut it to what the guest needs of it, ${told(TOTAL_BYTES_MAX)} at most`,
     )
   const total = additions.reduce((sum, { bytes }) => sum + bytes, 0)
   if (total > TOTAL_BYTES_MAX)

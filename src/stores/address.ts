@@ -46,7 +46,10 @@ export const readAddress = (href: string, guests: readonly GuestChoice[], own: G
     return found ? [{ kind: 'image' as const, source: found, readOnly }] : []
   })
   const base = formFor(guest)
-  const said = readSettings(ADDRESS, Object.fromEntries(searchParams))
+  const said = readSettings(
+    ADDRESS,
+    Object.fromEntries([...searchParams.keys()].map((word) => [word, searchParams.get(word)])),
+  )
   const theme = text('theme')
   return {
     form: {

@@ -78,6 +78,7 @@ const phaseOfExit = (view: MachineView): Phase => {
     case 'guest-exit':
       return 'powered-off'
     case 'halt':
+    case 'clock-end':
       return 'halted'
     case 'reset':
       return 'reset'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { TraceMaker } from '../trace/make-trace.ts'
-import type { Trace } from '../trace/trace.ts'
+import { TraceMaker } from '../trace/model/make-trace.ts'
+import type { Trace } from '../trace/model/trace.ts'
 import { Boxes, leftHeavyScene, type Scene, sandwichScene, timeScene } from './scene.ts'
 
 /** main calls work twice and rest once; an interrupt comes in between. */

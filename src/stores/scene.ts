@@ -2,10 +2,10 @@
  * What a flame view draws, whatever it shows: rows from top to bottom, boxes in each. Three scenes: spans along time by
  * lane, all stacks merged with the heaviest left, and one function between its callers and its callees.
  */
-import type { Axis } from '../trace/clock.ts'
-import { leftHeavy, type MergedStacks, sandwich } from '../trace/stacks.ts'
-import { Boxes, Timeline } from '../trace/timeline.ts'
-import { NO_FUNCTION, type Trace } from '../trace/trace.ts'
+import type { Axis } from '../trace/model/clock.ts'
+import { leftHeavy, type MergedStacks, sandwich } from '../trace/model/stacks.ts'
+import { NO_FUNCTION, type Trace } from '../trace/model/trace.ts'
+import { Boxes, Timeline } from '../trace/views/timeline.ts'
 
 export type Mode = 'time' | 'left-heavy' | 'sandwich'
 

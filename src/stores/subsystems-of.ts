@@ -1,6 +1,6 @@
 /** Subsystems of a trace's functions, remembered: names are looked up once, traces summed once. */
-import { OTHER, SUBSYSTEMS, type SubsystemRow, subsystemOf } from '../trace/subsystems.ts'
-import { NO_FUNCTION, type Trace } from '../trace/trace.ts'
+import { OTHER, SUBSYSTEMS, type SubsystemRow, subsystemOf } from '../trace/model/subsystems.ts'
+import { NO_FUNCTION, type Trace } from '../trace/model/trace.ts'
 
 const byName = new Map<string, number>()
 const byTrace = new WeakMap<Trace, Int8Array>()

@@ -4,7 +4,7 @@
  */
 import { readyMark } from '../stores/machine-store.ts'
 import { type StageSpan, stageSpans } from '../stores/stage-spans.ts'
-import type { StageRow } from '../trace/trace.ts'
+import type { StageRow } from '../trace/model/trace.ts'
 import { useMachine, useTrace } from './context.ts'
 import { count, duration, said } from './quantity.ts'
 import { stageHue } from './stage-hue.ts'

@@ -1,12 +1,13 @@
 /** What the timeline knows, in words: the selection, the trace itself, and what to boot it again with. */
 import { boardWords } from '../settings/settings.ts'
+import { unusualWords } from '../settings/words.ts'
 import { LESSONS } from '../stores/lessons.ts'
 import { neighboursOf } from '../stores/neighbours.ts'
 import { subsystemRows } from '../stores/subsystems-of.ts'
-import { spanName } from '../trace/make-trace.ts'
-import { SUBSYSTEMS } from '../trace/subsystems.ts'
-import { showAddress } from '../trace/symbols.ts'
-import { NO_FUNCTION, type Trace } from '../trace/trace.ts'
+import { spanName } from '../trace/model/make-trace.ts'
+import { SUBSYSTEMS } from '../trace/model/subsystems.ts'
+import { NO_FUNCTION, type Trace } from '../trace/model/trace.ts'
+import { showAddress } from '../trace/spans/symbols.ts'
 import { useAppearance } from './appearance.ts'
 import { useDesk, useForm, usePhase, usePlayground, useTrace } from './context.ts'
 import { CloseIcon } from './icons.tsx'
@@ -210,6 +211,7 @@ export const TraceFacts = ({ trace }: { readonly trace: Trace }) => {
     ['Clock', meta.clock],
     ['CPU', switches(meta.cpu) || undefined],
     ['Command line', meta.cmdline],
+    ['Otherwise', unusualWords(meta) || undefined],
     ['Engine', [meta.engine, meta.engineVersion].filter(Boolean).join(' ') || undefined],
     ['Came as', meta.source],
   ]

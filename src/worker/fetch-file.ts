@@ -6,7 +6,7 @@ import type { FileSource } from './protocol.ts'
 export type Progress = (loaded: number, total: number | undefined) => void
 
 const refuseUrl = (name: string, saw: string, expected: string, hint: string): never => {
-  throw new ProblemError(problem('file-unreachable', `${name}: ${saw}`, expected, hint))
+  throw new ProblemError(problem('file-unreachable', `the file ${name}: ${saw}`, expected, hint))
 }
 
 const readBody = async (response: Response, progress: Progress): Promise<Uint8Array> => {

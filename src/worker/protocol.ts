@@ -25,8 +25,8 @@ import type { TraceNote } from '../machine/call-event.ts'
 import type { KernelSymbol, MachineExit } from '../machine/machine.ts'
 import type { MachineSettings } from '../settings/settings.ts'
 import type { DiskNames } from '../storage/kept-disks.ts'
-import type { ClockSample } from '../trace/clock.ts'
-import type { Trace, TraceMeta } from '../trace/trace.ts'
+import type { ClockSample } from '../trace/model/clock.ts'
+import type { Trace, TraceMeta } from '../trace/model/trace.ts'
 
 export type { MachineExit, Problem }
 

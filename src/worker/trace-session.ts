@@ -6,8 +6,9 @@
  * session that is not eager hears nothing of the first second (trace-feed.ts), makes some in a small share of the time from
  * then on, and the rest when the machine sleeps, the ring fills up or the boot is over.
  */
-import { SpanBuilder } from '../trace/span-builder.ts'
-import { SpanColumns, type SpanTable, type StackTable, type Trace } from '../trace/trace.ts'
+
+import { SpanColumns, type SpanTable, type StackTable, type Trace } from '../trace/model/trace.ts'
+import { SpanBuilder } from '../trace/spans/span-builder.ts'
 import type { EventRing } from './event-ring.ts'
 import type { MachineToTrace, TraceBegin, TracedSlice, TraceUpdate } from './protocol.ts'
 

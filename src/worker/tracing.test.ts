@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { CALL_EVENT_BYTES, CallEventKind } from '../machine/call-event.ts'
 import type { KernelInfo } from '../machine/machine.ts'
-import { SpanColumns } from '../trace/trace.ts'
+import { SpanColumns } from '../trace/model/trace.ts'
 import { createRingBuffer, EventRing } from './event-ring.ts'
 import type { BootRequest, MachineToTrace, Problem, TraceUpdate } from './protocol.ts'
 import { TraceFeed } from './trace-feed.ts'

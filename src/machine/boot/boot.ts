@@ -1,5 +1,6 @@
 /** Everything between power-on and the kernel's first instruction: image, MP table, start info. */
-import { ok, type Result } from '../../base/problem.ts'
+import { formatOf } from '../../base/file-format.ts'
+import { ok, type Problem, problem, type Result, refuse } from '../../base/problem.ts'
 import type { KernelInfo } from '../machine.ts'
 import type { GuestRam } from '../ram.ts'
 import { cmdlineWarnings } from './cmdline-limits.ts'
@@ -34,6 +35,8 @@ export interface Booted {
 
 /** Fills `ram`, which is zero. The CPU then starts in 32-bit flat protected mode, paging off. */
 export const boot = (config: BootConfig, ram: GuestRam): Result<Booted> => {
+  const wrong = config.initrd && initrdProblem(config.initrd)
+  if (wrong) return refuse(wrong)
   const loaded = loadKernel(config.kernel, ram)
   if (!loaded.ok) return loaded
   const image = loaded.value
@@ -57,4 +60,18 @@ export const boot = (config: BootConfig, ram: GuestRam): Result<Booted> => {
     entry: image.entry,
     startInfo: startInfo.value,
   })
+}
+
+/** Kernels unpack what is compressed themselves; no kernel has a file system in another program's container. */
+const initrdProblem = (initrd: Uint8Array): Problem | undefined => {
+  const format = formatOf(initrd)
+  if (format === undefined || format.family === 'packed') return undefined
+  return problem(
+    'initrd-format',
+    `the initrd is ${format.label}`,
+    'a cpio archive or a file system, plain or compressed',
+    format.family === 'disk'
+      ? 'give it as a disk, made raw with "qemu-img convert -O raw"'
+      : 'give what is in it, or download it again',
+  )
 }

@@ -3,7 +3,7 @@ import { sentence } from '../../base/problem.ts'
 import { MiB, MP_TABLE, PROFILES, PVH_CMDLINE, PVH_MEMMAP, PVH_MODLIST, PVH_START_INFO } from '../layout.ts'
 import { GuestRam } from '../ram.ts'
 import { type BootConfig, boot } from './boot.ts'
-import { guestCmdline, virtioArgument, virtioSlots } from './pvh.ts'
+import { guestCmdline, virtioArgument, virtioSlots, writeStartInfo } from './pvh.ts'
 import { buildElf, buildNote, concat, le } from './testing/elf-builder.ts'
 
 const ram = (mib = 32): GuestRam => new GuestRam(new ArrayBuffer(mib * MiB), 0, mib * MiB)
@@ -67,6 +67,40 @@ describe('hvm_start_info', () => {
     expect(guest.readU64(PVH_MODLIST + 8)).toBe(5000n)
     expect(guest.readU8(address)).toBe(7)
     expect(guest.readU8(address + 4999)).toBe(7)
+  })
+
+  test('an initrd may be compressed, but no container of something else', () => {
+    const initrd = (...bytes: readonly (string | Uint8Array)[]) =>
+      Uint8Array.from(
+        bytes.flatMap((part) => (typeof part === 'string' ? Array.from(part, (c) => c.charCodeAt(0)) : [...part])),
+      )
+    const kindOf = (file: Uint8Array): string | undefined => {
+      const result = boot(config({ initrd: file }), ram())
+      return result.ok ? undefined : result.problem.kind
+    }
+    const fine = [
+      initrd('070701'),
+      initrd('\x1f\x8b\x08'),
+      initrd('\xfd7zXZ\0'),
+      initrd('\x28\xb5\x2f\xfd'),
+      new Uint8Array(512),
+    ]
+    expect(fine.map(kindOf)).toEqual(fine.map(() => undefined))
+    for (const bytes of [
+      initrd('QFI\xfb'),
+      initrd('KDMV'),
+      initrd('vhdxfile'),
+      initrd('PK\x03\x04'),
+      initrd('<!doctype html>'),
+    ])
+      expect(kindOf(bytes)).toBe('initrd-format')
+  })
+
+  test('an initrd larger than any guest is told no size of guest', () => {
+    const guest = ram()
+    const huge = { length: 3072 * MiB } as Uint8Array
+    const result = writeStartInfo(guest, { cmdline: '', initrd: huge, imageEnd: 0x200000 })
+    expect(!result.ok && result.problem.hint).toBe('use a smaller initrd')
   })
 
   test('an initrd that leaves the kernel no room is refused with the memory it needs', () => {

@@ -12,6 +12,7 @@
 import { hex } from '../../base/hex.ts'
 import { ok, problem, type Result, refuse } from '../../base/problem.ts'
 import { utf8Encode } from '../../base/utf8.ts'
+import { RAM_MAX } from '../../settings/settings.ts'
 import {
   HIGH_RAM_START,
   LOW_RAM_END,
@@ -127,7 +128,9 @@ export const writeStartInfo = (ram: GuestRam, info: StartInfo): Result<number> =
           'initrd-too-large',
           `the initrd of ${(info.initrd.length / MiB).toFixed(1)} MiB does not fit beside the kernel in the guest's ${ram.size / MiB} MiB`,
           `the kernel up to ${hex(info.imageEnd)}, ${AFTER_IMAGE / MiB} MiB for its page tables, and the initrd: ${needed} MiB`,
-          `give the guest at least ${needed} MiB, or use a smaller initrd`,
+          needed <= RAM_MAX / MiB
+            ? `give the guest at least ${needed} MiB, or use a smaller initrd`
+            : 'use a smaller initrd',
         ),
       )
     }

@@ -13,7 +13,7 @@ import { multibootVersion } from './other-protocols.ts'
 const EXPECTED = 'an ELF kernel with a PVH entry note, plain or gzip-compressed'
 
 /** Most that a kernel may unpack to, whatever the guest's memory: a bound for the host's. */
-const KERNEL_MAX = 512 * MiB
+export const KERNEL_MAX = 512 * MiB
 
 const startsWith = (file: Uint8Array, magic: readonly number[]): boolean => magic.every((byte, i) => file[i] === byte)
 

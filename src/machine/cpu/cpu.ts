@@ -417,12 +417,19 @@ export class Cpu implements CpuCore, LinearMemory {
     this.#applyMode()
   }
 
-  /** Whether anything could wake a halted CPU. */
+  /** Whether a halted CPU goes on now: an interrupt waits that it would take (SDM 2A, HLT). */
+  get wakes(): boolean {
+    const { interrupts, system, state } = this
+    if (interrupts.nmiPending && !system.nmiBlocked) return true
+    return interrupts.pending() && (state.get32(RFLAGS_SYSTEM) & FLAGS_IF) !== 0
+  }
+  /** Whether anything could wake a halted CPU: with IF clear only an NMI. */
   get canWake(): boolean {
-    return (this.state.get32(RFLAGS_SYSTEM) & FLAGS_IF) !== 0 || this.interrupts.nmiPending
+    if ((this.state.get32(RFLAGS_SYSTEM) & FLAGS_IF) !== 0) return true
+    return !this.system.nmiBlocked && (this.interrupts.nmiPending || this.interrupts.routesNmi)
   }
 
-  /** Instructions' worth of time charged for device accesses since power-on; see CpuSurroundings.accessCost. */
+  /** Nanoseconds charged for device accesses since power-on; see CpuSurroundings.accessCost. */
   charged = 0
   #charge(): void {
     this.counters.deviceAccesses++
@@ -448,21 +455,22 @@ export class Cpu implements CpuCore, LinearMemory {
   }
 
   /**
-   * Runs at most `instructions`, fewer when the CPU halts, shuts down or a break is requested. Returns how many retired.
+   * Runs for at most `time`: instructions, and what device accesses were charged as. Fewer when the CPU halts, shuts down
+   * or a break is requested. Returns how many instructions retired.
    */
-  run(instructions: number): number {
+  run(time: number): number {
     const start = this.#retired
-    const end = start + instructions
+    const end = start + this.charged + time
     this.#breakRequested = false
     const exceptions = this.counters.exceptions
-    while (this.#retired < end && this.shutdownCause === undefined && !this.#breakRequested) {
+    while (this.#retired + this.charged < end && this.shutdownCause === undefined && !this.#breakRequested) {
       // A guest whose handlers fault at once retires nothing for ever: its host must get a word in.
       if (this.counters.exceptions - exceptions - (this.#retired - start) > MAX_FRUITLESS_EXCEPTIONS) break
       if (this.#takeInterrupt()) continue
       if (this.halted) break
       const system = this.state.get32(RFLAGS_SYSTEM)
       const stepping = (system & FLAGS_TF) !== 0
-      let n = Math.min(end - this.#retired, this.#translator?.period ?? 0x7fffffff)
+      let n = Math.min(end - this.#retired - this.charged, this.#translator?.period ?? 0x7fffffff)
       if (stepping || this.#debugging || this.#codeStepped || (system & FLAGS_RF) !== 0) n = 1
       else if (this.#inhibitUntil > this.#retired && this.interrupts.pending())
         n = Math.min(n, this.#inhibitUntil - this.#retired)

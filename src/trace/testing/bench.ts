@@ -1,10 +1,10 @@
 /** `npx tsx src/trace/testing/bench.ts`: what the room costs, medians of several runs. */
-import { exportTrace, TRACE_FORMATS } from '../export.ts'
-import { importTrace } from '../import-trace.ts'
-import { readLink, writeLink } from '../link.ts'
-import { SpanBuilder } from '../span-builder.ts'
-import { leftHeavy, sandwich } from '../stacks.ts'
-import { Boxes, search, Timeline } from '../timeline.ts'
+import { exportTrace, TRACE_FORMATS } from '../formats/export.ts'
+import { importTrace } from '../formats/import-trace.ts'
+import { readLink, writeLink } from '../formats/link.ts'
+import { leftHeavy, sandwich } from '../model/stacks.ts'
+import { SpanBuilder } from '../spans/span-builder.ts'
+import { Boxes, search, Timeline } from '../views/timeline.ts'
 import { syntheticEvents, syntheticTrace } from './synthetic.ts'
 
 const median = (runs: number, run: () => void): number => {

@@ -5,9 +5,9 @@
  *     main================
  *       .alloc==...        leading spaces are time before it; a name is cut to its span; '=' fills it up
  */
-import { simpleClock } from '../clock.ts'
-import { functionTable, stacksFromSpans } from '../stacks.ts'
-import { type Lane, type LaneKind, NO_FUNCTION, SpanColumns, type Trace, type TraceMeta } from '../trace.ts'
+import { simpleClock } from '../model/clock.ts'
+import { functionTable, stacksFromSpans } from '../model/stacks.ts'
+import { type Lane, type LaneKind, NO_FUNCTION, SpanColumns, type Trace, type TraceMeta } from '../model/trace.ts'
 
 const INDENT = 2
 

@@ -7,7 +7,7 @@ import {
   CALL_EVENT_BYTES,
   CallEventKind,
 } from '../../machine/call-event.ts'
-import type { CodeSymbol } from '../symbols.ts'
+import type { CodeSymbol } from '../spans/symbols.ts'
 
 /** Stacks of 16 KiB in the upper half, each name its own; 'user...' in the lower half. */
 const STACK_BYTES = 0x4000

@@ -1,10 +1,10 @@
 /** Made-up boots of any size, always the same for a seed: call events for the span builder, traces for the rest. */
 import { CALL_EVENT_BYTES, CallEventKind } from '../../machine/call-event.ts'
-import { type ClockSample, simpleClock } from '../clock.ts'
-import { functionTable, stacksFromSpans } from '../stacks.ts'
-import { stageRows } from '../stages.ts'
-import type { CodeSymbol } from '../symbols.ts'
-import { type Lane, type Mark, NO_FUNCTION, SpanColumns, type Trace } from '../trace.ts'
+import { type ClockSample, simpleClock } from '../model/clock.ts'
+import { functionTable, stacksFromSpans } from '../model/stacks.ts'
+import { stageRows } from '../model/stages.ts'
+import { type Lane, type Mark, NO_FUNCTION, SpanColumns, type Trace } from '../model/trace.ts'
+import type { CodeSymbol } from '../spans/symbols.ts'
 
 export const randomNumbers = (seed: number): (() => number) => {
   let state = seed >>> 0

@@ -1,7 +1,7 @@
 /** Two boots: their stages to one scale, and what changed, biggest change first. */
 import { useMemo, useState } from 'react'
 import type { Comparing, Run } from '../../stores/trace-store.ts'
-import { type CompareMeasure, compareTraces, type Difference } from '../../trace/compare.ts'
+import { type CompareMeasure, compareTraces, type Difference } from '../../trace/views/compare.ts'
 import { useDesk } from '../context.ts'
 import { count, duration, said, threeFigures } from '../quantity.ts'
 import { ofTrace, StageStrip } from '../stage-strip.tsx'

@@ -1,7 +1,7 @@
 /** Export and import: files that other tools read, and theirs that we read. */
 import { useEffect, useRef, useState } from 'react'
 import { saveFile } from '../../stores/save-file.ts'
-import { exportTrace, TRACE_EXTENSIONS, TRACE_FORMATS, type TraceFormat } from '../../trace/export.ts'
+import { exportTrace, TRACE_EXTENSIONS, TRACE_FORMATS, type TraceFormat } from '../../trace/formats/export.ts'
 import { useDesk, useTrace } from '../context.ts'
 import type { FlameView } from './flame-view.ts'
 

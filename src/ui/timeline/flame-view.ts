@@ -8,9 +8,9 @@
  */
 import { Boxes, type Scene } from '../../stores/scene.ts'
 import type { TraceDesk } from '../../stores/trace-store.ts'
-import { onAxis } from '../../trace/clock.ts'
-import { spanName } from '../../trace/make-trace.ts'
-import { NO_FUNCTION, type Trace } from '../../trace/trace.ts'
+import { onAxis } from '../../trace/model/clock.ts'
+import { spanName } from '../../trace/model/make-trace.ts'
+import { NO_FUNCTION, type Trace } from '../../trace/model/trace.ts'
 import { STAGE_HUES, stageHue } from '../stage-hue.ts'
 import type { Appearance } from '../terminal-theme.ts'
 import { fillOf, type Palette, palette } from './palette.ts'

@@ -1,9 +1,9 @@
 /**
- * Colours of the flame view. Hue says the subsystem (trace/subsystems.ts gives the order); a function no prefix names is
+ * Colours of the flame view. Hue says the subsystem (trace/model/subsystems.ts gives the order); a function no prefix names is
  * grey. Chosen apart in lightness as well as hue, for eyes that do not tell red from green; text on each has 4.5:1.
  */
 import { subsystemsOf } from '../../stores/subsystems-of.ts'
-import { NO_FUNCTION, type Trace } from '../../trace/trace.ts'
+import { NO_FUNCTION, type Trace } from '../../trace/model/trace.ts'
 import type { Appearance } from '../terminal-theme.ts'
 
 export interface Palette {

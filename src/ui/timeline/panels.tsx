@@ -1,7 +1,7 @@
 /** What opens over the page and closes again: sharing, keys, what to compare with. */
 import { type ReactNode, useEffect, useMemo, useRef, useState } from 'react'
 import { encode } from 'uqr'
-import { writeLink } from '../../trace/link.ts'
+import { writeLink } from '../../trace/formats/link.ts'
 import { useDesk, useTrace } from '../context.ts'
 import { byteCount, said } from '../quantity.ts'
 import { Sheet as Dialog } from '../sheet.tsx'

@@ -1,6 +1,6 @@
 /** A run in a line, for lists of them. */
 import type { Run } from '../../stores/trace-store.ts'
-import { bootLength } from '../../trace/compare.ts'
+import { bootLength } from '../../trace/views/compare.ts'
 import { duration, said } from '../quantity.ts'
 
 const ORIGIN_WORDS = { boot: 'booted here', link: 'from a link', file: 'from a file' } as const

@@ -1,9 +1,9 @@
 /** What a tooltip says, and the details pane with it. */
 import type { Scene } from '../../stores/scene.ts'
 import { timelineOf } from '../../stores/scene.ts'
-import { spanName } from '../../trace/make-trace.ts'
-import { SUBSYSTEMS } from '../../trace/subsystems.ts'
-import { NO_FUNCTION, type Trace } from '../../trace/trace.ts'
+import { spanName } from '../../trace/model/make-trace.ts'
+import { SUBSYSTEMS } from '../../trace/model/subsystems.ts'
+import { NO_FUNCTION, type Trace } from '../../trace/model/trace.ts'
 import { threeFigures } from '../quantity.ts'
 import { subsystemOfFunction } from './palette.ts'
 import { amount } from './ruler.ts'

@@ -51,6 +51,11 @@ export class InterruptController {
     return this.#nmiPending
   }
 
+  /** Whether something outside the processor is set up to raise an NMI. */
+  get routesNmi(): boolean {
+    return this.#lapic.routesNmi || this.#ioapic.routesNmi
+  }
+
   /** The processor takes the NMI. */
   takeNmi(): void {
     this.#nmiPending = false

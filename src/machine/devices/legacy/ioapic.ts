@@ -65,6 +65,14 @@ export class Ioapic implements BusDevice {
     return false
   }
 
+  /** An unmasked entry for our processor is an NMI. */
+  get routesNmi(): boolean {
+    for (let pin = 0; pin < PINS; pin++)
+      if ((this.REDTBL_LOW[pin] & REDIRECTION_MASKED) === 0 && this.#mode(pin) === DELIVERY.NMI && this.#reaches(pin))
+        return true
+    return false
+  }
+
   read(offset: number, _size: AccessSize): number {
     if (offset === IOREGSEL) return this.IOREGSEL
     if (offset === IOWIN) return this.#readRegister(this.IOREGSEL)

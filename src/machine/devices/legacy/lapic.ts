@@ -187,6 +187,12 @@ export class Lapic implements BusDevice, ApicBus {
     return (this.LVT_LINT0 & LVT_MASKED) === 0 && deliveryMode(this.LVT_LINT0) === DELIVERY.EXTINT
   }
 
+  /** Whether a pin, by its LVT entry, is an NMI. LINT1 has nothing connected on these boards. */
+  get routesNmi(): boolean {
+    if (!this.softwareEnabled) return false
+    return (this.LVT_LINT0 & LVT_MASKED) === 0 && deliveryMode(this.LVT_LINT0) === DELIVERY.NMI
+  }
+
   read(offset: number, size: AccessSize): number {
     if (!this.enabled) return OPEN_BUS[size]
     const value = (offset & 0xc) === 0 ? this.#readRegister(offset & 0xff0) : 0

@@ -26,6 +26,20 @@
  * CPU, and user-level threads that switch stacks by themselves (their frames unwind as if by longjmp).
  */
 
+import { ClockSamples } from '../model/clock.ts'
+import { functionTable } from '../model/stacks.ts'
+import { computeStages, type StageSpec } from '../model/stages.ts'
+import {
+  grown,
+  type Lane,
+  type Mark,
+  NO_FUNCTION,
+  NO_STACK,
+  SpanColumns,
+  type StackTable,
+  type Trace,
+  type TraceMeta,
+} from '../model/trace.ts'
 import {
   ARGUMENT_CPL_SHIFT,
   ARGUMENT_CPL_VALID,
@@ -38,24 +52,10 @@ import {
   type TraceNote,
   wordsOf,
 } from './call-events.ts'
-import { ClockSamples } from './clock.ts'
 import { ConsoleLines, cleanText } from './console-lines.ts'
 import { EXCEPTION_VECTORS, type Process, Processes, type SystemCall, type UserEntry, vectorName } from './processes.ts'
-import { functionTable } from './stacks.ts'
-import { computeStages, type StageSpec } from './stages.ts'
 import { address48, type CodeSymbol, fromBigint, SymbolIndex, showAddress, UPPER_HALF } from './symbols.ts'
 import { type GuestSystem, guestSystem } from './systems.ts'
-import {
-  grown,
-  type Lane,
-  type Mark,
-  NO_FUNCTION,
-  NO_STACK,
-  SpanColumns,
-  type StackTable,
-  type Trace,
-  type TraceMeta,
-} from './trace.ts'
 
 export interface SpanBuilderOptions {
   readonly symbols?: readonly CodeSymbol[]

@@ -1,13 +1,13 @@
 /** One door for headless and the page: a trace, or a run's call events, to a file's text. */
 
-import type { TraceNote } from './call-events.ts'
+import type { StageSpec } from '../model/stages.ts'
+import type { Trace, TraceMeta } from '../model/trace.ts'
+import type { TraceNote } from '../spans/call-events.ts'
+import { SpanBuilder } from '../spans/span-builder.ts'
+import type { CodeSymbol } from '../spans/symbols.ts'
 import { writeChrome } from './chrome.ts'
 import { writeFolded } from './folded.ts'
-import { SpanBuilder } from './span-builder.ts'
 import { writeSpeedscope } from './speedscope.ts'
-import type { StageSpec } from './stages.ts'
-import type { CodeSymbol } from './symbols.ts'
-import type { Trace, TraceMeta } from './trace.ts'
 import { writeTrace } from './trace-file.ts'
 
 export const TRACE_FORMATS = ['native', 'chrome', 'speedscope', 'folded'] as const

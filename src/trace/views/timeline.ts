@@ -12,8 +12,8 @@
  *
  * Coordinates are times on one axis (guest ns, instructions or wall ns), named so here; pixels belong to whoever draws.
  */
-import { type Axis, onAxis } from './clock.ts'
-import { NO_FUNCTION, type Trace } from './trace.ts'
+import { type Axis, onAxis } from '../model/clock.ts'
+import { NO_FUNCTION, type Trace } from '../model/trace.ts'
 
 export interface TimelineRow {
   readonly lane: number

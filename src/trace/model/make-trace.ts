@@ -2,8 +2,9 @@
  * A trace from spans alone, for formats that have no more: stacks and sums are derived, rows are put in order, and what
  * overlaps within a row is moved one down.
  */
+
+import { fail, LIMITS } from '../formats/read.ts'
 import { simpleClock } from './clock.ts'
-import { fail, LIMITS } from './read.ts'
 import { functionTable, stacksFromSpans } from './stacks.ts'
 import { type Lane, type Mark, NO_FUNCTION, SpanColumns, type StageRow, type Trace, type TraceMeta } from './trace.ts'
 

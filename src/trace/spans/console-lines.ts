@@ -1,6 +1,6 @@
 /** Console bytes to lines with times, and text made fit to show. */
-import { utf8Decode } from '../base/utf8.ts'
-import type { Mark } from './trace.ts'
+import { utf8Decode } from '../../base/utf8.ts'
+import type { Mark } from '../model/trace.ts'
 
 /** Longer text is cut. NetBSD's names and lines stay far below. */
 export const TEXT_MAX = 256

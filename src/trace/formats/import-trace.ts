@@ -1,10 +1,10 @@
 /** One door for files: recognises the format by what is in it. */
-import { problem, type Result, refuse } from '../base/problem.ts'
+import { problem, type Result, refuse } from '../../base/problem.ts'
+import type { Trace } from '../model/trace.ts'
 import { chromeFromJson, isChrome, readChrome } from './chrome.ts'
 import { isFolded, readFolded } from './folded.ts'
 import { guarded, LIMITS, parseJson } from './read.ts'
 import { isSpeedscope, speedscopeFromJson } from './speedscope.ts'
-import type { Trace } from './trace.ts'
 import { traceFromJson } from './trace-file.ts'
 import { isTslog, readTslog } from './tslog.ts'
 

@@ -2,11 +2,12 @@
  * speedscope's file format (file-format-schema.json): frames shared by all, one evented profile for each lane. Evented
  * profiles balance opens and closes in order of time; sampled ones, which we read but do not write, weigh stacks.
  */
-import { cleanText } from './console-lines.ts'
-import { spanName, TraceMaker } from './make-trace.ts'
+
+import { spanName, TraceMaker } from '../model/make-trace.ts'
+import { openingOrder } from '../model/stacks.ts'
+import { NO_FUNCTION, type Trace } from '../model/trace.ts'
+import { cleanText } from '../spans/console-lines.ts'
 import { amount, count, fail, isObject, LIMITS, list, object, text } from './read.ts'
-import { openingOrder } from './stacks.ts'
-import { NO_FUNCTION, type Trace } from './trace.ts'
 
 const SCHEMA = 'https://www.speedscope.app/file-format-schema.json'
 

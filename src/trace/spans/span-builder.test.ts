@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
+import type { Trace } from '../model/trace.ts'
+import { drawTrace, picture } from '../testing/drawn.ts'
+import { EventWriter } from '../testing/events.ts'
 import { ARGUMENT_SOFTWARE } from './call-events.ts'
 import { SpanBuilder, type SpanBuilderOptions } from './span-builder.ts'
-import { drawTrace, picture } from './testing/drawn.ts'
-import { EventWriter } from './testing/events.ts'
-import type { Trace } from './trace.ts'
 
 const build = (w: EventWriter, options: SpanBuilderOptions = {}): Trace => {
   const builder = new SpanBuilder({ symbols: w.symbols, minSpanNs: 1, ...options })

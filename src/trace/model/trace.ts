@@ -6,7 +6,7 @@
  *                 spans.start, end: guest ns                                   func ─► functions, lane ─► lanes
  *                 spans.startInstructions, endInstructions
  */
-import type { MachineSettings, SettingName } from '../settings/settings.ts'
+import type { MachineSettings, SettingName } from '../../settings/settings.ts'
 
 export type LaneKind = 'kernel' | 'interrupts' | 'process' | 'devices' | 'idle' | 'thread'
 

@@ -2,8 +2,8 @@
  * Reading what strangers made: JSON of any shape, numbers of any size. Every accessor checks; the first thing that does
  * not fit ends the reading with a Problem that names the place, the value and what belongs there.
  */
-import { ok, ProblemError, problem, type Result } from '../base/problem.ts'
-import { cleanText } from './console-lines.ts'
+import { ok, ProblemError, problem, type Result } from '../../base/problem.ts'
+import { cleanText } from '../spans/console-lines.ts'
 
 /** No trace of ours is near these; beyond them a file is refused instead of filling the memory. */
 export const LIMITS = {

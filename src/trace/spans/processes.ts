@@ -10,10 +10,11 @@
  * program is process 1. Of children of one parent that wait for their first instruction, the oldest is taken to run first;
  * getpid corrects that. What no call ever told stays unknown.
  */
+
+import type { Lane } from '../model/trace.ts'
 import { ARGUMENT_CARRY, ARGUMENT_RAX_SHIFT } from './call-events.ts'
 import { cleanText } from './console-lines.ts'
 import type { GuestSystem, ProcessCall } from './systems.ts'
-import type { Lane } from './trace.ts'
 
 /** Later processes share the last lane. */
 const MAX_PROCESSES = 512

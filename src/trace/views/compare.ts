@@ -1,5 +1,5 @@
 /** Two boots side by side: what each stage and each function took, sorted by what changed most. */
-import type { Trace } from './trace.ts'
+import type { Trace } from '../model/trace.ts'
 
 export type CompareMeasure = 'time' | 'instructions'
 

@@ -2,11 +2,11 @@
  * Folded stacks, as flamegraph.pl takes them: "lane;outermost;...;innermost 1234", nanoseconds of self time. They have
  * sums and no moments: read back, the heaviest stacks stand leftmost.
  */
-import { problem, type Result, refuse } from '../base/problem.ts'
-import { cleanText } from './console-lines.ts'
-import { TraceMaker } from './make-trace.ts'
+import { problem, type Result, refuse } from '../../base/problem.ts'
+import { TraceMaker } from '../model/make-trace.ts'
+import { NO_FUNCTION, NO_STACK, type Trace } from '../model/trace.ts'
+import { cleanText } from '../spans/console-lines.ts'
 import { guarded, LIMITS } from './read.ts'
-import { NO_FUNCTION, NO_STACK, type Trace } from './trace.ts'
 
 /** ';' separates frames. */
 const frameName = (name: string): string => name.replaceAll(';', ':') || '?'

@@ -10,14 +10,12 @@
  * by step. A link may come from anybody: everything read is bounded and checked.
  */
 import { deflateSync, Inflate } from 'fflate'
-import { ok, type Problem, problem, type Result, refuse } from '../base/problem.ts'
-import { utf8Decode, utf8Encode } from '../base/utf8.ts'
-import { ByteReader, BytesError, ByteWriter, fromBase64url, toBase64url } from './bytes.ts'
-import type { Axis } from './clock.ts'
-import { instructionsAt } from './clock.ts'
-import { cleanText } from './console-lines.ts'
-import { functionTable, stacksFromSpans } from './stacks.ts'
-import { stageRows } from './stages.ts'
+import { ok, type Problem, problem, type Result, refuse } from '../../base/problem.ts'
+import { utf8Decode, utf8Encode } from '../../base/utf8.ts'
+import type { Axis } from '../model/clock.ts'
+import { instructionsAt } from '../model/clock.ts'
+import { functionTable, stacksFromSpans } from '../model/stacks.ts'
+import { stageRows } from '../model/stages.ts'
 import {
   type ClockTable,
   type FunctionTable,
@@ -30,7 +28,9 @@ import {
   type StageRow,
   type Trace,
   type TraceMeta,
-} from './trace.ts'
+} from '../model/trace.ts'
+import { cleanText } from '../spans/console-lines.ts'
+import { ByteReader, BytesError, ByteWriter, fromBase64url, toBase64url } from './bytes.ts'
 
 export const LINK_VERSION = 1
 

@@ -2,11 +2,10 @@
  * Our own file: everything a trace has, as JSON. docs/trace-format.md is its description; FORMAT and VERSION say which
  * one a file is. A file from a newer version is refused in a sentence, an older one is brought forward step by step.
  */
-import { ProblemError, problem, type Result } from '../base/problem.ts'
-import type { Setting } from '../settings/setting.ts'
-import { SETTING_NAMES, SETTINGS } from '../settings/settings.ts'
-import { amount, column, count, fail, guarded, LIMITS, list, object, optionalText, parseJson, text } from './read.ts'
-import { functionTable } from './stacks.ts'
+import { ProblemError, problem, type Result } from '../../base/problem.ts'
+import type { Setting } from '../../settings/setting.ts'
+import { SETTING_NAMES, SETTINGS } from '../../settings/settings.ts'
+import { functionTable } from '../model/stacks.ts'
 import {
   type Lane,
   type LaneKind,
@@ -17,7 +16,8 @@ import {
   type StageRow,
   type Trace,
   type TraceMeta,
-} from './trace.ts'
+} from '../model/trace.ts'
+import { amount, column, count, fail, guarded, LIMITS, list, object, optionalText, parseJson, text } from './read.ts'
 
 export const FORMAT = 'netbsd-microvm-trace'
 export const VERSION = 1

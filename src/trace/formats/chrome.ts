@@ -2,14 +2,14 @@
  * Chrome's trace-event JSON ("Trace Event Format"), which Perfetto opens. Times are microseconds. A lane is a thread of
  * one process; stages are a thread of their own on top, marks are instant events.
  */
-import type { Result } from '../base/problem.ts'
-import { cleanText } from './console-lines.ts'
-import { spanName, TraceMaker } from './make-trace.ts'
+import type { Result } from '../../base/problem.ts'
+import { spanName, TraceMaker } from '../model/make-trace.ts'
+import { openingOrder } from '../model/stacks.ts'
+import { stageRows } from '../model/stages.ts'
+import { functionSubsystems, SUBSYSTEMS } from '../model/subsystems.ts'
+import { NO_FUNCTION, type StageRow, type Trace } from '../model/trace.ts'
+import { cleanText } from '../spans/console-lines.ts'
 import { fail, guarded, isObject, LIMITS, list, parseJson } from './read.ts'
-import { openingOrder } from './stacks.ts'
-import { stageRows } from './stages.ts'
-import { functionSubsystems, SUBSYSTEMS } from './subsystems.ts'
-import { NO_FUNCTION, type StageRow, type Trace } from './trace.ts'
 
 const EXPORTER = 'netbsd-microvm-playground'
 const PID = 1

@@ -9,11 +9,11 @@
  * up"; FreeBSD separates by one space, NetBSD by two. The counter's frequency is not in the dump: a tick counts as a
  * nanosecond unless `tscHz` says more.
  */
-import { ProblemError, problem, type Result, refuse } from '../base/problem.ts'
-import { cleanText } from './console-lines.ts'
-import { TraceMaker } from './make-trace.ts'
+import { ProblemError, problem, type Result, refuse } from '../../base/problem.ts'
+import { TraceMaker } from '../model/make-trace.ts'
+import type { Trace } from '../model/trace.ts'
+import { cleanText } from '../spans/console-lines.ts'
 import { guarded, LIMITS } from './read.ts'
-import type { Trace } from './trace.ts'
 
 const LINE = /^(0x[0-9a-f]{1,16}) (\d{1,20}) (ENTER|EXIT|THREAD|EVENT) (\S+)(?: (.*))?$/
 const USER = /^(\d{1,7}) +(\d{1,7}) +(\d{1,20}) +(\d{1,20}) +"([^"]*)" +"([^"]*)"$/

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { deflateSync } from 'fflate'
 import { expect, test } from 'vitest'
-import { type Result, sentence } from '../base/problem.ts'
+import { type Result, sentence } from '../../base/problem.ts'
+import type { Trace } from '../model/trace.ts'
+import { SpanBuilder } from '../spans/span-builder.ts'
+import { drawTrace, picture, traceFromPicture } from '../testing/drawn.ts'
+import { randomNumbers, syntheticEvents, syntheticTrace } from '../testing/synthetic.ts'
 import { ByteReader, ByteWriter, fromBase64url, toBase64url } from './bytes.ts'
 import { isLink, LINK_BUDGET, readLink, readVersioned, writeLink } from './link.ts'
-import { SpanBuilder } from './span-builder.ts'
-import { drawTrace, picture, traceFromPicture } from './testing/drawn.ts'
-import { randomNumbers, syntheticEvents, syntheticTrace } from './testing/synthetic.ts'
-import type { Trace } from './trace.ts'
 
 const PICTURE = `
   kernel

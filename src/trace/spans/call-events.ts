@@ -2,8 +2,8 @@
  * The machine's call events, and the notes that go with them (src/machine/call-event.ts has the wire). Notes are stamped
  * with the instruction count, so that the two can be put in order; a note may come later than the events around it.
  */
-import { CALL_EVENT_BYTES, CallEventKind, type TraceNote } from '../machine/call-event.ts'
-import type { ClockSample } from './clock.ts'
+import { CALL_EVENT_BYTES, CallEventKind, type TraceNote } from '../../machine/call-event.ts'
+import type { ClockSample } from '../model/clock.ts'
 
 export {
   ARGUMENT_CARRY,
@@ -13,7 +13,7 @@ export {
   ARGUMENT_SOFTWARE,
   type TracedDevice,
   type TraceNote,
-} from '../machine/call-event.ts'
+} from '../../machine/call-event.ts'
 export { CALL_EVENT_BYTES, CallEventKind }
 export const CALL_EVENT_WORDS = CALL_EVENT_BYTES / 4
 

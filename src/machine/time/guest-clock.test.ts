@@ -1,0 +1,117 @@
+import { describe, expect, test } from 'vitest'
+import { CountedClock, LAST_NS, WallClock } from './guest-clock.ts'
+
+/** A host whose clock ticks every `tickMs`, at 100 million instructions a second but for what `late` says. */
+const coarseHost = (tickMs: number) => {
+  const count = { retired: 0, charged: 0 }
+  let realNs = 0
+  const host = {
+    monotonicNs: () => Math.floor(realNs / (tickMs * 1e6)) * tickMs * 1e6,
+    unixMs: () => 1_790_000_000_000 + Math.floor(realNs / 1e6),
+  }
+  const clock = new WallClock(host, () => count)
+  return {
+    clock,
+    count,
+    run: (instructions: number, nsEach = 10) => {
+      count.retired += instructions
+      realNs += instructions * nsEach
+    },
+    stall: (ns: number) => {
+      realNs += ns
+    },
+    get realNs() {
+      return realNs
+    },
+  }
+}
+
+describe.each([0.005, 1, 16.7, 100])('under a host clock that ticks every %f ms', (tickMs) => {
+  test('guest time goes on between ticks, never back, and does not drift', () => {
+    const { clock, run } = coarseHost(tickMs)
+    let before = -1
+    let back = 0
+    let still = 0
+    // Ten seconds.
+    for (let i = 0; i < 1_000_000; i++) {
+      run(1000)
+      clock.look()
+      if (clock.now() <= before) back++
+      if (clock.now() - before < 1000) still++
+      before = clock.now()
+    }
+    expect(back).toBe(0)
+    expect(still / 1_000_000).toBeLessThan(0.3)
+    expect(Math.abs(clock.now() - 10e9)).toBeLessThan(2 * tickMs * 1e6 + 1e6)
+  })
+
+  test('no two looks are further apart than a millisecond, however late the host', () => {
+    const machine = coarseHost(tickMs)
+    let before = 0
+    let most = 0
+    for (let i = 0; i < 200_000; i++) {
+      machine.run(2000)
+      if (i % 5000 === 0) machine.stall(80e6)
+      machine.clock.look()
+      most = Math.max(most, machine.clock.now() - before)
+      before = machine.clock.now()
+    }
+    expect(most).toBeLessThanOrEqual(1e6)
+    expect(Math.abs(machine.clock.now() - machine.realNs)).toBeLessThan(2 * tickMs * 1e6 + 85e6)
+  })
+})
+
+describe('under the wall clock', () => {
+  test('a sleep that ended late gives the guest every tick of its timer, one after the other', () => {
+    const machine = coarseHost(0.005)
+    machine.run(1000)
+    machine.clock.look()
+    const first = machine.clock.now()
+    machine.stall(35e6)
+    const ticks: number[] = []
+    for (let deadline = first + 10e6; ; deadline += 10e6) {
+      const { sleepNs } = machine.clock.rest(deadline)
+      if (sleepNs > 0) break
+      ticks.push(Math.round((machine.clock.now() - first) / 1e6))
+    }
+    expect(ticks).toEqual([10, 20, 30])
+  })
+
+  test('the calendar agrees with guest time, and follows the host when that was set', () => {
+    const machine = coarseHost(1)
+    const { seconds } = machine.clock.unix()
+    for (let i = 0; i < 100_000; i++) {
+      machine.run(2000)
+      machine.clock.look()
+    }
+    const now = machine.clock.unix()
+    expect(now.seconds + now.nanoseconds / 1e9 - seconds).toBeCloseTo(machine.clock.now() / 1e9, 1)
+  })
+
+  test('a host that slept for an hour has not let guest time go on', () => {
+    const machine = coarseHost(1)
+    machine.stall(3600e9)
+    machine.clock.look()
+    expect(machine.clock.now()).toBeLessThan(1e6)
+    expect(machine.clock.unix().seconds).toBe(1_790_000_000 + 3600)
+  })
+})
+
+describe('under icount', () => {
+  test('instructions, charges and what HLT jumped over are one time', () => {
+    const count = { retired: 100, charged: 2000 }
+    const clock = new CountedClock(() => count, 0)
+    expect(clock.now()).toBe(2100)
+    expect(clock.chunk(2500)).toBe(400)
+    expect(clock.rest(10_000)).toEqual({ passedNs: 7900, sleepNs: 0, jumped: true })
+    expect(clock.now()).toBe(10_000)
+    expect(clock.rest(Infinity).sleepNs).toBe(Infinity)
+  })
+
+  test('HLT for ever comes to the end of what the clock counts exactly', () => {
+    const clock = new CountedClock(() => ({ retired: 1, charged: 0 }), 0)
+    clock.start(LAST_NS - 5)
+    clock.rest(LAST_NS + 55e6)
+    expect(clock.now()).toBe(LAST_NS + 1)
+  })
+})
