@@ -54,6 +54,7 @@ const WALLS: readonly Wall[] = [
     doors: [
       'src/machine/machine.ts',
       'src/machine/microvm.ts',
+      'src/machine/snapshot/snapshot.ts',
       'src/machine/call-event.ts',
       'src/machine/boot/elf.ts',
       'src/machine/boot/unpack.ts',

@@ -8,3 +8,14 @@ export const indexOfBytes = (bytes: Uint8Array, needle: ArrayLike<number>, from 
   }
   return -1
 }
+
+/** The parts one after another, in memory of their own. */
+export const joined = (parts: readonly Uint8Array[]): Uint8Array => {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}

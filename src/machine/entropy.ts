@@ -2,6 +2,8 @@
  * Where RDRAND, RDSEED and virtio-rng get their bytes: the host under the wall clock, a seeded generator under icount,
  * so that the same inputs give the same run.
  */
+import { type Part, type PartState, StateReader } from './part.ts'
+
 export interface EntropySource {
   /** Fills `into`, which may be any length and must not be shared memory. */
   fill(into: Uint8Array): void
@@ -18,7 +20,8 @@ export const hostEntropy = (host: { entropy(into: Uint8Array): void }): EntropyS
  * seed knows every byte. Bytes are the generator's 32-bit outputs, little endian, and no byte is thrown away between
  * calls: the stream does not depend on how it is cut into calls.
  */
-export class SeededEntropy implements EntropySource {
+export class SeededEntropy implements EntropySource, Part {
+  readonly name: string
   readonly #seed: number
   readonly #stream: number
   readonly #s = new Uint32Array(4)
@@ -27,6 +30,7 @@ export class SeededEntropy implements EntropySource {
 
   /** Different `stream`s of one seed are independent: give each device its own. */
   constructor(seed: number, stream = 0) {
+    this.name = `entropy${stream}`
     this.#seed = seed
     this.#stream = stream
     this.reset()
@@ -47,6 +51,18 @@ export class SeededEntropy implements EntropySource {
     // The one state that never moves.
     if (this.#s.every((word) => word === 0)) this.#s[0] = 1
     this.#left = 0
+  }
+
+  save(): PartState {
+    return { s: [...this.#s], word: this.#word, left: this.#left }
+  }
+
+  load(state: PartState): void {
+    const s = new StateReader(state, this.name)
+    this.#s.set(s.u32s('s', 4))
+    this.#word = s.u32('word')
+    this.#left = s.integer('left', 0, 4)
+    s.end()
   }
 
   fill(into: Uint8Array): void {

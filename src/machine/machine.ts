@@ -7,6 +7,7 @@ import type { Problem, Result } from '../base/problem.ts'
 import type { MachineSettings } from '../settings/settings.ts'
 import type { TraceNote } from './call-event.ts'
 import type { TranslatorPolicy } from './engine/regions/registry.ts'
+import type { Snapshot, SnapshotSource } from './snapshot/snapshot.ts'
 
 /** What the machine needs of the world outside. */
 export interface MachineHost {
@@ -45,6 +46,13 @@ export interface BlockBackend {
   flush(): void
   /** Discard and write-zeroes; the range then reads as zeroes. */
   zero(offset: number, length: number): void
+  /**
+   * What the disk is but for `changes`, where a snapshot need not have it: the same for the same bytes ('sha256:...'). A disk
+   * without this goes into the snapshot whole.
+   */
+  base?(): string
+  /** What differs from the base; nothing where the base is the disk as it stands. */
+  changes?(): Iterable<{ readonly offset: number; readonly bytes: Uint8Array }>
 }
 
 /** Settings, and what only a host has: the files' bytes. */
@@ -144,6 +152,11 @@ export interface Machine {
   figures(): Figures
   /** Registers now, as in CrashReport. */
   registers(): Readonly<Record<string, string>>
+  /**
+   * All that the machine is, for `writeSnapshot`, to be used before the machine runs on: RAM is not copied. Between runs only,
+   * and not of a machine that has stopped. `kernelSha256` is of the kernel's file, hexadecimal.
+   */
+  save(kernelSha256: string): Result<SnapshotSource>
   /** Virtio console window size in characters. */
   resizeConsole(columns: number, rows: number): void
 }
@@ -161,6 +174,20 @@ export interface MachineEvents {
   /** What a trace tells in words (trace only), as it becomes known; a line of the console ends when `run` returns. */
   readonly note?: (note: TraceNote) => void
 }
+
+/** What a machine that was saved goes on with. */
+export interface RestoreConfig {
+  readonly snapshot: Snapshot
+  /** Those that the snapshot does not have whole, in order. */
+  readonly disks: readonly BlockBackend[]
+  /** As they were, where not given. */
+  readonly engine?: MachineSettings['engine']
+  readonly trace?: boolean
+  readonly translation?: TranslatorPolicy
+  /** The file that was booted: without it, it can't be again. */
+  readonly kernel?: Uint8Array
+}
+export type RestoreMachine = (config: RestoreConfig, host: MachineHost, events: MachineEvents) => Result<Machine>
 
 /** microvm.ts provides this. */
 export type CreateMachine = (config: MachineConfig, host: MachineHost, events: MachineEvents) => Result<Machine>

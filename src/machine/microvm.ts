@@ -4,14 +4,15 @@
  * Which clock is behind guest time (docs/decisions/0011-clocks.md) is time/guest-clock.ts's: nothing else asks.
  */
 import { hex } from '../base/hex.ts'
-import { ok, problem, type Result, refuse } from '../base/problem.ts'
+import { ok, type Problem, ProblemError, problem, type Result, refuse } from '../base/problem.ts'
 import { checkSettings } from '../settings/read-settings.ts'
-import { virtioSlotsTaken } from '../settings/settings.ts'
+import { settingsOf, virtioSlotsTaken } from '../settings/settings.ts'
 import { type Booted, boot } from './boot/boot.ts'
 import { virtioSlots } from './boot/pvh.ts'
 import { symbolAt } from './boot/symbols.ts'
 import { Bus } from './bus.ts'
 import { CallEventKind, type TracedDevice } from './call-event.ts'
+import { ConsoleSwitch } from './console-switch.ts'
 import { Cpu } from './cpu/cpu.ts'
 import { DebugExit } from './devices/legacy/debug-exit.ts'
 import { FW_CFG_SIZE, FwCfg } from './devices/legacy/fw-cfg.ts'
@@ -29,6 +30,7 @@ import { Uart16550 } from './devices/legacy/uart16550.ts'
 import { VirtioBlk } from './devices/virtio/blk.ts'
 import { VirtioConsole } from './devices/virtio/console.ts'
 import type { VirtioDevice } from './devices/virtio/device.ts'
+import { OverlayDisk } from './devices/virtio/memory-disk.ts'
 import { PERSONALITIES, VirtioMmio } from './devices/virtio/mmio.ts'
 import { VirtioNet } from './devices/virtio/net.ts'
 import { VirtioRng } from './devices/virtio/rng.ts'
@@ -61,6 +63,7 @@ import {
   PROFILES,
 } from './layout.ts'
 import type {
+  BlockBackend,
   CrashReport,
   CreateMachine,
   EngineFile,
@@ -72,12 +75,16 @@ import type {
   MachineEvents,
   MachineExit,
   MachineHost,
+  RestoreConfig,
+  RestoreMachine,
   Slice,
 } from './machine.ts'
 import { UserNetwork } from './net/user-network.ts'
+import { type Part, type SavedPart, StateReader } from './part.ts'
 import { Programs } from './programs.ts'
 import { GuestRam } from './ram.ts'
 import { type CpuModel, checkCpuSwitches, createCpuModel } from './semantics/system/cpu-model.ts'
+import { PLACE_BYTES, type Snapshot, type SnapshotSource } from './snapshot/snapshot.ts'
 import { CR0, CR2, CR3, CR4, CS, EFER, SS } from './state/layout.ts'
 import { RECORD_PAGE_BYTES, RECORD_PAGES, RECORDS } from './state/record.ts'
 import { CountedClock, type GuestClock, LAST_NS, type Rest, WallClock } from './time/guest-clock.ts'
@@ -103,7 +110,9 @@ class MicroVm implements Machine {
   readonly #uart: Uart16550
   readonly #fwCfg: FwCfg | undefined
   readonly #console: VirtioConsole | undefined
-  readonly #resettable: { reset(): void }[] = []
+  readonly #switch = new ConsoleSwitch()
+  /** What is on the board and remembers something; the interrupt controller, which follows from others, last. */
+  readonly #parts: Part[] = [this.#switch]
   readonly #model: CpuModel
   readonly #slots: ReturnType<typeof virtioSlots>
   /** Of a traced machine. */
@@ -113,8 +122,6 @@ class MicroVm implements Machine {
   readonly #clock: GuestClock
   #tscOffset = 0n
   #exit: MachineExit | undefined
-  /** The last console byte came from the virtio console, not from the UART. */
-  #virtioSpoke = false
   #yielded = false
   #running = false
   #idleNs = 0
@@ -142,11 +149,11 @@ class MicroVm implements Machine {
     const i8259 = new I8259()
     const interrupts = new InterruptController(lapic, ioapic, i8259)
     const isa = new IsaInterrupts(i8259, ioapic)
-    const i8254 = new I8254(isa.line(IRQ_TIMER), timers)
+    const i8254 = new I8254(isa.line(IRQ_TIMER, 'i8254'), timers)
     const nmiStatus = new NmiStatus(i8254, timers)
-    this.#uart = new Uart16550(isa.line(IRQ_COM0), timers, {
+    this.#uart = new Uart16550(isa.line(IRQ_COM0, 'uart'), timers, {
       transmit: (byte) => {
-        this.#virtioSpoke = false
+        this.#switch.spoke('uart')
         const bytes = Uint8Array.of(byte)
         notes?.console(UART, bytes)
         events.console(bytes)
@@ -166,28 +173,31 @@ class MicroVm implements Machine {
     ports.attach(PORT_COM0, 8, this.#uart)
     ports.attach(PORT_I8042_DATA, 1, i8042.data)
     ports.attach(PORT_I8042_COMMAND, 1, i8042.command)
-    this.#resettable.push(interrupts, i8254, nmiStatus, this.#uart)
+    this.#parts.push(lapic, ioapic, i8259, isa, i8254, nmiStatus, this.#uart)
     if (profile.hasRtc) {
-      const rtc = new Mc146818(isa.line(IRQ_RTC), timers, { now: () => clock.unix() })
+      const rtc = new Mc146818(isa.line(IRQ_RTC, 'rtc'), timers, { now: () => clock.unix() })
       ports.attach(PORT_RTC, 2, rtc)
-      this.#resettable.push(rtc)
+      this.#parts.push(rtc)
     }
     if (profile.hasFwCfg) {
       const fwCfg = new FwCfg(ram, config.fwCfg ?? new Map())
       this.#fwCfg = fwCfg
       ports.attach(PORT_FW_CFG, FW_CFG_SIZE, fwCfg)
-      this.#resettable.push(fwCfg)
+      this.#parts.push(fwCfg)
     }
     if (profile.hasDebugExit)
       ports.attach(PORT_DEBUG_EXIT, 4, new DebugExit({ exit: (code) => this.#stop({ reason: 'guest-exit', code }) }))
-    if (profile.hasResetControl)
-      ports.attach(PORT_RESET_CONTROL, 1, new ResetControl({ reset: () => this.#stop({ reason: 'reset' }) }))
+    if (profile.hasResetControl) {
+      const resetControl = new ResetControl({ reset: () => this.#stop({ reason: 'reset' }) })
+      ports.attach(PORT_RESET_CONTROL, 1, resetControl)
+      this.#parts.push(resetControl)
+    }
 
     // Independent streams, so that one consumer's appetite does not change another's bytes.
     const entropy = (stream: number): EntropySource => {
       if (config.clock === 'wall') return hostEntropy(host)
       const seeded = new SeededEntropy(config.seed, stream)
-      this.#resettable.push(seeded)
+      this.#parts.push(seeded)
       return seeded
     }
     const devices: VirtioDevice[] = []
@@ -214,7 +224,7 @@ class MicroVm implements Machine {
         ...(notes && { onFrame: (way, bytes) => notes.asked(NET, way, bytes) }),
       })
       plug(net, NET)
-      this.#resettable.push(network)
+      this.#parts.push(network)
     }
     if (config.rng) plug(new VirtioRng(entropy(1), notes && ((bytes) => notes.asked(RNG, 'read', bytes))), RNG)
     if (config.virtioConsole) {
@@ -233,14 +243,15 @@ class MicroVm implements Machine {
       if (slot === undefined) return
       const transport = new VirtioMmio({
         ram,
-        line: isa.line(slot.irq),
+        name: `virtio${i}`,
+        line: isa.line(slot.irq, `virtio${i}`),
         device,
         personality: PERSONALITIES[config.profile],
         log,
         ...(notes && { onAnswered: () => notes.answered(traced.get(device) as TracedDevice) }),
       })
       bus.attach(slot.base, slot.size, transport)
-      this.#resettable.push(transport)
+      this.#parts.push(transport)
     })
 
     this.#model = createCpuModel(config.cpu)
@@ -286,11 +297,78 @@ class MicroVm implements Machine {
       },
       log,
     })
+    this.#parts.push(interrupts)
     timers.onArmed = () => this.#cpu.requestBreak()
   }
 
+  /** After the CPU, whose count guest time may follow. Real time goes on from here: however long the machine lay in a file. */
+  readonly #time: SavedPart = {
+    name: 'time',
+    save: () => ({ ns: this.#clock.now(), idleNs: this.#idleNs, tscOffset: this.#tscOffset }),
+    load: (state) => {
+      const s = new StateReader(state, 'time')
+      this.#clock.start(s.ns('ns'))
+      this.#idleNs = s.ns('idleNs')
+      this.#tscOffset = s.bigint('tscOffset', -(2n ** 64n), 2n ** 64n)
+      s.end()
+    },
+  }
+
+  save(kernelSha256: string): Result<SnapshotSource> {
+    if (this.#exit !== undefined)
+      return refuse(
+        problem(
+          'machine-stopped',
+          `the machine has stopped (${this.#exit.reason})`,
+          'a machine that runs',
+          'save it before it stops',
+        ),
+      )
+    return ok({
+      settings: settingsOf(this.#config),
+      kernel: { sha256: kernelSha256, info: this.kernel },
+      instructions: this.#cpu.retired,
+      guestNs: this.#clock.now(),
+      parts: Object.fromEntries(this.#saved().map((part) => [part.name, part.save()])),
+      ram: this.#ram.bytes,
+      disks: this.#config.disks.map(diskSource),
+    })
+  }
+
+  /** All that is saved, in an order in which it can be loaded. */
+  #saved(): SavedPart[] {
+    return [this.#cpu, this.#time, ...this.#parts]
+  }
+
+  /** Instead of `powerOn`: the machine is as it was when it was saved. Throws a ProblemError where it can't be. */
+  load(snapshot: Snapshot): void {
+    this.kernel = snapshot.kernel.info
+    this.#fwCfg?.setBoot(this.#config.kernel, this.#config.initrd, this.kernel.cmdline)
+    this.#begin()
+    const parts = this.#saved()
+    for (const name of Object.keys(snapshot.parts))
+      if (!parts.some((part) => part.name === name) && !TRACE_PARTS.includes(name))
+        throw new ProblemError(unlike(`has a part '${name.slice(0, 40)}'`))
+    const ram = this.#ram.bytes
+    if (snapshot.ramBytes !== ram.length) throw new ProblemError(unlike(`has ${snapshot.ramBytes} bytes of RAM`))
+    snapshot.blocks((disk, offset, bytes) => {
+      if (disk < 0) ram.set(bytes, offset)
+      else {
+        const backend = this.#config.disks[disk]
+        backend.write(offset, bytes.subarray(0, Math.min(bytes.length, backend.size - offset)))
+      }
+    })
+    for (const part of parts) {
+      const state = snapshot.parts[part.name]
+      // A machine that was not traced may be from here on.
+      if (state === undefined && TRACE_PARTS.includes(part.name)) continue
+      if (state === undefined) throw new ProblemError(unlike(`has no part '${part.name}'`))
+      part.load(state)
+    }
+  }
+
   #virtioConsoleSays(bytes: Uint8Array): void {
-    this.#virtioSpoke = true
+    this.#switch.spoke('virtio-console')
     this.#notes?.console(CONSOLE, bytes)
     this.#events.console(bytes)
   }
@@ -312,15 +390,18 @@ class MicroVm implements Machine {
     if (!booted.ok) return booted
     this.kernel = booted.value.kernel
     this.#fwCfg?.setBoot(this.#config.kernel, this.#config.initrd, this.kernel.cmdline)
+    this.#begin()
     this.#tscOffset = 0n
-    this.#exit = undefined
     this.#idleNs = 0
-    this.#virtioSpoke = false
-    this.#notes?.reset()
-    this.#programs = this.#notes && new Programs(this.#cpu, this.#notes, this.kernel.os)
     this.#cpu.resetToPvh(booted.value.entry, booted.value.startInfo)
     this.#clock.start(0)
     return booted
+  }
+
+  #begin(): void {
+    this.#exit = undefined
+    this.#notes?.reset()
+    this.#programs = this.#notes && new Programs(this.#cpu, this.#notes, this.kernel.os)
   }
 
   #stop(exit: MachineExit): void {
@@ -384,11 +465,9 @@ class MicroVm implements Machine {
     this.#cpu.requestBreak()
   }
 
-  /** To the console that spoke last: a guest prompts where it listens. */
   send(bytes: Uint8Array): void {
     this.#clock.look()
-    if (this.#virtioSpoke) this.#console?.receive(bytes)
-    else this.#uart.receive(bytes)
+    this.#switch.send(bytes, this.#uart, this.#console)
   }
   resizeConsole(columns: number, rows: number): void {
     this.#console?.resize(columns, rows)
@@ -398,7 +477,7 @@ class MicroVm implements Machine {
     this.#ram.fill(0, this.#ram.size, 0)
     this.powerOn()
     // Once the clocks begin anew: timers count from there.
-    for (const part of this.#resettable) part.reset()
+    for (const part of this.#parts) part.reset()
   }
 
   figures(): Figures {
@@ -477,35 +556,131 @@ class MicroVm implements Machine {
   }
 }
 
-export const createMachine: CreateMachine = (config, host, events): Result<Machine> => {
-  const wrong = checkSettings(config) ?? checkCpuSwitches(config.cpu)
-  if (wrong !== undefined) return refuse(wrong)
-  const profile = PROFILES[config.profile]
-  const plugged = virtioSlotsTaken(config, config.disks.length)
-  if (plugged > profile.virtioSlots)
-    return refuse(
-      problem(
-        'too-many-devices',
-        `${plugged} virtio devices are plugged`,
-        `at most ${profile.virtioSlots} on ${profile.name}`,
-        'take out a disk or the network card, or switch off rng or virtio-console',
-      ),
-    )
-  const pages = (RAM_OFFSET + config.memoryMiB * MiB) / WASM_PAGE
-  let memory: HostMemory
+/** What only a traced machine has. */
+const TRACE_PARTS: readonly string[] = []
+
+const unlike = (saw: string): Problem =>
+  problem(
+    'snapshot-unlike',
+    `the snapshot ${saw}, unlike a machine of its settings`,
+    'a snapshot as this release writes it',
+    'take another copy of it: this one is damaged or made up',
+  )
+
+/** A disk's blocks that a snapshot has: what changed over its base, or all. */
+const diskSource = (disk: BlockBackend): SnapshotSource['disks'][number] => ({
+  id: disk.id,
+  size: disk.size,
+  readOnly: disk.readOnly,
+  base: disk.base?.(),
+  blocks: disk.base === undefined ? blocksOf(disk) : (disk.changes?.() ?? []),
+})
+
+function* blocksOf(disk: BlockBackend): Iterable<{ offset: number; bytes: Uint8Array }> {
+  for (let offset = 0; offset < disk.size; offset += PLACE_BYTES) {
+    const bytes = new Uint8Array(Math.min(PLACE_BYTES, disk.size - offset))
+    disk.read(offset, bytes)
+    yield { offset, bytes }
+  }
+}
+
+/** The disks of a snapshot: those that it has whole are made here, the others must be as they were. */
+const disksOf = ({ snapshot, disks }: RestoreConfig): Result<BlockBackend[]> => {
+  const given = [...disks]
+  const all: BlockBackend[] = []
+  for (const disk of snapshot.disks) {
+    if (disk.base === undefined) {
+      all.push(new OverlayDisk(new Uint8Array(0), disk))
+      continue
+    }
+    const one = given.shift()
+    const is = one === undefined ? 'none is given' : `${one.id} is ${one.size} bytes, ${one.base?.()}`
+    if (one?.size !== disk.size || one.base?.() !== disk.base || one.readOnly !== disk.readOnly)
+      return refuse(
+        problem(
+          one === undefined ? 'disk-missing' : 'disk-changed',
+          `for the snapshot's disk ${disk.id} ${is}`,
+          `the disk as it was, ${disk.size} bytes, ${disk.base}${disk.readOnly ? ', read-only' : ''}`,
+          one === undefined ? `give the disk: --disk ${disk.id}` : 'give the disk that the machine was saved with',
+        ),
+      )
+    all.push(one)
+  }
+  if (given.length === 0) return ok(all)
+  return refuse(
+    problem(
+      'disk-unknown',
+      `the snapshot has no use for the disk ${given[0].id}`,
+      `${snapshot.disks.length} disks, of which it has ${all.length - disks.length + given.length} itself`,
+      'leave it out',
+    ),
+  )
+}
+
+const memoryFor = (memoryMiB: number, host: MachineHost): Result<HostMemory> => {
+  const pages = (RAM_OFFSET + memoryMiB * MiB) / WASM_PAGE
   try {
-    memory = host.createMemory(pages)
+    return ok(host.createMemory(pages))
   } catch {
     return refuse(
       problem(
         'no-memory',
-        `the host has no ${Math.ceil((pages * WASM_PAGE) / MiB)} MiB for a guest of ${config.memoryMiB} MiB`,
+        `the host has no ${Math.ceil((pages * WASM_PAGE) / MiB)} MiB for a guest of ${memoryMiB} MiB`,
         'that much free address space',
         'give the guest less memory, or close other programs and tabs',
       ),
     )
   }
-  const machine = new MicroVm(config, host, events, memory)
+}
+
+/** The machine of a snapshot, to go on from there. */
+export const restoreMachine: RestoreMachine = (restored, host, events): Result<Machine> => {
+  const { snapshot, engine, trace, translation, kernel = new Uint8Array(0) } = restored
+  const disks = disksOf(restored)
+  if (!disks.ok) return disks
+  const config: MachineConfig = {
+    ...snapshot.settings,
+    ...(engine !== undefined && { engine }),
+    ...(trace !== undefined && { trace }),
+    ...(translation !== undefined && { translation }),
+    kernel,
+    disks: disks.value,
+  }
+  const wrong = wrongWith(config)
+  if (wrong !== undefined) return refuse(wrong)
+  const memory = memoryFor(config.memoryMiB, host)
+  if (!memory.ok) return memory
+  const machine = new MicroVm(config, host, events, memory.value)
+  try {
+    machine.load(snapshot)
+  } catch (error) {
+    if (error instanceof ProblemError) return refuse(error.problem)
+    throw error
+  }
+  return ok(machine)
+}
+
+const wrongWith = (config: MachineConfig): Problem | undefined => {
+  const wrong = checkSettings(config) ?? checkCpuSwitches(config.cpu)
+  if (wrong !== undefined) return wrong
+  const profile = PROFILES[config.profile]
+  const plugged = virtioSlotsTaken(config, config.disks.length)
+  return plugged <= profile.virtioSlots
+    ? undefined
+    : problem(
+        'too-many-devices',
+        `${plugged} virtio devices are plugged`,
+        `at most ${profile.virtioSlots} on ${profile.name}`,
+        'take out a disk, the network or the virtio console',
+      )
+}
+
+export const createMachine: CreateMachine = (config, host, events): Result<Machine> => {
+  const wrong = wrongWith(config)
+  if (wrong !== undefined) return refuse(wrong)
+  const memory = memoryFor(config.memoryMiB, host)
+  if (!memory.ok) return memory
+  const machine = new MicroVm(config, host, events, memory.value)
   const booted = machine.powerOn()
   return booted.ok ? ok(machine) : booted
 }

@@ -10,11 +10,15 @@
  * combination never occurs is not checked, since a guest may bring about strange ones as well, and a part must bear them.
  */
 import { ProblemError, problem } from '../base/problem.ts'
+import { LAST_NS } from './time/guest-clock.ts'
 
 export type StateValue = number | bigint | string | boolean | Uint8Array | readonly StateValue[] | PartState
 export interface PartState {
   readonly [register: string]: StateValue
 }
+
+/** What remembers something, and is started by others. */
+export type SavedPart = Omit<Part, 'reset'>
 
 export interface Part {
   /** Unique on its board: 'uart', 'virtio0'. */
@@ -67,10 +71,10 @@ export class StateReader {
     if (typeof value === 'bigint' && value >= 0n && value < 1n << 64n) return value
     return this.refuse(name, 'a 64-bit integer without sign')
   }
-  i64(name: string): bigint {
+  bigint(name: string, least: bigint, most: bigint): bigint {
     const value = this.#take(name)
-    if (typeof value === 'bigint' && BigInt.asIntN(64, value) === value) return value
-    return this.refuse(name, 'a 64-bit integer with sign')
+    if (typeof value === 'bigint' && value >= least && value <= most) return value
+    return this.refuse(name, `a whole number from ${least} to ${most}`)
   }
 
   /** A whole number of [least, most]. */
@@ -83,7 +87,7 @@ export class StateReader {
   /** A point of guest time, nanoseconds since power-on. */
   ns(name: string): number {
     const value = this.#take(name)
-    if (typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER) return value
+    if (typeof value === 'number' && value >= 0 && value <= LAST_NS) return value
     return this.refuse(name, 'nanoseconds since power-on')
   }
 
@@ -167,8 +171,9 @@ export class StateReader {
   has(name: string): boolean {
     return Object.hasOwn(this.#state, name)
   }
-  get names(): string[] {
-    return Object.keys(this.#state)
+  /** What another reader with rules of its own is to read. */
+  get raw(): PartState {
+    return this.#state
   }
 
   /** All is read: refuses names that nobody asked for. */

@@ -8,6 +8,8 @@ export interface Timer {
   cancel(): void
   /** Infinity when not armed. */
   readonly deadline: number
+  /** The deadline that `save` gave, Infinity for none. */
+  load(deadline: number): void
 }
 
 const FIRED_MOST = 1000
@@ -65,5 +67,8 @@ class TimerSlot implements Timer {
   }
   cancel(): void {
     this.deadline = Infinity
+  }
+  load(deadline: number): void {
+    this.deadline = deadline
   }
 }

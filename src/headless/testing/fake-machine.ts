@@ -55,6 +55,7 @@ export const fakeMachine = (
       }),
       registers: () => ({}),
       yield: () => {},
+      save: () => refuse({ kind: 'fake', saw: 'a fake machine', expected: 'a real one', hint: 'boot one' }),
       resizeConsole: () => {},
     })
   }

@@ -23,6 +23,7 @@ import { Decoder, MAX_INSTRUCTION_BYTES, NEED_MORE } from '../isa/decoder.ts'
 import { type Handler, Op } from '../isa/handler.ts'
 import { ROWS } from '../isa/table.ts'
 import type { HostMemory, MachineHost } from '../machine.ts'
+import { type PartState, type SavedPart, StateReader } from '../part.ts'
 import type { GuestRam } from '../ram.ts'
 import type { CpuCore, LinearMemory } from '../semantics/core.ts'
 import type { CpuModel } from '../semantics/system/cpu-model.ts'
@@ -34,6 +35,7 @@ import {
   deliverTrap,
   eventName,
 } from '../semantics/system/exceptions.ts'
+import { loadRegisters, saveRegisters } from '../semantics/system/saved-registers.ts'
 import { SystemState } from '../semantics/system/system-state.ts'
 import { CpuState } from '../state/cpu-state.ts'
 import { AC, DB, GP, GuestFault, MF, NM, PF, SSF, UD } from '../state/fault.ts'
@@ -177,6 +179,10 @@ const FILLED_MANY = FILLED_MAX + 1
 const Pending = { None: 0, Device: 1, Ram: 2, Split: 3 } as const
 
 const NO_ACCESS = 0
+/** Instructions, and what devices cost, that leave room to count on: some months. */
+const RETIRED_MAX = 2 ** 52
+/** Instructions for which STI and MOV SS hold something off: the next one, and itself while it runs. */
+const INHIBITED_MAX = 2
 /** Exceptions in excess of retired instructions after which `run` returns. */
 const MAX_FRUITLESS_EXCEPTIONS = 10_000
 const DR6_BS = 1 << 14
@@ -214,7 +220,8 @@ const ADDRESSED_BYTES: Readonly<Record<string, number>> = {
   BOUND: 4,
 }
 
-export class Cpu implements CpuCore, LinearMemory {
+export class Cpu implements CpuCore, LinearMemory, SavedPart {
+  readonly name = 'cpu'
   readonly state: CpuState
   readonly system: SystemState
   readonly memory: LinearMemory = this
@@ -401,20 +408,54 @@ export class Cpu implements CpuCore, LinearMemory {
     s.rip = BigInt(entry)
     this.#retired = 0
     this.charged = 0
-    this.#granted = 0
     this.#inhibitUntil = 0
     this.#holdDebugUntil = 0
     this.#debugHits = 0
+    this.halted = false
+    this.#begin()
+  }
+
+  /** The registers are others, and so is memory: nothing that was found out before holds. */
+  #begin(): void {
+    this.#granted = 0
     this.#stepAfter = undefined
     this.debugRegistersChanged()
     this.#atRecord = false
-    this.halted = false
     this.shutdownCause = undefined
     this.#translator?.clear()
     this.#code.clear()
     this.#paging.configure()
     this.flushTlb(true)
     this.#applyMode()
+  }
+
+  save(): PartState {
+    this.#settleRip()
+    return {
+      ...saveRegisters(this.state, this.system),
+      retired: this.#retired,
+      charged: this.charged,
+      halted: this.halted,
+      // Exactly 0 counts too: of two inhibiting instructions in a row only the first inhibits.
+      interruptsInhibitedFor: Math.max(-1, this.#inhibitUntil - this.#retired),
+      debugHeldFor: Math.max(0, this.#holdDebugUntil - this.#retired),
+      debugHits: this.#debugHits,
+    }
+  }
+
+  load(state: PartState): void {
+    const from = new StateReader(state, this.name)
+    this.state.u8.fill(0)
+    this.state.set32(TRACE_HEAD, TRACE_RING)
+    loadRegisters(from, this.state, this.system)
+    this.#retired = from.integer('retired', 0, RETIRED_MAX)
+    this.charged = from.integer('charged', 0, RETIRED_MAX)
+    this.halted = from.flag('halted')
+    this.#inhibitUntil = this.#retired + from.integer('interruptsInhibitedFor', -1, INHIBITED_MAX)
+    this.#holdDebugUntil = this.#retired + from.integer('debugHeldFor', 0, INHIBITED_MAX)
+    this.#debugHits = from.integer('debugHits', 0, 15)
+    from.end()
+    this.#begin()
   }
 
   /** Whether a halted CPU goes on now: an interrupt waits that it would take (SDM 2A, HLT). */

@@ -9,6 +9,7 @@
  * word, like on a wire. Missing on purpose: an outside (connections are reset, datagrams unreachable), a name server
  * behind 10.0.2.3, fragments, IPv6, plain BOOTP.
  */
+import { type Part, type PartState, StateReader } from '../part.ts'
 
 export const GATEWAY_IP = 0x0a000202
 export const DNS_IP = 0x0a000203
@@ -101,7 +102,8 @@ interface Packet {
 
 const view = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
 
-export class UserNetwork {
+export class UserNetwork implements Part {
+  readonly name = 'user-network'
   readonly #receive: (frame: Uint8Array) => void
   #identification = 0
 
@@ -124,6 +126,16 @@ export class UserNetwork {
   /** As at power-on. */
   reset(): void {
     this.#identification = 0
+  }
+
+  save(): PartState {
+    return { identification: this.#identification }
+  }
+
+  load(state: PartState): void {
+    const s = new StateReader(state, this.name)
+    this.#identification = s.u16('identification')
+    s.end()
   }
 
   #arp(arp: Uint8Array): void {

@@ -139,6 +139,7 @@ export const createFakeMachine: CreateMachine = (config, host, events) => {
     figures: () => ({ instructions: Math.floor(guestNs * 0.2), guestNs, engine: {} }),
     registers: () => registers,
     yield: () => {},
+    save: () => ({ ok: false, problem: problem('fake', 'a fake machine', 'a real one', 'boot one') }),
     resizeConsole: () => {},
   }
   return { ok: true, value: machine }

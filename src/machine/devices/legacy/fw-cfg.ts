@@ -6,6 +6,7 @@
  * the kernel's own items: PVH boots need none.
  */
 import type { AccessSize, BusDevice } from '../../bus.ts'
+import { type Part, type PartState, StateReader } from '../../part.ts'
 import type { GuestRam } from '../../ram.ts'
 
 /** Offsets in the window. The 16-bit selector overlaps the data port. */
@@ -42,7 +43,8 @@ const DMA_ACCESS_BYTES = 16
 const DMA_SIGNATURE = ascii('QEMU CFG')
 const NOTHING = new Uint8Array(0)
 
-export class FwCfg implements BusDevice {
+export class FwCfg implements BusDevice, Part {
+  readonly name = 'fw-cfg'
   SELECTOR = 0
   DMA_ADDRESS_HIGH = 0
 
@@ -91,6 +93,19 @@ export class FwCfg implements BusDevice {
   reset(): void {
     this.#select(0)
     this.DMA_ADDRESS_HIGH = 0
+  }
+
+  /** What the items hold is the configuration's. */
+  save(): PartState {
+    return { SELECTOR: this.SELECTOR, DMA_ADDRESS_HIGH: this.DMA_ADDRESS_HIGH, offset: this.#offset }
+  }
+
+  load(state: PartState): void {
+    const s = new StateReader(state, this.name)
+    this.SELECTOR = s.u16('SELECTOR')
+    this.DMA_ADDRESS_HIGH = s.u32('DMA_ADDRESS_HIGH')
+    this.#offset = s.integer('offset', 0, Number.MAX_SAFE_INTEGER)
+    s.end()
   }
 
   #addFiles(files: readonly (readonly [string, Uint8Array])[]): void {

@@ -13,6 +13,7 @@
  */
 import type { AccessSize, BusDevice } from '../../bus.ts'
 import type { InterruptLine } from '../../interrupt-line.ts'
+import { type Part, type PartState, StateReader } from '../../part.ts'
 import type { Timer, Timers } from '../../timers.ts'
 
 export const I8254_HZ = 1_193_182
@@ -231,6 +232,43 @@ class Counter {
     this.#nextLoadTick = Infinity
   }
 
+  save(): PartState {
+    return {
+      mode: this.mode,
+      access: this.access,
+      bcd: this.bcd,
+      gate: this.gate,
+      count: this.#count,
+      written: this.#written,
+      loadTick: this.#loadTick,
+      counting: this.#counting,
+      nextLoadTick: this.#nextLoadTick,
+      stoppedAt: this.#stoppedAt,
+      firstByte: this.#firstByte,
+      msbNext: this.#msbNext,
+      latchedCount: this.#latchedCount,
+      latchedStatus: this.#latchedStatus,
+    }
+  }
+
+  load(s: StateReader): void {
+    this.mode = s.integer('mode', 0, 5)
+    this.access = s.integer('access', ACCESS_LSB, ACCESS_LSB_MSB)
+    this.bcd = s.flag('bcd')
+    this.gate = s.flag('gate')
+    this.#count = s.integer('count', 1, 65536)
+    this.#written = s.integer('written', 1, 65536)
+    this.#loadTick = s.integer('loadTick', 0, Number.MAX_SAFE_INTEGER)
+    this.#counting = s.flag('counting')
+    this.#nextLoadTick = Math.floor(s.nsOrNever('nextLoadTick'))
+    this.#stoppedAt = s.integer('stoppedAt', 0, Number.MAX_SAFE_INTEGER)
+    this.#firstByte = s.integer('firstByte', -1, 0xff)
+    this.#msbNext = s.flag('msbNext')
+    this.#latchedCount = s.integer('latchedCount', -1, 0xffff)
+    this.#latchedStatus = s.integer('latchedStatus', -1, 0xff)
+    s.end()
+  }
+
   /** Ticks counted since the load. */
   #elapsed(tick: number): number {
     if (!this.#counting) return 0
@@ -239,7 +277,8 @@ class Counter {
   }
 }
 
-export class I8254 implements BusDevice {
+export class I8254 implements BusDevice, Part {
+  readonly name = 'i8254'
   readonly #counters = [new Counter(), new Counter(), new Counter()] as const
   readonly #irq: InterruptLine
   readonly #timers: Timers
@@ -282,6 +321,21 @@ export class I8254 implements BusDevice {
       counter.reset(index !== 2, tick)
     })
     this.#drive()
+  }
+
+  save(): PartState {
+    return { counters: this.#counters.map((counter) => counter.save()), rise: this.#rise.deadline }
+  }
+
+  load(state: PartState): void {
+    const s = new StateReader(state, this.name)
+    const counters = s.groups('counters', 3)
+    if (counters.length !== 3) s.refuse('counters', 'three')
+    this.#counters.forEach((counter, index) => {
+      counter.load(counters[index])
+    })
+    this.#rise.load(s.nsOrNever('rise'))
+    s.end()
   }
 
   #now(): number {

@@ -12,6 +12,7 @@
  * Missing: MCS-80 mode, buffered mode, and slaves other than the one at input 2.
  */
 import type { AccessSize, BusDevice } from '../../bus.ts'
+import { type Part, type PartState, StateReader } from '../../part.ts'
 
 // Command port (A0 = 0).
 const ICW1_SELECT = 1 << 4
@@ -142,6 +143,47 @@ class Chip implements BusDevice {
     this.#update()
   }
 
+  save(): PartState {
+    return {
+      IRR: this.IRR,
+      ISR: this.ISR,
+      IMR: this.IMR,
+      ELCR: this.ELCR,
+      ICW2: this.ICW2,
+      ICW4: this.ICW4,
+      inputs: this.#inputs,
+      int: this.int,
+      awaiting: this.#awaiting,
+      single: this.#single,
+      needsIcw4: this.#needsIcw4,
+      lowest: this.#lowest,
+      readIsr: this.#readIsr,
+      poll: this.#poll,
+      specialMask: this.#specialMask,
+      rotateInAeoi: this.#rotateInAeoi,
+    }
+  }
+
+  load(s: StateReader): void {
+    this.IRR = s.u8('IRR')
+    this.ISR = s.u8('ISR')
+    this.IMR = s.u8('IMR')
+    this.ELCR = s.u8('ELCR') & this.#elcrWritable
+    this.ICW2 = s.u8('ICW2') & 0xf8
+    this.ICW4 = s.u8('ICW4')
+    this.#inputs = s.u8('inputs')
+    this.int = s.flag('int')
+    this.#awaiting = s.oneOf('awaiting', [0, 2, 3, 4])
+    this.#single = s.flag('single')
+    this.#needsIcw4 = s.flag('needsIcw4')
+    this.#lowest = s.integer('lowest', 0, 7)
+    this.#readIsr = s.flag('readIsr')
+    this.#poll = s.flag('poll')
+    this.#specialMask = s.flag('specialMask')
+    this.#rotateInAeoi = s.flag('rotateInAeoi')
+    s.end()
+  }
+
   #writeData(value: number): void {
     switch (this.#awaiting) {
       case 0:
@@ -265,7 +307,8 @@ class Chip implements BusDevice {
   }
 }
 
-export class I8259 {
+export class I8259 implements Part {
+  readonly name = 'i8259'
   /** Two ports each. */
   readonly master: BusDevice
   readonly slave: BusDevice
@@ -312,5 +355,16 @@ export class I8259 {
   reset(): void {
     this.#slave.reset()
     this.#master.reset()
+  }
+
+  save(): PartState {
+    return { master: this.#master.save(), slave: this.#slave.save() }
+  }
+
+  load(state: PartState): void {
+    const s = new StateReader(state, this.name)
+    this.#master.load(s.group('master'))
+    this.#slave.load(s.group('slave'))
+    s.end()
   }
 }

@@ -45,7 +45,7 @@ beforeEach(() => {
 describe('a kernel that uses only the i8259s', () => {
   test('gets their vectors with the APIC never touched', () => {
     startI8259()
-    const line = isa.line(4)
+    const line = isa.line(4, 'device')
     line.set(true)
     expect(controller.pending()).toBe(true)
     expect(changes).toBe(1)
@@ -60,14 +60,14 @@ describe('a kernel that uses only the i8259s', () => {
   test('is not held back by TPR', () => {
     startI8259()
     controller.cr8 = 15
-    isa.line(4).set(true)
+    isa.line(4, 'device').set(true)
     expect(controller.pending()).toBe(true)
   })
 
   test('gets them with the APIC enabled and LINT0 as reset left it', () => {
     startI8259()
     startLapic()
-    isa.line(11).set(true)
+    isa.line(11, 'device').set(true)
     expect(controller.acknowledge()).toBe(0x2b)
   })
 
@@ -75,7 +75,7 @@ describe('a kernel that uses only the i8259s', () => {
     startI8259()
     startLapic()
     lapic.write(LAPIC.LVT_LINT0, 4, 0x10000)
-    isa.line(4).set(true)
+    isa.line(4, 'device').set(true)
     expect(controller.pending()).toBe(false)
     redirect(0, 0x700)
     expect(controller.pending()).toBe(true)
@@ -86,21 +86,21 @@ describe('a kernel that uses only the i8259s', () => {
 describe('a kernel that uses only the APICs', () => {
   test('hears nothing from i8259s that it never initialised', () => {
     startLapic()
-    isa.line(0).set(true)
+    isa.line(0, 'device').set(true)
     expect(controller.pending()).toBe(false)
   })
 
   test('gets IRQ 0 on IOAPIC input 2', () => {
     startLapic()
     redirect(2, 0x60)
-    isa.line(0).set(true)
+    isa.line(0, 'device').set(true)
     expect(controller.acknowledge()).toBe(0x60)
   })
 
   test('gets a level interrupt again after EOI until the device lets go', () => {
     startLapic()
     redirect(5, 0x71 | REDIRECTION_LEVEL)
-    const line = isa.line(5)
+    const line = isa.line(5, 'device')
     line.set(true)
     expect(controller.acknowledge()).toBe(0x71)
     expect(controller.pending()).toBe(false)
@@ -117,7 +117,7 @@ describe('a kernel that uses only the APICs', () => {
     redirect(5, 0x71)
     controller.cr8 = 7
     expect(lapic.read(LAPIC.TPR, 4)).toBe(0x70)
-    isa.line(5).set(true)
+    isa.line(5, 'device').set(true)
     expect(controller.pending()).toBe(false)
     controller.tpr = 0x6f
     expect(controller.cr8).toBe(6)
@@ -138,7 +138,7 @@ describe('shared ISA lines', () => {
   test('are ORed', () => {
     startLapic()
     redirect(10, 0x71 | REDIRECTION_LEVEL)
-    const lines: InterruptLine[] = [isa.line(10), isa.line(10)]
+    const lines: InterruptLine[] = [isa.line(10, 'one'), isa.line(10, 'other')]
     lines[0].set(true)
     lines[1].set(true)
     lines[0].set(false)
@@ -152,6 +152,6 @@ describe('shared ISA lines', () => {
   })
 
   test('the cascade is nobody to share with', () => {
-    expect(() => isa.line(2)).toThrow('0-15 without 2')
+    expect(() => isa.line(2, 'device')).toThrow('0-15 without 2')
   })
 })

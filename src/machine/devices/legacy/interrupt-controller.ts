@@ -5,13 +5,15 @@
  *
  * ExtINT goes before the local APIC's own requests and is not held back by TPR, as in KVM.
  */
+import { type Part, type PartState, StateReader } from '../../part.ts'
 import type { I8259 } from './i8259.ts'
 import type { Ioapic } from './ioapic.ts'
 import type { Lapic } from './lapic.ts'
 
 const IOAPIC_INPUT_EXTINT = 0
 
-export class InterruptController {
+export class InterruptController implements Part {
+  readonly name = 'interrupts'
   /** The answer of `pending()` or of `nmiPending` has changed. */
   onChange: () => void = () => {}
 
@@ -85,12 +87,23 @@ export class InterruptController {
     this.#lapic.setTpr((value & 0xf) << 4)
   }
 
+  /** After the controllers that it joins. */
   reset(): void {
     this.#nmiPending = false
-    this.#lapic.reset()
-    this.#ioapic.reset()
-    this.#i8259.reset()
     this.#update()
+  }
+
+  save(): PartState {
+    return { nmiPending: this.#nmiPending }
+  }
+
+  /** After the controllers that it joins. */
+  load(state: PartState): void {
+    const s = new StateReader(state, this.name)
+    this.#nmiPending = s.flag('nmiPending')
+    s.end()
+    this.#update()
+    this.onChange()
   }
 
   #update(): void {

@@ -10,6 +10,7 @@
  * Missing: SMI and INIT delivery (ignored), arbitration (ARB shows the ID), delivery status (always idle).
  */
 import type { AccessSize, BusDevice } from '../../bus.ts'
+import { type Part, type PartState, StateReader } from '../../part.ts'
 import { type ApicBus, DELIVERY } from './lapic.ts'
 
 export const IOREGSEL = 0x00
@@ -30,7 +31,8 @@ export const REDIRECTION_REMOTE_IRR = 1 << 14
 export const REDIRECTION_LOGICAL = 1 << 11
 const REDIRECTION_WRITABLE = 0x1_afff
 
-export class Ioapic implements BusDevice {
+export class Ioapic implements BusDevice, Part {
+  readonly name = 'ioapic'
   IOREGSEL = 0
   ID = 0
   /** Redirection entries: low and high words. */
@@ -139,6 +141,26 @@ export class Ioapic implements BusDevice {
     this.REDTBL_LOW.fill(REDIRECTION_MASKED)
     this.REDTBL_HIGH.fill(0)
     this.onChange()
+  }
+
+  save(): PartState {
+    return {
+      IOREGSEL: this.IOREGSEL,
+      ID: this.ID,
+      REDTBL_LOW: [...this.REDTBL_LOW],
+      REDTBL_HIGH: [...this.REDTBL_HIGH],
+      asserted: this.#asserted,
+    }
+  }
+
+  load(state: PartState): void {
+    const s = new StateReader(state, this.name)
+    this.IOREGSEL = s.u8('IOREGSEL')
+    this.ID = s.u32('ID') & 0x0f00_0000
+    this.REDTBL_LOW.set(s.u32s('REDTBL_LOW', PINS).map((low) => low & (REDIRECTION_WRITABLE | REDIRECTION_REMOTE_IRR)))
+    this.REDTBL_HIGH.set(s.u32s('REDTBL_HIGH', PINS).map((high) => high & 0xff00_0000))
+    this.#asserted = s.integer('asserted', 0, 2 ** PINS - 1)
+    s.end()
   }
 
   /** Sends a level entry's message when its input is asserted and the last message has been ended. */

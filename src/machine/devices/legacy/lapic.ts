@@ -13,6 +13,7 @@
  * ICR's delivery status always reads idle.
  */
 import { type AccessSize, type BusDevice, OPEN_BUS } from '../../bus.ts'
+import { type Part, type PartState, StateReader } from '../../part.ts'
 import type { Timer, Timers } from '../../timers.ts'
 
 export const LAPIC = {
@@ -118,7 +119,8 @@ export interface LapicOptions {
   readonly tscToNs?: (tsc: number) => number
 }
 
-export class Lapic implements BusDevice, ApicBus {
+export class Lapic implements BusDevice, ApicBus, Part {
+  readonly name = 'lapic'
   /** IA32_APIC_BASE, its low word. */
   IA32_APIC_BASE = 0
   ID = 0
@@ -260,6 +262,7 @@ export class Lapic implements BusDevice, ApicBus {
     switch (offset) {
       case LAPIC.ID:
         this.ID = (value & 0xff00_0000) >>> 0
+        this.onChange()
         break
       case LAPIC.TPR:
         this.setTpr(value & 0xff)
@@ -269,9 +272,11 @@ export class Lapic implements BusDevice, ApicBus {
         break
       case LAPIC.LDR:
         this.LDR = (value & 0xff00_0000) >>> 0
+        this.onChange()
         break
       case LAPIC.DFR:
         this.DFR = (value | 0x0fff_ffff) >>> 0
+        this.onChange()
         break
       case LAPIC.SVR:
         this.#writeSvr(value)
@@ -399,6 +404,70 @@ export class Lapic implements BusDevice, ApicBus {
     this.onChange()
   }
 
+  save(): PartState {
+    return {
+      IA32_APIC_BASE: this.IA32_APIC_BASE,
+      ID: this.ID,
+      TPR: this.TPR,
+      LDR: this.LDR,
+      DFR: this.DFR,
+      SVR: this.SVR,
+      ISR: [...this.ISR.words],
+      TMR: [...this.TMR.words],
+      IRR: [...this.IRR.words],
+      ESR: this.ESR,
+      ICR_LOW: this.ICR_LOW,
+      ICR_HIGH: this.ICR_HIGH,
+      LVT_TIMER: this.LVT_TIMER,
+      LVT_THERMAL: this.LVT_THERMAL,
+      LVT_PERF: this.LVT_PERF,
+      LVT_LINT0: this.LVT_LINT0,
+      LVT_LINT1: this.LVT_LINT1,
+      LVT_ERROR: this.LVT_ERROR,
+      TIMER_ICR: this.TIMER_ICR,
+      TIMER_DCR: this.TIMER_DCR,
+      countStart: this.#countStart,
+      IA32_TSC_DEADLINE: [this.#tscDeadlineLow, this.#tscDeadlineHigh],
+      errors: this.#errors,
+      lint0: this.#lint0,
+      lint1: this.#lint1,
+      timer: this.#timer.deadline,
+    }
+  }
+
+  load(state: PartState): void {
+    const s = new StateReader(state, this.name)
+    this.IA32_APIC_BASE = s.u32('IA32_APIC_BASE')
+    this.ID = s.u32('ID')
+    this.TPR = s.u8('TPR')
+    this.LDR = s.u32('LDR')
+    this.DFR = s.u32('DFR')
+    this.SVR = s.u32('SVR') & SVR_WRITABLE
+    this.ISR.words.set(s.u32s('ISR', 8))
+    this.TMR.words.set(s.u32s('TMR', 8))
+    this.IRR.words.set(s.u32s('IRR', 8))
+    this.ESR = s.u8('ESR')
+    this.ICR_LOW = s.u32('ICR_LOW') & ICR_WRITABLE
+    this.ICR_HIGH = s.u32('ICR_HIGH')
+    this.LVT_TIMER = s.u32('LVT_TIMER') & LVT_TIMER_WRITABLE
+    this.LVT_THERMAL = s.u32('LVT_THERMAL') & LVT_MODE_WRITABLE
+    this.LVT_PERF = s.u32('LVT_PERF') & LVT_MODE_WRITABLE
+    this.LVT_LINT0 = s.u32('LVT_LINT0') & LVT_LINT_WRITABLE
+    this.LVT_LINT1 = s.u32('LVT_LINT1') & LVT_LINT_WRITABLE
+    this.LVT_ERROR = s.u32('LVT_ERROR') & LVT_ERROR_WRITABLE
+    this.TIMER_ICR = s.u32('TIMER_ICR')
+    this.TIMER_DCR = s.u8('TIMER_DCR') & 0xb
+    // A count at the slowest rate may have begun before power-on, on paper.
+    this.#countStart = s.integer('countStart', -(2 ** 40), Number.MAX_SAFE_INTEGER)
+    ;[this.#tscDeadlineLow, this.#tscDeadlineHigh] = s.u32s('IA32_TSC_DEADLINE', 2) as [number, number]
+    this.#errors = s.u8('errors')
+    this.#lint0 = s.flag('lint0')
+    this.#lint1 = s.flag('lint1')
+    this.#timer.load(s.nsOrNever('timer'))
+    s.end()
+    this.#prioritise()
+  }
+
   #resetRegisters(): void {
     this.ID = (this.#options.id << 24) >>> 0
     this.TPR = 0
@@ -494,14 +563,18 @@ export class Lapic implements BusDevice, ApicBus {
     if (isNew && (this.LVT_ERROR & 0xff) >= LOWEST_VECTOR) this.#localInterrupt(this.LVT_ERROR)
   }
 
-  /** SDM 3A, "Task and Processor Priorities". */
   #updateRequest(): void {
+    const was = this.requesting
+    this.#prioritise()
+    if (was !== this.requesting) this.onChange()
+  }
+
+  /** SDM 3A, "Task and Processor Priorities". */
+  #prioritise(): void {
     const inService = Math.max(this.ISR.highest(), 0) & 0xf0
     this.PPR = (this.TPR & 0xf0) >= inService ? this.TPR : inService
-    const was = this.requesting
     const requested = Math.max(this.IRR.highest(), 0) & 0xf0
     this.requesting = this.softwareEnabled && requested > (this.PPR & 0xf0)
-    if (was !== this.requesting) this.onChange()
   }
 
   // Timer.

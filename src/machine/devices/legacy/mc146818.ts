@@ -11,6 +11,7 @@
  */
 import type { AccessSize, BusDevice } from '../../bus.ts'
 import type { InterruptLine } from '../../interrupt-line.ts'
+import { type Part, type PartState, StateReader } from '../../part.ts'
 import type { Timer, Timers } from '../../timers.ts'
 
 export const RTC = {
@@ -74,7 +75,8 @@ const TIME_REGISTERS: readonly number[] = [
   RTC.CENTURY,
 ]
 
-export class Mc146818 implements BusDevice {
+export class Mc146818 implements BusDevice, Part {
+  readonly name = 'rtc'
   INDEX = 0
   /** All 128 bytes. The time registers are current only while the clock is stopped; A has no UIP, C is the flags. */
   readonly CMOS = new Uint8Array(128)
@@ -144,6 +146,26 @@ export class Mc146818 implements BusDevice {
     this.CMOS[RTC.B] &= ~(B_PIE | B_AIE | B_UIE)
     this.CMOS[RTC.C] = 0
     this.#update()
+  }
+
+  save(): PartState {
+    return {
+      INDEX: this.INDEX,
+      CMOS: this.CMOS.slice(),
+      offset: { ...this.#offset },
+      seen: { ...this.#seen },
+      timer: this.#timer.deadline,
+    }
+  }
+
+  load(state: PartState): void {
+    const s = new StateReader(state, this.name)
+    this.INDEX = s.u8('INDEX') & 0x7f
+    this.CMOS.set(s.bytes('CMOS', this.CMOS.length))
+    this.#offset = readTime(s.group('offset'))
+    this.#seen = readTime(s.group('seen'))
+    this.#timer.load(s.nsOrNever('timer'))
+    s.end()
   }
 
   /** The clock counts: SET is clear and the divider is not held in reset. */
@@ -318,6 +340,16 @@ export class Mc146818 implements BusDevice {
 }
 
 const NEVER: UnixTime = { seconds: Infinity, nanoseconds: 0 }
+
+/** Seconds that a Date can hold, either way. */
+const SECONDS_MAX = 8.64e12
+
+const readTime = (s: StateReader): UnixTime => {
+  const seconds = s.integer('seconds', -SECONDS_MAX, SECONDS_MAX)
+  const nanoseconds = s.integer('nanoseconds', 0, NS - 1)
+  s.end()
+  return { seconds, nanoseconds }
+}
 
 const add = (a: UnixTime, b: UnixTime): UnixTime => {
   const nanoseconds = a.nanoseconds + b.nanoseconds

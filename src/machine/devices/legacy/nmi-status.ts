@@ -5,6 +5,7 @@
  * Missing: SERR# and IOCHK# NMIs (nothing on this board raises them, bits 7-6 read 0) and a speaker to hear.
  */
 import type { AccessSize, BusDevice } from '../../bus.ts'
+import { type Part, type PartState, StateReader } from '../../part.ts'
 import type { Timers } from '../../timers.ts'
 import type { I8254 } from './i8254.ts'
 import { ticksAt } from './i8254.ts'
@@ -17,7 +18,8 @@ const WRITABLE = 0x0f
 /** The refresh bit changes with every DRAM refresh request: 18 ticks of counter 1, 15 us, as a PC's BIOS sets it. */
 const REFRESH_TICKS = 18
 
-export class NmiStatus implements BusDevice {
+export class NmiStatus implements BusDevice, Part {
+  readonly name = 'nmi-status'
   CONTROL = 0
   readonly #i8254: I8254
   readonly #timers: Timers
@@ -40,5 +42,15 @@ export class NmiStatus implements BusDevice {
   /** The 8254's own reset closes the gate. */
   reset(): void {
     this.CONTROL = 0
+  }
+
+  save(): PartState {
+    return { CONTROL: this.CONTROL }
+  }
+
+  load(state: PartState): void {
+    const s = new StateReader(state, this.name)
+    this.CONTROL = s.u8('CONTROL') & WRITABLE
+    s.end()
   }
 }

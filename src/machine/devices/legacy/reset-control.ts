@@ -3,6 +3,7 @@
  * soft reset are the same here, the machine has one.
  */
 import type { AccessSize, BusDevice } from '../../bus.ts'
+import { type Part, type PartState, StateReader } from '../../part.ts'
 import type { ResetBackend } from './i8042.ts'
 
 /** System Reset: 1 makes the reset hard. */
@@ -10,7 +11,8 @@ const SRST = 1 << 1
 /** Reset CPU. */
 const RCPU = 1 << 2
 
-export class ResetControl implements BusDevice {
+export class ResetControl implements BusDevice, Part {
+  readonly name = 'reset-control'
   RC = 0
   readonly #backend: ResetBackend
 
@@ -30,5 +32,15 @@ export class ResetControl implements BusDevice {
 
   reset(): void {
     this.RC = 0
+  }
+
+  save(): PartState {
+    return { RC: this.RC }
+  }
+
+  load(state: PartState): void {
+    const s = new StateReader(state, this.name)
+    this.RC = s.u8('RC') & SRST
+    s.end()
   }
 }

@@ -9,8 +9,10 @@
  * Missing: baud rate (the divisor is stored), parity, framing errors and break, DMA mode, OUT2 as the interrupt's gate
  * (QEMU and Firecracker have none either), RTS as flow control (the queue needs none).
  */
+import { joined } from '../../../base/bytes.ts'
 import type { AccessSize, BusDevice } from '../../bus.ts'
 import type { InterruptLine } from '../../interrupt-line.ts'
+import { type Part, type PartState, StateReader } from '../../part.ts'
 import type { Timer, Timers } from '../../timers.ts'
 
 /** With LCR.DLAB, offsets 0 and 1 are DLL and DLM. */
@@ -90,7 +92,8 @@ export interface UartBackend {
   transmit(byte: number): void
 }
 
-export class Uart16550 implements BusDevice {
+export class Uart16550 implements BusDevice, Part {
+  readonly name = 'uart'
   DLL = 0
   DLM = 0
   IER = 0
@@ -207,6 +210,54 @@ export class Uart16550 implements BusDevice {
     this.#clearFifo()
     this.#carry()
     this.#update()
+  }
+
+  save(): PartState {
+    const queue = joined(this.#queue.map((chunk, i) => (i === 0 ? chunk.subarray(this.#queueStart) : chunk)))
+    return {
+      DLL: this.DLL,
+      DLM: this.DLM,
+      IER: this.IER,
+      FCR: this.FCR,
+      LCR: this.LCR,
+      MCR: this.MCR,
+      MSR: this.MSR,
+      SCR: this.SCR,
+      overrun: this.#overrun,
+      fifo: Uint8Array.from(this.#fifo),
+      queue,
+      lineFree: this.#lineFree,
+      thrEmptied: this.#thrEmptied,
+      timedOut: this.#timedOut,
+      idlePolls: Math.min(this.#idlePolls, POLLS_THAT_LISTEN),
+      characterTimer: this.#characterTimer.deadline,
+      lineTimer: this.#lineTimer.deadline,
+    }
+  }
+
+  load(state: PartState): void {
+    const s = new StateReader(state, this.name)
+    this.DLL = s.u8('DLL')
+    this.DLM = s.u8('DLM')
+    this.IER = s.u8('IER') & IER_WRITABLE
+    this.FCR = s.u8('FCR')
+    this.LCR = s.u8('LCR')
+    this.MCR = s.u8('MCR') & MCR_WRITABLE
+    this.MSR = s.u8('MSR')
+    this.SCR = s.u8('SCR')
+    this.#overrun = s.flag('overrun')
+    this.#fifo = [...s.bytesUpTo('fifo', FIFO_SIZE)]
+    const queue = s.bytesUpTo('queue', Infinity)
+    this.#queue.length = 0
+    if (queue.length > 0) this.#queue.push(queue.slice())
+    this.#queueStart = 0
+    this.#lineFree = s.ns('lineFree')
+    this.#thrEmptied = s.flag('thrEmptied')
+    this.#timedOut = s.flag('timedOut')
+    this.#idlePolls = s.integer('idlePolls', 0, POLLS_THAT_LISTEN)
+    this.#characterTimer.load(s.nsOrNever('characterTimer'))
+    this.#lineTimer.load(s.nsOrNever('lineTimer'))
+    s.end()
   }
 
   get #dlab(): boolean {

@@ -12,6 +12,7 @@ import { assert } from '../../../base/assert.ts'
 import type { AccessSize } from '../../bus.ts'
 import type { DeviceRequest } from '../../call-event.ts'
 import type { BlockBackend } from '../../machine.ts'
+import type { PartState, StateReader } from '../../part.ts'
 import { VIRTIO_ID_BLOCK, type VirtioDevice, type VirtioTransport } from './device.ts'
 import type { Chain } from './virtqueue.ts'
 
@@ -138,6 +139,15 @@ export class VirtioBlk implements VirtioDevice {
 
   reset(): void {
     this.config[BLK_CONFIG_WRITEBACK] = 1
+  }
+
+  save(): PartState {
+    return { writeback: this.config[BLK_CONFIG_WRITEBACK] }
+  }
+
+  load(state: StateReader): void {
+    this.config[BLK_CONFIG_WRITEBACK] = state.integer('writeback', 0, 1)
+    state.end()
   }
 
   #request(chain: Chain): number {

@@ -12,7 +12,9 @@
  * A device reset drops input that the guest had not taken.
  * Missing on purpose: further ports, PORT_REMOVE.
  */
+import { joined } from '../../../base/bytes.ts'
 import type { AccessSize } from '../../bus.ts'
+import type { PartState, StateReader } from '../../part.ts'
 import { VIRTIO_ID_CONSOLE, type VirtioDevice, type VirtioTransport } from './device.ts'
 import type { Chain } from './virtqueue.ts'
 
@@ -41,6 +43,8 @@ export const CONTROL_RECEIVEQ = 2
 export const CONTROL_TRANSMITQ = 3
 
 const CONTROL_SIZE = 8
+/** Control messages that wait for buffers, at most. */
+const CONTROL_WAITING = 64
 /** Output is handed on in pieces of at most this. */
 const TRANSMIT_CHUNK = 0x10000
 
@@ -147,6 +151,31 @@ export class VirtioConsole implements VirtioDevice {
     this.#portOpen = false
   }
 
+  save(): PartState {
+    return {
+      cols: this.#view.getUint16(CONSOLE_CONFIG_COLS, true),
+      rows: this.#view.getUint16(CONSOLE_CONFIG_ROWS, true),
+      input: joined(this.#input.map((piece, i) => (i === 0 ? piece.subarray(this.#taken) : piece))),
+      controlOut: this.#controlOut.map((message) => message.slice()),
+      portReady: this.#portReady,
+      portOpen: this.#portOpen,
+    }
+  }
+
+  load(state: StateReader): void {
+    this.#view.setUint16(CONSOLE_CONFIG_COLS, state.u16('cols'), true)
+    this.#view.setUint16(CONSOLE_CONFIG_ROWS, state.u16('rows'), true)
+    const input = state.bytesUpTo('input', Infinity)
+    this.#input = input.length > 0 ? [input.slice()] : []
+    this.#taken = 0
+    this.#controlOut = state.byteStrings('controlOut', CONTROL_WAITING, 256).map((message) => message.slice())
+    this.#portReady = state.flag('portReady')
+    this.#portOpen = state.flag('portOpen')
+    // One port has no control queues to speak of it.
+    if ((this.#portReady || this.#portOpen) && this.queueCount === 2) state.refuse('portReady', 'false, with one port')
+    state.end()
+  }
+
   #transmitted(chain: Chain): number {
     for (let done = 0; done < chain.readable; ) {
       const bytes = new Uint8Array(Math.min(TRANSMIT_CHUNK, chain.readable - done))
@@ -229,7 +258,7 @@ export class VirtioConsole implements VirtioDevice {
     view.setUint16(6, value, true)
     bytes.set(rest, CONTROL_SIZE)
     // A driver that asks and never takes the answers gets the first of them.
-    if (this.#controlOut.length < 64) this.#controlOut.push(bytes)
+    if (this.#controlOut.length < CONTROL_WAITING) this.#controlOut.push(bytes)
     this.#deliverControl()
   }
 

@@ -3,6 +3,7 @@
  * Feature bits are bit numbers, as the specification gives them.
  */
 import type { AccessSize } from '../../bus.ts'
+import type { PartState, StateReader } from '../../part.ts'
 import type { Virtqueue } from './virtqueue.ts'
 
 // Device IDs, virtio 1.2 §5.
@@ -57,4 +58,7 @@ export interface VirtioDevice {
   configWrite?(offset: number, size: AccessSize, value: number): void
   /** Device reset: back to what it was at power-on. */
   reset(): void
+  /** As a Part's; its transport saves features, status and queues. */
+  save(): PartState
+  load(state: StateReader): void
 }

@@ -57,6 +57,8 @@ export class MemoryDisk implements BlockBackend {
 export interface OverlayOptions extends DiskOptions {
   /** Granularity of copying: a power of 2, at least 512. */
   readonly blockSize?: number
+  /** The disk's, where the base is shorter. A multiple of 512. */
+  readonly size?: number
 }
 
 export interface DirtyBlock {
@@ -67,7 +69,7 @@ export interface DirtyBlock {
 }
 
 export class OverlayDisk implements BlockBackend {
-  /** The base's length, up to a whole sector. What the base lacks of it reads as zeroes. */
+  /** The base's length, up to a whole sector, unless given. What the base lacks of it reads as zeroes. */
   readonly size: number
   readonly readOnly: boolean
   readonly id: string
@@ -77,10 +79,10 @@ export class OverlayDisk implements BlockBackend {
   /** Stands for every block that was zeroed whole; copied before it is written. */
   readonly #zeroes: Uint8Array
 
-  constructor(base: Uint8Array, { readOnly = false, id = '', blockSize = 4096 }: OverlayOptions = {}) {
+  constructor(base: Uint8Array, { readOnly = false, id = '', blockSize = 4096, size }: OverlayOptions = {}) {
     assert(blockSize >= SECTOR && (blockSize & (blockSize - 1)) === 0, `an overlay's block size: ${blockSize}`)
     this.#base = base
-    this.size = Math.ceil(base.length / SECTOR) * SECTOR
+    this.size = size ?? Math.ceil(base.length / SECTOR) * SECTOR
     this.readOnly = readOnly
     this.id = id
     this.blockSize = blockSize

@@ -45,6 +45,10 @@ class EchoDevice implements VirtioDevice {
   reset(): void {
     this.resets++
   }
+  save() {
+    return {}
+  }
+  load() {}
 }
 
 const set = () => {

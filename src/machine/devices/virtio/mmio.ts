@@ -12,6 +12,7 @@ import { hex } from '../../../base/hex.ts'
 import type { ProfileName } from '../../../settings/settings.ts'
 import { type AccessSize, type BusDevice, OPEN_BUS } from '../../bus.ts'
 import type { InterruptLine } from '../../interrupt-line.ts'
+import { type Part, type PartState, StateReader } from '../../part.ts'
 import type { GuestRam } from '../../ram.ts'
 import {
   ACKNOWLEDGE,
@@ -125,6 +126,8 @@ export const PERSONALITIES: Readonly<Record<ProfileName, Personality>> = {
 }
 
 export interface VirtioMmioOptions {
+  /** The part's. */
+  readonly name?: string
   readonly ram: GuestRam
   readonly line: InterruptLine
   readonly device: VirtioDevice
@@ -134,7 +137,8 @@ export interface VirtioMmioOptions {
   readonly onAnswered?: () => void
 }
 
-export class VirtioMmio implements BusDevice, VirtioTransport, VirtqueueOwner {
+export class VirtioMmio implements BusDevice, Part, VirtioTransport, VirtqueueOwner {
+  readonly name: string
   DeviceFeaturesSel = 0
   DriverFeaturesSel = 0
   QueueSel = 0
@@ -155,6 +159,7 @@ export class VirtioMmio implements BusDevice, VirtioTransport, VirtqueueOwner {
   #level = false
 
   constructor({
+    name = 'virtio',
     ram,
     line,
     device,
@@ -163,6 +168,7 @@ export class VirtioMmio implements BusDevice, VirtioTransport, VirtqueueOwner {
     onAnswered,
   }: VirtioMmioOptions) {
     assert(device.queueCount > 0 && device.queueCount <= 64, `a device has 1 to 64 queues: ${device.queueCount}`)
+    this.name = name
     this.#line = line
     this.#device = device
     this.#personality = personality
@@ -295,6 +301,45 @@ export class VirtioMmio implements BusDevice, VirtioTransport, VirtqueueOwner {
     this.#applyFeatures()
     this.#device.reset()
     this.#setInterrupt(0)
+  }
+
+  save(): PartState {
+    return {
+      DeviceID: this.#device.id,
+      DeviceFeaturesSel: this.DeviceFeaturesSel,
+      DriverFeaturesSel: this.DriverFeaturesSel,
+      DriverFeatures: [...this.#driverFeatures],
+      QueueSel: this.QueueSel,
+      InterruptStatus: this.InterruptStatus,
+      Status: this.Status,
+      ConfigGeneration: this.ConfigGeneration,
+      queues: this.#queues.map((queue) => queue.save()),
+      device: this.#device.save(),
+    }
+  }
+
+  load(state: PartState): void {
+    const s = new StateReader(state, this.name)
+    s.oneOf('DeviceID', [this.#device.id])
+    this.DeviceFeaturesSel = s.u32('DeviceFeaturesSel')
+    this.DriverFeaturesSel = s.u32('DriverFeaturesSel')
+    this.#driverFeatures.set(s.u32s('DriverFeatures', 2))
+    this.QueueSel = s.u32('QueueSel')
+    this.InterruptStatus = s.u32('InterruptStatus') & (USED_BUFFER | CONFIG_CHANGE)
+    this.Status = s.u8('Status')
+    this.ConfigGeneration = s.u32('ConfigGeneration')
+    if ((this.Status & FEATURES_OK) !== 0 && this.#driverFeatures.some((word, i) => word & ~this.#deviceFeatures[i]))
+      s.refuse('DriverFeatures', 'features that the device offers')
+    const queues = s.groups('queues', this.#queues.length)
+    if (queues.length !== this.#queues.length) s.refuse('queues', `${this.#queues.length} queues`)
+    this.#queues.forEach((queue, i) => {
+      queue.load(queues[i])
+    })
+    this.#level = this.InterruptStatus !== 0
+    this.#applyFeatures()
+    this.#applyStatus()
+    this.#device.load(s.group('device'))
+    s.end()
   }
 
   // VirtioTransport

@@ -9,6 +9,7 @@
  * frame, and there are no others on this segment), F_MQ.
  */
 import { assert } from '../../../base/assert.ts'
+import type { PartState, StateReader } from '../../part.ts'
 import { VIRTIO_F_VERSION_1, VIRTIO_ID_NET, type VirtioDevice, type VirtioTransport } from './device.ts'
 import type { Chain } from './virtqueue.ts'
 
@@ -102,6 +103,16 @@ export class VirtioNet implements VirtioDevice {
 
   get #headerBytes(): number {
     return this.#transport.has(VIRTIO_F_VERSION_1) ? NET_HEADER : NET_HEADER_LEGACY
+  }
+
+  save(): PartState {
+    return { waiting: this.#waiting.map((frame) => frame.slice()), dropped: this.dropped }
+  }
+
+  load(state: StateReader): void {
+    this.#waiting = state.byteStrings('waiting', RECEIVE_LIMIT, FRAME_MAX).map((frame) => frame.slice())
+    this.dropped = state.integer('dropped', 0, Number.MAX_SAFE_INTEGER)
+    state.end()
   }
 
   #transmitted(chain: Chain): number {

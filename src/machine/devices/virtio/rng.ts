@@ -3,6 +3,7 @@
  * Missing on purpose: QEMU's rate limit, which is off by default.
  */
 import type { EntropySource } from '../../entropy.ts'
+import type { PartState, StateReader } from '../../part.ts'
 import { VIRTIO_ID_ENTROPY, type VirtioDevice, type VirtioTransport } from './device.ts'
 import type { Chain } from './virtqueue.ts'
 
@@ -43,4 +44,12 @@ export class VirtioRng implements VirtioDevice {
   }
 
   reset(): void {}
+
+  save(): PartState {
+    return {}
+  }
+
+  load(state: StateReader): void {
+    state.end()
+  }
 }

@@ -36,6 +36,10 @@ class EchoDevice implements VirtioDevice {
     })
   }
   reset(): void {}
+  save() {
+    return {}
+  }
+  load() {}
 }
 
 const started = (features: readonly number[] = [VIRTIO_F_INDIRECT_DESC], size = 16) => {

@@ -13,6 +13,7 @@
  * Missing on purpose: packed virtqueues, VIRTIO_F_IN_ORDER, VIRTQ_USED_F_NO_NOTIFY.
  */
 import { hex } from '../../../base/hex.ts'
+import type { PartState, StateReader } from '../../part.ts'
 import type { GuestRam } from '../../ram.ts'
 
 export const VIRTQ_DESC_F_NEXT = 1
@@ -244,24 +245,33 @@ export class Virtqueue {
 
   /** QueueReady was set: takes the addresses. Returns what is wrong with them, if something is. */
   enable(): string | undefined {
-    const num = this.QueueNum
-    if (num === 0 || num > VIRTQUEUE_MAX_SIZE || (num & (num - 1)) !== 0)
-      return `QueueNum ${num} is not a power of 2 up to ${VIRTQUEUE_MAX_SIZE}`
-    const wrong =
-      this.#misplaced('descriptor table', this.QueueDescLow, this.QueueDescHigh, 16, 16 * num) ??
-      this.#misplaced('driver area', this.QueueDriverLow, this.QueueDriverHigh, 2, 6 + 2 * num) ??
-      this.#misplaced('device area', this.QueueDeviceLow, this.QueueDeviceHigh, 4, 6 + 8 * num)
+    const wrong = this.#wrong()
     if (wrong !== undefined) return wrong
-    this.#mask = num - 1
-    this.#desc = this.QueueDescLow
-    this.#avail = this.QueueDriverLow
-    this.#used = this.QueueDeviceLow
+    this.#take()
     this.#availIdx = 0
     this.#usedIdx = 0
     this.#signalledIdx = 0
     this.#availEvent = 0
     this.QueueReady = 1
     return undefined
+  }
+
+  #wrong(): string | undefined {
+    const num = this.QueueNum
+    if (num === 0 || num > VIRTQUEUE_MAX_SIZE || (num & (num - 1)) !== 0)
+      return `QueueNum ${num} is not a power of 2 up to ${VIRTQUEUE_MAX_SIZE}`
+    return (
+      this.#misplaced('descriptor table', this.QueueDescLow, this.QueueDescHigh, 16, 16 * num) ??
+      this.#misplaced('driver area', this.QueueDriverLow, this.QueueDriverHigh, 2, 6 + 2 * num) ??
+      this.#misplaced('device area', this.QueueDeviceLow, this.QueueDeviceHigh, 4, 6 + 8 * num)
+    )
+  }
+
+  #take(): void {
+    this.#mask = this.QueueNum - 1
+    this.#desc = this.QueueDescLow
+    this.#avail = this.QueueDriverLow
+    this.#used = this.QueueDeviceLow
   }
 
   /** The next available chain, valid until the next pop; undefined when there is none. */
@@ -346,6 +356,46 @@ export class Virtqueue {
     this.QueueDriverHigh = 0
     this.QueueDeviceLow = 0
     this.QueueDeviceHigh = 0
+  }
+
+  save(): PartState {
+    const ready = this.QueueReady !== 0
+    return {
+      QueueNum: this.QueueNum,
+      QueueReady: this.QueueReady,
+      QueueDescLow: this.QueueDescLow,
+      QueueDescHigh: this.QueueDescHigh,
+      QueueDriverLow: this.QueueDriverLow,
+      QueueDriverHigh: this.QueueDriverHigh,
+      QueueDeviceLow: this.QueueDeviceLow,
+      QueueDeviceHigh: this.QueueDeviceHigh,
+      // A queue that is not ready begins anew when it is.
+      availIdx: ready ? this.#availIdx : 0,
+      usedIdx: ready ? this.#usedIdx : 0,
+      signalledIdx: ready ? this.#signalledIdx : 0,
+      availEvent: ready ? this.#availEvent : 0,
+    }
+  }
+
+  /** Whether it runs, and how, is the transport's to say. */
+  load(s: StateReader): void {
+    this.QueueNum = s.u32('QueueNum')
+    this.QueueReady = s.integer('QueueReady', 0, 1)
+    this.QueueDescLow = s.u32('QueueDescLow')
+    this.QueueDescHigh = s.u32('QueueDescHigh')
+    this.QueueDriverLow = s.u32('QueueDriverLow')
+    this.QueueDriverHigh = s.u32('QueueDriverHigh')
+    this.QueueDeviceLow = s.u32('QueueDeviceLow')
+    this.QueueDeviceHigh = s.u32('QueueDeviceHigh')
+    this.#availIdx = s.u16('availIdx')
+    this.#usedIdx = s.u16('usedIdx')
+    this.#signalledIdx = s.u16('signalledIdx')
+    this.#availEvent = s.u16('availEvent')
+    s.end()
+    if (this.QueueReady === 0) return
+    const wrong = this.#wrong()
+    if (wrong !== undefined) s.refuse('QueueReady', `a queue that can be: ${wrong}`)
+    this.#take()
   }
 
   #misplaced(what: string, low: number, high: number, align: number, length: number): string | undefined {

@@ -74,7 +74,7 @@ import {
 } from './descriptors.ts'
 import { iopl, privileged } from './io.ts'
 
-const CR0_DEFINED =
+export const CR0_DEFINED =
   BigInt((CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | 0) >>> 0) |
   BigInt(CR0_PG)
 const BIT63 = 1n << 63n
@@ -90,6 +90,7 @@ const CR4_BY_FEATURE: readonly (readonly [string, number])[] = [
   ['smep', CR4_SMEP],
   ['smap', CR4_SMAP],
 ]
+export const CR4_DEFINED = BigInt(CR4_BY_FEATURE.reduce((bits, [, bit]) => bits | bit, CR4_BASE))
 /** CR4 bits whose change drops every translation, global ones too (SDM 3A §4.10.4.1). */
 const CR4_FLUSHES = CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP
 
