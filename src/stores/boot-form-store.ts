@@ -79,15 +79,5 @@ export const requestFrom = (
   }
 }
 
-/** A file that was dropped: what is it? By its first bytes, then by its size. */
-export const kindOfDrop = async (file: File): Promise<'kernel' | 'disk' | 'trace' | 'other'> => {
-  const head = new Uint8Array(await file.slice(0, 4).arrayBuffer())
-  const isElf = head[0] === 0x7f && head[1] === 0x45 && head[2] === 0x4c && head[3] === 0x46
-  const isGzip = head[0] === 0x1f && head[1] === 0x8b
-  if (isElf || isGzip) return 'kernel'
-  if (head[0] === 0x7b || head[0] === 0x5b || /\.(json|folded|tslog|txt)$/i.test(file.name)) return 'trace'
-  return file.size > 0 && file.size % 512 === 0 ? 'disk' : 'other'
-}
-
 export type BootFormStore = StoreApi<BootForm>
 export const createBootFormStore = (guest: GuestChoice): BootFormStore => createStore<BootForm>(() => formFor(guest))

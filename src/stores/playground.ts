@@ -15,12 +15,12 @@ import {
   createBootFormStore,
   formFor,
   keepPrefix,
-  kindOfDrop,
   requestFrom,
   rootOf,
 } from './boot-form-store.ts'
 import { ConsoleStream } from './console-stream.ts'
 import { DiskBrowser, type DiskReader } from './disk-browser.ts'
+import { lookAtDrop } from './dropped-file.ts'
 import {
   type DiskSource,
   type FileSource,
@@ -329,6 +329,7 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
     },
     drop: async (gathered) => {
       const onRoot: Gathered[] = []
+      let wrong: Problem | undefined
       for (const found of gathered) {
         const { file, path } = found
         // A folder belongs on a disk, with all in it.
@@ -337,16 +338,15 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
           continue
         }
         const source: FileSource = { kind: 'blob', name: file.name, blob: file }
-        const kind = await kindOfDrop(file)
-        if (kind === 'trace') await trace.openFile(file)
-        else if (kind === 'kernel') chooseKernel(source)
-        else if (kind === 'disk') addDisk(source)
-        else if (rootOf(form.getState()) >= 0) onRoot.push(found)
-        else chooseKernel(source)
+        const seen = await lookAtDrop(file)
+        if (seen.kind === 'trace') await trace.openFile(file)
+        else if (seen.kind === 'kernel') chooseKernel(source)
+        else if (seen.kind === 'disk') addDisk(source)
+        else if (seen.kind === 'other' && rootOf(form.getState()) >= 0) onRoot.push(found)
+        else if ('problem' in seen) wrong ??= seen.problem
       }
-      if (onRoot.length === 0) return
-      const hasRoot = rootOf(form.getState()) >= 0
-      complaint.setState({ problem: hasRoot ? addFiles(onRoot) : NO_ROOT })
+      if (onRoot.length > 0) wrong ??= rootOf(form.getState()) >= 0 ? addFiles(onRoot) : NO_ROOT
+      complaint.setState({ problem: wrong })
     },
   }
 }

@@ -1,5 +1,6 @@
 /** The disks that a boot asks for, put together in this worker's memory: images, roots with a person's files, kept changes. */
 import { ProblemError } from '../base/problem.ts'
+import { IMAGE_HEAD_BYTES, IMAGE_TAIL_BYTES, imageProblem } from '../disk/disk-image.ts'
 import { isProgram, KEPT_FREE_BYTES, netbsdRoot } from '../disk/netbsd-root.ts'
 import { directory, file, type TreeNode } from '../disk/tree.ts'
 import type { BlockBackend } from '../machine/machine.ts'
@@ -68,7 +69,12 @@ const imageOf = async (disk: DiskSource, host: DiskHost): Promise<Uint8Array> =>
   const usual = host.load(source)
   usual.catch(() => {})
   const bytes = source32 && (await host.is32Bit()) ? await host.load(source32) : await usual
-  if (kind === 'image') return bytes
+  if (kind === 'image') {
+    const [head, tail] = [bytes.subarray(0, IMAGE_HEAD_BYTES), bytes.subarray(-IMAGE_TAIL_BYTES)]
+    const wrong = imageProblem(source.name, bytes.length, head, tail)
+    if (wrong) throw new ProblemError(wrong)
+    return bytes
+  }
   const files = await nodesOf(added, host.onAdded)
   const root = netbsdRoot(bytes, { files, ...(keep && { free: KEPT_FREE_BYTES }) })
   if (!root.ok) throw new ProblemError(root.problem)
