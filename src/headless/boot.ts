@@ -141,7 +141,7 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
         if (fault) faults.push(fault)
       }
 
-      if (io.atTerminal && !run.atLineStart && run.outputFault === undefined) io.stdout(Buffer.from('\r\n'))
+      if (io.atTerminal) run.endLine()
       io.stderr(lastWords(result, options, machine, signal))
       if (run.outputFault !== undefined && run.outputFault !== 'EPIPE')
         faults.push(cannotWrite('standard output', run.outputFault))

@@ -341,7 +341,7 @@ if pid == 0:
     fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
     for fd in (0, 1, 2): os.dup2(slave, fd)
     os.execvp(sys.argv[2], sys.argv[2:])
-said, status, steps, deadline = b'', None, json.loads(sys.argv[1]), time.time() + 20
+said, what, status, steps, deadline = b'', '', None, json.loads(sys.argv[1]), time.time() + 20
 while status is None and time.time() < deadline:
     if select.select([master], [], [], .05)[0]: said += os.read(master, 65536)
     if steps and steps[0][0].encode('latin1') in said:
@@ -349,10 +349,12 @@ while status is None and time.time() < deadline:
         if what == 'size': size(slave, *args); os.kill(pid, signal.SIGWINCH)
         if what == 'kill': os.kill(pid, getattr(signal, args[0]))
         if what == 'type': os.write(master, args[0].encode())
+        if what == 'hang up': os.close(slave); os.close(master); status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]); break
         said += ('<%s>' % what).encode()
     done, code = os.waitpid(pid, os.WNOHANG)
     if done: status = os.waitstatus_to_exitcode(code)
 if status is None: os.kill(pid, 9)
+if what == 'hang up': print(json.dumps({'status': status})); sys.exit()
 while select.select([master], [], [], 0)[0]: said += os.read(master, 65536)
 print(json.dumps({'said': said.decode('latin1'), 'status': status, 'restored': termios.tcgetattr(slave) == before}))
 `
@@ -370,6 +372,11 @@ describe.skipIf(!posix || !python)('a terminal', () => {
   test.each(['SIGTERM', 'SIGHUP'])('is as it was after %s', (signal) => {
     const { status, restored } = onTerminal([['hello', 'kill', signal]], '--kernel', 'spin', '--json', 'j')
     expect([status, restored]).toEqual([128 + { SIGHUP: 1, SIGTERM: 15 }[signal]!, true])
+    expect(json('j').exit).toBe('interrupted')
+  })
+
+  test('that hangs up ends the run as SIGHUP does, with what was asked for', () => {
+    expect(onTerminal([['hello', 'hang up']], '--kernel', 'spin', '--json', 'j').status).toBe(-1)
     expect(json('j').exit).toBe('interrupted')
   })
 

@@ -27,6 +27,8 @@ const complain = (text: string): void => {
 const screen = isatty(STDOUT) ? process.stdout : isatty(STDERR) ? process.stderr : undefined
 const size = screen && screen.columns > 0 && screen.rows > 0 && { columns: screen.columns, rows: screen.rows }
 
+const terminals = [STDIN, STDOUT, STDERR].filter((fd) => isatty(fd))
+
 // scripts/boot.mjs says where.
 const engines = process.env['PLAYGROUND_ENGINES']
 const stdout = new PipeWriter(STDOUT)
@@ -56,4 +58,6 @@ const status = await bootMain(process.argv.slice(2), {
   embedded: EMBEDDED,
   environment: process.env,
 })
+// Node gives a terminal its modes back when it exits, and aborts where that has hung up: then as SIGHUP would have ended us.
+if (terminals.some((fd) => !isatty(fd))) process.kill(process.pid, 'SIGHUP')
 process.exit(status)

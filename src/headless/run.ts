@@ -65,7 +65,7 @@ export class Run {
   readonly #session: Session<'quit' | 'interrupted' | 'output-failed'>
   #pending: Uint8Array[] = []
   /** The cursor stands at the start of a line. */
-  atLineStart = true
+  #atLineStart = true
   /** Why standard output took no more: 'EPIPE' when its reader has gone, or another of the system's words. */
   outputFault: string | undefined
 
@@ -121,8 +121,13 @@ export class Run {
     this.#session.interrupt('output-failed')
   }
 
+  /** What is said next, by us or by a shell, begins a line. */
+  endLine(): void {
+    if (!this.#atLineStart) this.#print(Buffer.from('\r\n'))
+  }
+
   #print(bytes: Uint8Array): void {
-    this.atLineStart = bytes.at(-1) === 10
+    this.#atLineStart = bytes.at(-1) === 10
     this.#pending.push(bytes.slice())
     // A line is out when it is complete, not at the slice's end: whoever times our output reads true times.
     if (bytes.includes(10)) this.#flush()
