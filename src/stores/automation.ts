@@ -279,7 +279,7 @@ export const createAutomation = (playground: Playground): Automation => {
       return playground.trace.link()?.fragment ?? ''
     },
     openLink: async (fragment) => {
-      if (!playground.trace.openLink(fragment)) throw new Error('a link begins with #v=1')
+      if (!playground.trace.openLink(fragment)) throw new Error('a link begins with #v=')
       const { problem } = playground.trace.view
       if (problem) throw new Error(sentence(problem))
     },

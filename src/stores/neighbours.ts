@@ -1,6 +1,7 @@
 /** A function's callers and callees, remembered for the last one asked: sums over 500,000 stacks take milliseconds. */
-import { type Neighbour, neighbours } from '../trace/model/stacks.ts'
+
 import type { Trace } from '../trace/model/trace.ts'
+import { type Neighbour, neighbours } from '../trace/views/merged-stacks.ts'
 
 export interface Around {
   readonly callers: readonly Neighbour[]

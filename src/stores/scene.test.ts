@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { TraceMaker } from '../trace/model/make-trace.ts'
+import { TraceMaker } from '../trace/formats/make-trace.ts'
 import type { Trace } from '../trace/model/trace.ts'
 import { Boxes, leftHeavyScene, type Scene, sandwichScene, timeScene } from './scene.ts'
 

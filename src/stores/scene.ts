@@ -3,8 +3,9 @@
  * lane, all stacks merged with the heaviest left, and one function between its callers and its callees.
  */
 import type { Axis } from '../trace/model/clock.ts'
-import { leftHeavy, type MergedStacks, sandwich } from '../trace/model/stacks.ts'
+import { lanesInPlace } from '../trace/model/lanes.ts'
 import { NO_FUNCTION, type Trace } from '../trace/model/trace.ts'
+import { leftHeavy, type MergedStacks, sandwich } from '../trace/views/merged-stacks.ts'
 import { Boxes, Timeline } from '../trace/views/timeline.ts'
 
 export type Mode = 'time' | 'left-heavy' | 'sandwich'
@@ -48,16 +49,11 @@ export const timelineOf = (trace: Trace, axis: Axis): Timeline => {
   return timeline
 }
 
-const laneOrder = ['kernel', 'thread', 'interrupts', 'process', 'devices', 'idle']
-
 export const timeScene = (trace: Trace, axis: Axis, folded: ReadonlySet<number>): Scene => {
   const timeline = timelineOf(trace, axis)
   const { spans } = trace
   const rows: SceneRow[] = []
-  const lanes = [...trace.lanes.keys()].sort(
-    (a, b) => laneOrder.indexOf(trace.lanes[a]!.kind) - laneOrder.indexOf(trace.lanes[b]!.kind) || a - b,
-  )
-  for (const lane of lanes) {
+  for (const lane of lanesInPlace(trace.lanes)) {
     const first = timeline.laneRows[lane]!
     const last = timeline.laneRows[lane + 1]!
     if (first === last) continue
@@ -183,7 +179,12 @@ export const leftHeavyScene = (trace: Trace): Scene =>
   mergedScene(trace, 'left-heavy', [{ text: '', merged: leftHeavy(trace.stacks), upsideDown: false }])
 
 export const sandwichScene = (trace: Trace, func: number): Scene => {
-  const { callers, callees } = sandwich(trace.stacks, func)
+  const { stacks, functions, pruned } = trace
+  const known =
+    pruned?.leftOut === undefined || func === NO_FUNCTION || func === pruned.leftOut
+      ? undefined
+      : { self: functions.self[func]!, total: functions.total[func]!, leftOut: pruned.leftOut }
+  const { callers, callees } = sandwich(stacks, func, 'time', known)
   return mergedScene(trace, 'sandwich', [
     { text: 'callers', merged: callers, upsideDown: true },
     { text: 'callees', merged: callees, upsideDown: false },

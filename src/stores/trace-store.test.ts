@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { problem } from '../base/problem.ts'
-import { TraceMaker } from '../trace/model/make-trace.ts'
+import { TraceMaker } from '../trace/formats/make-trace.ts'
 import type { Trace } from '../trace/model/trace.ts'
 import { formFor } from './boot-form-store.ts'
 import { ownGuest } from './guest-choice.ts'

@@ -7,12 +7,12 @@ import { type Problem, problem } from '../base/problem.ts'
 import { importTrace } from '../trace/formats/import-trace.ts'
 import { isLink, linkBudget, readLink, type WrittenLink, writeLink } from '../trace/formats/link.ts'
 import { type Axis, guestNsAt, hasWall, onAxis } from '../trace/model/clock.ts'
+import { functionSubsystems } from '../trace/model/subsystems.ts'
 import { NO_FUNCTION, type Trace } from '../trace/model/trace.ts'
 import { marksBetween, type SearchResult, search, spanAt } from '../trace/views/timeline.ts'
 import type { TraceUpdate } from '../worker/protocol.ts'
 import { type BootForm, LIVE_NS } from './boot-form-store.ts'
 import { leftHeavyScene, type Mode, type Scene, sandwichScene, timelineOf, timeScene } from './scene.ts'
-import { subsystemsOf } from './subsystems-of.ts'
 
 export type { Axis, Mode }
 
@@ -221,7 +221,7 @@ export class TraceDesk {
     await nextTask()
     const timeline = timelineOf(run.trace, 'guest')
     await nextTask()
-    subsystemsOf(run.trace)
+    functionSubsystems(run.trace)
     await unhurried(timeline.prepare((timeline.end - timeline.start) / SCREEN_PIXELS))
     await nextTask()
     // Another boot has begun meanwhile.

@@ -3,10 +3,8 @@ import { boardWords } from '../settings/settings.ts'
 import { unusualWords } from '../settings/words.ts'
 import { LESSONS } from '../stores/lessons.ts'
 import { neighboursOf } from '../stores/neighbours.ts'
-import { subsystemRows } from '../stores/subsystems-of.ts'
-import { spanName } from '../trace/model/make-trace.ts'
-import { SUBSYSTEMS } from '../trace/model/subsystems.ts'
-import { NO_FUNCTION, type Trace } from '../trace/model/trace.ts'
+import { SUBSYSTEMS, subsystemTotals } from '../trace/model/subsystems.ts'
+import { NO_FUNCTION, spanName, type Trace } from '../trace/model/trace.ts'
 import { showAddress } from '../trace/spans/symbols.ts'
 import { useAppearance } from './appearance.ts'
 import { useDesk, useForm, usePhase, usePlayground, useTrace } from './context.ts'
@@ -88,7 +86,7 @@ const SpanFigures = ({ trace, span }: { readonly trace: Trace; readonly span: nu
       <Row name="Duration" id="span-duration">
         {said(duration(ns))} <span className="muted">{percent(ns / Math.max(1, trace.end))} of the trace</span>
       </Row>
-      <Row name="Self">{said(duration(selfOf(trace, span)))}</Row>
+      <Row name={trace.pruned ? 'Outside drawn calls' : 'Self'}>{said(duration(selfOf(trace, span)))}</Row>
       <Row name="Begins">{said(duration(spans.start[span]!))}</Row>
       <Row name="Instructions">{whole(spans.endInstructions[span]! - spans.startInstructions[span]!)}</Row>
       <Row name="Lane">
@@ -139,6 +137,8 @@ export const SelectionSection = () => {
   const span = mode === 'time' ? selected : -1
   const known = own !== NO_FUNCTION && own < functions.length
   const around = known ? neighboursOf(trace, own) : undefined
+  // A link has the function's sums, and of its calls the longest.
+  const among = trace.pruned ? ', among the spans in the link' : ''
   const address = known ? functions.address[own]! : -1
   return (
     <section className="details-section" aria-labelledby="selection-title" data-testid="selection">
@@ -191,8 +191,8 @@ export const SelectionSection = () => {
         </>
       )}
       {span >= 0 && <SpanLines trace={trace} span={span} />}
-      {around && <NeighbourList title="Called by" trace={trace} rows={around.callers} />}
-      {around && <NeighbourList title="Calls" trace={trace} rows={around.callees} />}
+      {around && <NeighbourList title={`Called by${among}`} trace={trace} rows={around.callers} />}
+      {around && <NeighbourList title={`Calls${among}`} trace={trace} rows={around.callees} />}
     </section>
   )
 }
@@ -233,7 +233,7 @@ export const TraceSection = () => {
   // Sums move while it grows, and would move the page's words with them.
   if (!run || run.live) return null
   const { trace } = run
-  const rows = subsystemRows(trace)
+  const rows = subsystemTotals(trace)
   const all = rows.reduce((sum, { self }) => sum + self, 0)
   return (
     <section className="details-section" aria-labelledby="trace-title" data-testid="trace-section">

@@ -3,12 +3,13 @@
  * one process; stages are a thread of their own on top, marks are instant events.
  */
 import type { Result } from '../../base/problem.ts'
-import { spanName, TraceMaker } from '../model/make-trace.ts'
+import { laneKindNamed } from '../model/lanes.ts'
 import { openingOrder } from '../model/stacks.ts'
 import { stageRows } from '../model/stages.ts'
 import { functionSubsystems, SUBSYSTEMS } from '../model/subsystems.ts'
-import { NO_FUNCTION, type StageRow, type Trace } from '../model/trace.ts'
-import { cleanText } from '../spans/console-lines.ts'
+import { cleanText } from '../model/text.ts'
+import { NO_FUNCTION, type StageRow, spanName, type Trace } from '../model/trace.ts'
+import { TraceMaker } from './make-trace.ts'
 import { fail, guarded, isObject, LIMITS, list, parseJson } from './read.ts'
 
 const EXPORTER = 'netbsd-microvm-playground'
@@ -138,7 +139,7 @@ export const chromeFromJson = (json: unknown): Trace => {
   for (const key of keys) {
     const name = threadNames.get(key) ?? `thread ${key}`
     const process = processNames.get(key.slice(0, key.indexOf('/')))
-    const kind = name === 'kernel' || name === 'interrupts' || name === 'devices' || name === 'idle' ? name : 'thread'
+    const kind = laneKindNamed(name)
     lanes.set(key, maker.lane({ kind, name: isOurs || process === undefined ? name : `${process} / ${name}` }))
   }
   events.sort((a, b) => a.ts - b.ts || (a.ph === 'E' ? -1 : 0) - (b.ph === 'E' ? -1 : 0))

@@ -3,9 +3,10 @@
  * sums and no moments: read back, the heaviest stacks stand leftmost.
  */
 import { problem, type Result, refuse } from '../../base/problem.ts'
-import { TraceMaker } from '../model/make-trace.ts'
+import { laneKindNamed } from '../model/lanes.ts'
+import { cleanText } from '../model/text.ts'
 import { NO_FUNCTION, NO_STACK, type Trace } from '../model/trace.ts'
-import { cleanText } from '../spans/console-lines.ts'
+import { TraceMaker } from './make-trace.ts'
 import { guarded, LIMITS } from './read.ts'
 
 /** ';' separates frames. */
@@ -83,10 +84,7 @@ export const readFolded = (source: string): Result<Trace> => {
   return guarded(() => {
     const maker = new TraceMaker()
     for (const root of lanes.values()) {
-      const kind =
-        root.name === 'kernel' || root.name === 'interrupts' || root.name === 'devices' || root.name === 'idle'
-          ? root.name
-          : 'thread'
+      const kind = laneKindNamed(root.name)
       const lane = maker.lane({ kind, name: root.name })
       const work: { node: Node; start: number }[] = []
       const place = (node: Node, start: number): void => {

@@ -2,12 +2,16 @@ import { readFileSync } from 'node:fs'
 import { deflateSync } from 'fflate'
 import { expect, test } from 'vitest'
 import { type Result, sentence } from '../../base/problem.ts'
-import type { Trace } from '../model/trace.ts'
+import { subsystemTotals } from '../model/subsystems.ts'
+import { RAN, type Trace } from '../model/trace.ts'
 import { SpanBuilder } from '../spans/span-builder.ts'
 import { drawTrace, picture, traceFromPicture } from '../testing/drawn.ts'
 import { randomNumbers, syntheticEvents, syntheticTrace } from '../testing/synthetic.ts'
+import { compareTraces } from '../views/compare.ts'
+import { sandwich } from '../views/merged-stacks.ts'
 import { ByteReader, ByteWriter, fromBase64url, toBase64url } from './bytes.ts'
 import { isLink, LINK_BUDGET, readLink, readVersioned, writeLink } from './link.ts'
+import { readTrace, writeTrace } from './trace-file.ts'
 
 const PICTURE = `
   kernel
@@ -25,7 +29,8 @@ const said = (fragment: string): string => {
   const result = readLink(fragment)
   return result.ok ? 'no problem' : sentence(result.problem)
 }
-const fragmentWith = (payload: Uint8Array): string => `#v=1&d=${toBase64url(deflateSync(payload))}`
+const fragmentWith = (payload: Uint8Array, version = 2): string =>
+  `#v=${version}&d=${toBase64url(deflateSync(payload))}`
 
 test('numbers and base64url go there and back', () => {
   const w = new ByteWriter()
@@ -124,6 +129,145 @@ test('the selection names the same span, however times are rounded', () => {
   }
 })
 
+/** Calls from a made-up boot: interrupts, switches, devices beside the CPU, idle. */
+const recorded = (seed: number): Trace => {
+  const { symbols, slices } = syntheticEvents(60_000, seed)
+  const builder = new SpanBuilder({
+    symbols,
+    os: 'netbsd',
+    stages: [
+      { name: 'entry', marks: [{ kind: 'entry' }] },
+      ...symbols.slice(40, 200).map(({ name }) => ({ name, marks: [{ kind: 'call' as const, symbol: name }] })),
+    ],
+    // Spans are merged and dropped long before the link drops more.
+    maxSpans: 8000,
+  })
+  for (const [k, slice] of slices.entries()) {
+    const at = Math.floor(slice.clock.instructions / 2)
+    builder.push({
+      ...slice,
+      notes:
+        k > 0
+          ? []
+          : [
+              {
+                kind: 'device',
+                device: 'virtio-blk',
+                unit: 0,
+                request: 'read',
+                instructions: at,
+                done: Math.floor(at * 1.5),
+              },
+            ],
+    })
+  }
+  return builder.snapshot()
+}
+const sum = (numbers: Iterable<number>): number => [...numbers].reduce((a, b) => a + b, 0)
+
+test('sums are the same before and after the link: of every subsystem, every stage, every function it names', () => {
+  for (const seed of [1, 2, 3]) {
+    const trace = recorded(seed)
+    for (const budget of [8000, 3000, 900]) {
+      const { fragment, pruned } = writeLink(trace, { budget })
+      expect(pruned).toBeGreaterThan(0)
+      const back = value(readLink(fragment)).trace
+      const before = new Map(subsystemTotals(trace).map((row) => [row.subsystem, row]))
+      const after = subsystemTotals(back)
+      expect(after.length).toBe(before.size)
+      for (const row of after) {
+        const was = before.get(row.subsystem)!
+        expect(row.calls).toBe(was.calls)
+        expect(row.selfInstructions).toBe(was.selfInstructions)
+        expect(Math.abs(row.self - was.self)).toBeLessThanOrEqual(1)
+      }
+      expect(back.stages.length).toBe(trace.stages.length)
+      for (const [k, stage] of back.stages.entries()) {
+        const was = trace.stages[k]!
+        expect([stage.name, stage.startInstructions, stage.endInstructions]).toEqual([
+          was.name,
+          was.startInstructions,
+          was.endInstructions,
+        ])
+        expect(Math.abs(stage.end - stage.start - was.end + was.start)).toBeLessThanOrEqual(1)
+      }
+      for (const [func, name] of back.functions.names.entries()) {
+        if (func === back.pruned?.leftOut) continue
+        const was = trace.functions.names.indexOf(name)
+        expect([name, back.functions.calls[func], back.functions.selfInstructions[func]]).toEqual([
+          name,
+          trace.functions.calls[was],
+          trace.functions.selfInstructions[was],
+        ])
+        expect(Math.abs(back.functions.self[func]! - trace.functions.self[was]!)).toBeLessThanOrEqual(0.5)
+        expect(Math.abs(back.functions.total[func]! - trace.functions.total[was]!)).toBeLessThanOrEqual(1)
+      }
+    }
+  }
+})
+
+test('CPU time of all subsystems and idle time are the whole trace, in the link too; a device works beside them', () => {
+  const trace = recorded(4)
+  const back = value(readLink(writeLink(trace).fragment)).trace
+  expect(trace.lanes.map(({ kind }) => kind)).toContain('devices')
+  for (const of of [trace, back]) {
+    const idle = of.stacks.self.reduce(
+      (all, ns, k) => all + (of.lanes[of.stacks.lane[k]!]!.kind === 'idle' ? ns : 0),
+      0,
+    )
+    // Idle spans' ends are rounded in a link.
+    expect(Math.abs(sum(subsystemTotals(of).map(({ self }) => self)) + idle - of.end)).toBeLessThan(of.end / 1000)
+  }
+})
+
+test('a function out of a link: its sandwich is as large as all its calls, its own time as its own time was', () => {
+  const trace = recorded(5)
+  const back = value(readLink(writeLink(trace).fragment)).trace
+  const lengths = back.spans.end.map((end, k) => end - back.spans.start[k]!).filter((ns) => ns > 0)
+  const interrupted = sum(
+    Array.from(trace.stacks.self, (ns, k) => (trace.lanes[trace.stacks.lane[k]!]!.kind === 'interrupts' ? ns : 0)),
+  )
+  const tick = Math.max(1, lengths.reduce((a, b) => Math.min(a, b)) / 100)
+  for (const [func, name] of back.functions.names.entries()) {
+    if (func === back.pruned?.leftOut || back.pruned?.ran[func] === RAN.device) continue
+    const known = {
+      self: back.functions.self[func]!,
+      total: back.functions.total[func]!,
+      leftOut: back.pruned!.leftOut!,
+    }
+    const made = sandwich(back.stacks, func, 'time', known)
+    const was = trace.functions.names.indexOf(name)
+    // Each drawn span is rounded to the tick, at most a hundredth of the shortest, at both its ends; and spans go on
+    // through interrupts, whose time is none of the function's.
+    const near = 1 + 2 * tick * back.spans.func.reduce((count, of) => count + (of === func ? 1 : 0), 0)
+    expect(made.total - trace.functions.total[was]!).toBeGreaterThan(-near)
+    expect(made.total - trace.functions.total[was]!).toBeLessThan(near + interrupted)
+    expect(made.self).toBeLessThanOrEqual(trace.functions.self[was]! + 1)
+    expect(made.callers.total).toBeCloseTo(made.total)
+    expect(made.callees.total).toBeCloseTo(made.total)
+  }
+})
+
+test('a link of a trace that came by a link keeps its sums, and so does a file', () => {
+  const once = value(readLink(writeLink(recorded(6), { budget: 3000 }).fragment)).trace
+  const again = value(readLink(writeLink(once).fragment)).trace
+  const file = value(readTrace(writeTrace(once)))
+  expect(subsystemTotals(again)).toEqual(subsystemTotals(once))
+  expect(subsystemTotals(file)).toEqual(subsystemTotals(once))
+  expect(again.spans.length).toBe(once.spans.length)
+  expect([...file.functions.self]).toEqual([...once.functions.self])
+  const main = (trace: Trace): number => trace.functions.total[trace.functions.names.indexOf(once.functions.names[0]!)]!
+  expect(main(again)).toBe(main(once))
+})
+
+test('a comparison says nothing of functions that a link does not name', () => {
+  const trace = recorded(7)
+  const back = value(readLink(writeLink(trace, { budget: 3000 }).fragment)).trace
+  const { functions } = compareTraces(trace, back)
+  expect(functions.filter(({ status }) => status === 'removed' || status === 'added')).toEqual([])
+  for (const row of functions) expect(Math.abs(row.change)).toBeLessThanOrEqual(1)
+})
+
 test('instructions follow from the clock, idle time too', () => {
   const { symbols, slices } = syntheticEvents(5000)
   const builder = new SpanBuilder({ symbols })
@@ -135,10 +279,12 @@ test('instructions follow from the clock, idle time too', () => {
   expect(back.clock.wallNs.at(-1)! / trace.clock.wallNs.at(-1)!).toBeCloseTo(1, 2)
 })
 
-test('links of version 1 open for ever', () => {
+test('links of all versions open for ever', () => {
   for (const [file, title, spans, stages] of [
     ['v1-small', 'Playground', 8, 3],
     ['v1-netbsd', 'NetBSD 11 MICROVM', 300, 12],
+    ['v2-small', 'Playground', 8, 3],
+    ['v2-netbsd', 'NetBSD 11 MICROVM', 300, 12],
   ] as const) {
     const fragment = readFileSync(new URL(`fixtures/${file}.link.txt`, import.meta.url), 'utf8').trim()
     const { trace } = value(readLink(fragment))
@@ -146,7 +292,7 @@ test('links of version 1 open for ever', () => {
     expect(trace.spans.length).toBeGreaterThanOrEqual(spans)
     expect(trace.stages.length).toBe(stages)
     expect(trace.functions.names.every((name) => name.length > 0)).toBe(true)
-    if (file === 'v1-small') expect(drawTrace(trace, 100)).toBe(picture(PICTURE))
+    if (file.endsWith('small')) expect(drawTrace(trace, 100)).toBe(picture(PICTURE))
   }
 })
 
@@ -159,8 +305,8 @@ test('old documents are brought forward one version at a time', () => {
 })
 
 test('a newer link says what to do', () => {
-  expect(said('#v=2&d=AAAA')).toBe(
-    'The link has version 2 of the link format; expected: version 1 or older. Try: reload this page to get its newest version.',
+  expect(said('#v=3&d=AAAA')).toBe(
+    'The link has version 3 of the link format; expected: version 2 or older. Try: reload this page to get its newest version.',
   )
 })
 
@@ -175,8 +321,8 @@ test('broken links give a sentence', () => {
     ['#v=0&d=AAAA', /link/],
     ['#v=1&d=<script>alert(1)</script>', /characters that do not belong/],
     ['#v=1&d=AAAA', /unpacked|read/],
-    [good.slice(0, -10), /unpacked|read/],
-    [`${good.slice(0, 40)}${good.slice(60)}`, /unpacked|read/],
+    [good.slice(0, -10), /unpacked|read|do not belong/],
+    [`${good.slice(0, 40)}${good.slice(60)}`, /unpacked|read|do not belong/],
     [`#v=1&d=${'A'.repeat(300_000)}`, /has 300007 characters/],
     [fragmentWith(new Uint8Array(0)), /ends too early/],
     [fragmentWith(Uint8Array.of(255, 255, 255, 255, 255, 255, 255, 255, 1)), /number/],
@@ -204,10 +350,16 @@ test('any damage gives a trace or a sentence, within a second, and never numbers
   for (let round = 0; round < 300; round++) {
     const bytes = payloads[round % 2]!.slice()
     for (let k = 0; k < 1 + random() * 4; k++) bytes[Math.floor(random() * bytes.length)] = random() * 256
-    check(`#v=1&d=${toBase64url(bytes)}`)
+    for (const version of [1, 2]) check(`#v=${version}&d=${toBase64url(bytes)}`)
   }
   for (let round = 0; round < 300; round++)
-    check(fragmentWith(Uint8Array.from({ length: 200 }, () => (random() < 0.5 ? random() * 8 : random() * 256))))
+    for (const version of [1, 2])
+      check(
+        fragmentWith(
+          Uint8Array.from({ length: 200 }, () => (random() < 0.5 ? random() * 8 : random() * 256)),
+          version,
+        ),
+      )
 })
 
 const check = (fragment: string): void => {

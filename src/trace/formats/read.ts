@@ -3,7 +3,7 @@
  * not fit ends the reading with a Problem that names the place, the value and what belongs there.
  */
 import { ok, ProblemError, problem, type Result } from '../../base/problem.ts'
-import { cleanText } from '../spans/console-lines.ts'
+import { cleanText } from '../model/text.ts'
 
 /** No trace of ours is near these; beyond them a file is refused instead of filling the memory. */
 export const LIMITS = {

@@ -3,10 +3,11 @@
  * profiles balance opens and closes in order of time; sampled ones, which we read but do not write, weigh stacks.
  */
 
-import { spanName, TraceMaker } from '../model/make-trace.ts'
-import { openingOrder } from '../model/stacks.ts'
-import { NO_FUNCTION, type Trace } from '../model/trace.ts'
-import { cleanText } from '../spans/console-lines.ts'
+import { laneKindNamed } from '../model/lanes.ts'
+import { forEachSpan } from '../model/stacks.ts'
+import { cleanText } from '../model/text.ts'
+import { NO_FUNCTION, spanName, type Trace } from '../model/trace.ts'
+import { TraceMaker } from './make-trace.ts'
 import { amount, count, fail, isObject, LIMITS, list, object, text } from './read.ts'
 
 const SCHEMA = 'https://www.speedscope.app/file-format-schema.json'
@@ -24,28 +25,22 @@ export const writeSpeedscope = (trace: Trace): string => {
     return k
   }
   const events: { type: 'O' | 'C'; frame: number; at: number }[][] = lanes.map(() => [])
-  let open: { frame: number; end: number; depth: number }[] = []
-  let lane = -1
-  const closeDownTo = (at: number, depth: number): void => {
-    for (let top = open.at(-1); top !== undefined && (top.end <= at || top.depth >= depth); top = open.at(-1)) {
-      open.pop()
-      // Within what is around it, whatever rounding did.
-      events[lane]!.push({ type: 'C', frame: top.frame, at: Math.max(events[lane]!.at(-1)!.at, Math.min(top.end, at)) })
-    }
+  // Within what is around it, whatever rounding did.
+  const last = lanes.map(() => 0)
+  const ends = new Float64Array(spans.length)
+  const put = (type: 'O' | 'C', k: number, at: number): void => {
+    const lane = spans.lane[k]
+    last[lane] = Math.max(last[lane]!, at)
+    events[lane]!.push({ type, frame: frame(spans.func[k]), at: last[lane]! })
   }
-  for (const k of openingOrder(spans)) {
-    if (spans.lane[k] !== lane) {
-      if (lane >= 0) closeDownTo(Infinity, 0)
-      lane = spans.lane[k]
-      open = []
-    }
-    closeDownTo(spans.start[k], spans.depth[k])
-    const list = events[lane]!
-    list.push({ type: 'O', frame: frame(spans.func[k]), at: Math.max(spans.start[k], list.at(-1)?.at ?? 0) })
-    const end = Math.min(spans.end[k], open.at(-1)?.end ?? Infinity)
-    open.push({ frame: frame(spans.func[k]), end, depth: spans.depth[k] })
-  }
-  if (lane >= 0) closeDownTo(Infinity, 0)
+  forEachSpan(
+    spans,
+    (k, around) => {
+      ends[k] = around < 0 ? spans.end[k] : Math.min(spans.end[k], ends[around])
+      put('O', k, spans.start[k])
+    },
+    (k) => put('C', k, ends[k]),
+  )
   const profiles = lanes.flatMap(({ name }, k) =>
     events[k]!.length === 0
       ? []
@@ -100,7 +95,7 @@ export const speedscopeFromJson = (json: unknown): Trace => {
       return amount(Math.round((v - zero) * scale), place)
     }
     const name = text(profile['name'] ?? `profile ${p + 1}`, `${where}.name`)
-    const kind = name === 'kernel' || name === 'interrupts' || name === 'devices' || name === 'idle' ? name : 'thread'
+    const kind = laneKindNamed(name)
     const lane = maker.lane({ kind, name })
     const func = (v: unknown, place: string): number => {
       const frameName = names[count(v, place, names.length - 1)]!

@@ -5,13 +5,17 @@
 import { ProblemError, problem, type Result } from '../../base/problem.ts'
 import type { Setting } from '../../settings/setting.ts'
 import { SETTING_NAMES, SETTINGS } from '../../settings/settings.ts'
+import { LANE_KINDS } from '../model/lanes.ts'
 import { functionTable } from '../model/stacks.ts'
+import { OTHER, SUBSYSTEMS } from '../model/subsystems.ts'
 import {
+  type FunctionTable,
   type Lane,
-  type LaneKind,
   type Mark,
   NO_FUNCTION,
   NO_STACK,
+  type Pruned,
+  RAN,
   type SaidSettings,
   type StageRow,
   type Trace,
@@ -66,7 +70,44 @@ export const writeTrace = (trace: Trace): string => {
     },
     stages: trace.stages,
     marks: trace.marks,
+    ...(trace.pruned !== undefined && { sums: writtenSums(trace, trace.pruned) }),
   })
+}
+
+/** What a trace out of a link knows beyond its stacks. */
+const writtenSums = ({ functions }: Trace, { ran, rest, leftOut }: Pruned) => ({
+  ran: Array.from(ran),
+  calls: numbers(functions.calls),
+  selfNs: numbers(functions.self),
+  totalNs: numbers(functions.total),
+  selfInstructions: numbers(functions.selfInstructions),
+  ...(leftOut !== undefined && { leftOut }),
+  rest: rest.map(({ self, ...row }) => ({ ...row, selfNs: self })),
+})
+
+const readSums = (value: unknown, functions: FunctionTable): Pruned => {
+  const sums = object(value, 'sums')
+  const length = functions.length
+  functions.calls.set(column(sums['calls'], 'sums.calls', length, amount))
+  functions.self.set(column(sums['selfNs'], 'sums.selfNs', length, amount))
+  functions.total.set(column(sums['totalNs'], 'sums.totalNs', length, amount))
+  functions.selfInstructions.set(column(sums['selfInstructions'], 'sums.selfInstructions', length, amount))
+  return {
+    ran: Uint8Array.from(column(sums['ran'], 'sums.ran', length, (v, where) => count(v, where, RAN.leftOut))),
+    leftOut: sums['leftOut'] === undefined ? undefined : count(sums['leftOut'], 'sums.leftOut', length - 1),
+    rest: list(sums['rest'], 'sums.rest', SUBSYSTEMS.length + 1).map((row, k) => {
+      const where = `sums.rest[${k}]`
+      const of = object(row, where)
+      const { subsystem } = of
+      return {
+        subsystem: subsystem === OTHER ? OTHER : count(subsystem, `${where}.subsystem`, SUBSYSTEMS.length - 1),
+        functions: count(of['functions'], `${where}.functions`),
+        calls: amount(of['calls'], `${where}.calls`),
+        self: amount(of['selfNs'], `${where}.selfNs`),
+        selfInstructions: amount(of['selfInstructions'], `${where}.selfInstructions`),
+      }
+    }),
+  }
 }
 
 export const readTrace = (source: string): Result<Trace> => guarded(() => traceFromJson(parseJson(source)))
@@ -155,6 +196,7 @@ export const traceFromJson = (json: unknown): Trace => {
     guestNs: ascending('guestNs'),
     wallNs: ascending('wallNs'),
   }
+  const table = functionTable(stacks, names, address)
   return {
     meta: readMeta(file['meta']),
     start: 0,
@@ -162,11 +204,12 @@ export const traceFromJson = (json: unknown): Trace => {
     endInstructions,
     clock,
     lanes,
-    functions: functionTable(stacks, names, address),
+    functions: table,
     spans,
     stacks,
     stages: list(file['stages'], 'stages', LIMITS.stages).map((v, k) => readStage(v, `stages[${k}]`)),
     marks: list(file['marks'], 'marks', LIMITS.marks).map((v, k) => readMark(v, `marks[${k}]`)),
+    ...(file['sums'] !== undefined && { pruned: readSums(file['sums'], table) }),
   }
 }
 
@@ -179,8 +222,6 @@ const checkDepth = (parent: Int32Array): void => {
     if (depth[k] > LIMITS.depth + 64) fail(`stacks.parent[${k}]`, parent[k], `stacks at most ${LIMITS.depth} deep`)
   }
 }
-
-const LANE_KINDS: readonly LaneKind[] = ['kernel', 'interrupts', 'process', 'devices', 'idle', 'thread']
 
 export const readLane = (value: unknown, where: string): Lane => {
   const lane = object(value, where)

@@ -10,9 +10,9 @@
  * nanosecond unless `tscHz` says more.
  */
 import { ProblemError, problem, type Result, refuse } from '../../base/problem.ts'
-import { TraceMaker } from '../model/make-trace.ts'
+import { cleanText } from '../model/text.ts'
 import type { Trace } from '../model/trace.ts'
-import { cleanText } from '../spans/console-lines.ts'
+import { TraceMaker } from './make-trace.ts'
 import { guarded, LIMITS } from './read.ts'
 
 const LINE = /^(0x[0-9a-f]{1,16}) (\d{1,20}) (ENTER|EXIT|THREAD|EVENT) (\S+)(?: (.*))?$/

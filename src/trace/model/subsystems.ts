@@ -2,7 +2,8 @@
  * Which part of the kernel a function belongs to, by the beginning of its name: NetBSD's names, as data. Eight at most,
  * because colour says it and eyes tell no more apart; the order is the order of colours and never changes.
  */
-import { type Lane, NO_FUNCTION, type Trace } from './trace.ts'
+import { isCpuLane } from './lanes.ts'
+import { NO_FUNCTION, RAN, type Trace } from './trace.ts'
 
 export const SUBSYSTEMS = [
   'memory',
@@ -73,34 +74,77 @@ export const subsystemOf = (name: string): number => {
   return OTHER
 }
 
+const byName = new Map<string, number>()
+const subsystemOfName = (name: string): number => {
+  let found = byName.get(name)
+  if (found === undefined) byName.set(name, (found = subsystemOf(name)))
+  return found
+}
+
+/** Where each function ran, one of RAN each: a function of a process's lane is the program's unless its name says otherwise. */
+export const whereRan = ({ functions, stacks, lanes, pruned }: Trace): Uint8Array => {
+  if (pruned !== undefined) return pruned.ran
+  const ran = new Uint8Array(functions.length)
+  for (let k = 0; k < stacks.length; k++) {
+    const func = stacks.func[k]
+    const lane = lanes[stacks.lane[k]]
+    if (func === NO_FUNCTION) continue
+    if (!isCpuLane(lane)) ran[func] = RAN.device
+    else if (lane?.kind === 'process') ran[func] = RAN.user
+  }
+  return ran
+}
+
+const remembered = new WeakMap<Trace, Int8Array>()
+
 /** Per function; what runs in user mode without symbols is user. */
 export const functionSubsystems = (trace: Trace): Int8Array => {
-  const all = Int8Array.from(trace.functions.names, (name) => subsystemOf(name))
-  const { stacks, lanes } = trace
-  const user = SUBSYSTEMS.indexOf('user')
-  for (let k = 0; k < stacks.length; k++) {
-    const lane: Lane | undefined = lanes[stacks.lane[k]]
-    const func = stacks.func[k]
-    if (func !== NO_FUNCTION && lane?.kind === 'process' && all[func] === OTHER) all[func] = user
-  }
+  let all = remembered.get(trace)
+  if (all !== undefined) return all
+  const ran = whereRan(trace)
+  all = Int8Array.from(trace.functions.names, (name, func) => {
+    const found = subsystemOfName(name)
+    return found === OTHER && ran[func] === RAN.user ? USER : found
+  })
+  remembered.set(trace, all)
   return all
 }
+const USER = SUBSYSTEMS.indexOf('user')
 
 export interface SubsystemRow {
   /** Index into SUBSYSTEMS, or OTHER. */
   readonly subsystem: number
+  readonly calls: number
   readonly self: number
   readonly selfInstructions: number
 }
 
-/** Where the time went, subsystem by subsystem, heaviest first; idle is no subsystem. */
+/**
+ * Where the CPU's time went, subsystem by subsystem, heaviest first. Together with idle they are the whole trace: what a
+ * device did meanwhile is not in them, and time outside any function is OTHER's.
+ */
 export const subsystemTotals = (trace: Trace): readonly SubsystemRow[] => {
   const of = functionSubsystems(trace)
-  const rows = [OTHER, ...SUBSYSTEMS.keys()].map((subsystem) => ({ subsystem, self: 0, selfInstructions: 0 }))
-  for (let func = 0; func < trace.functions.length; func++) {
-    const row = rows[of[func] + 1]!
-    row.self += trace.functions.self[func]
-    row.selfInstructions += trace.functions.selfInstructions[func]
+  const rows = [OTHER, ...SUBSYSTEMS.keys()].map((subsystem) => ({ subsystem, calls: 0, self: 0, selfInstructions: 0 }))
+  const add = (subsystem: number, calls: number, self: number, selfInstructions: number): void => {
+    const row = rows[subsystem + 1]!
+    row.calls += calls
+    row.self += self
+    row.selfInstructions += selfInstructions
   }
-  return rows.filter((row) => row.self > 0).sort((a, b) => b.self - a.self)
+  const { functions, stacks, lanes, pruned } = trace
+  if (pruned === undefined)
+    for (let k = 0; k < stacks.length; k++) {
+      if (!isCpuLane(lanes[stacks.lane[k]])) continue
+      const func = stacks.func[k]
+      const subsystem = func === NO_FUNCTION ? OTHER : of[func]
+      add(subsystem, func === NO_FUNCTION ? 0 : stacks.calls[k], stacks.self[k], stacks.selfInstructions[k])
+    }
+  else {
+    for (let func = 0; func < functions.length; func++)
+      if (pruned.ran[func] <= RAN.user)
+        add(of[func], functions.calls[func], functions.self[func], functions.selfInstructions[func])
+    for (const rest of pruned.rest) add(rest.subsystem, rest.calls, rest.self, rest.selfInstructions)
+  }
+  return rows.filter((row) => row.self > 0 || row.calls > 0).sort((a, b) => b.self - a.self)
 }

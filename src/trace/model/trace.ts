@@ -6,9 +6,9 @@
  *                 spans.start, end: guest ns                                   func ─► functions, lane ─► lanes
  *                 spans.startInstructions, endInstructions
  */
-import type { MachineSettings, SettingName } from '../../settings/settings.ts'
 
-export type LaneKind = 'kernel' | 'interrupts' | 'process' | 'devices' | 'idle' | 'thread'
+import type { MachineSettings, SettingName } from '../../settings/settings.ts'
+import type { LaneKind } from './lanes.ts'
 
 export interface Lane {
   readonly kind: LaneKind
@@ -118,6 +118,32 @@ export interface TraceMeta extends SaidSettings {
   readonly notes: readonly string[]
 }
 
+/** Where a function ran. */
+export const RAN = { kernel: 0, user: 1, device: 2, leftOut: 3 } as const
+
+/** Functions that are not in the table, in a sum. */
+export interface RestRow {
+  /** Index into SUBSYSTEMS, or OTHER. */
+  readonly subsystem: number
+  readonly functions: number
+  readonly calls: number
+  readonly self: number
+  readonly selfInstructions: number
+}
+
+/**
+ * Of a trace that comes without most of its spans (a link): the function table is exact as always, the stacks are of the
+ * spans that are left. What their short calls took is in stacks of one function that stands for them all.
+ */
+export interface Pruned {
+  /** By function: one of RAN. */
+  readonly ran: Uint8Array
+  /** Together with the function table all CPU time and every call. */
+  readonly rest: readonly RestRow[]
+  /** The function that stands for calls too short to be in the link, if there were any; its row in the table is empty. */
+  readonly leftOut: number | undefined
+}
+
 export interface Trace {
   readonly meta: TraceMeta
   /** The whole recorded range. */
@@ -131,6 +157,7 @@ export interface Trace {
   readonly stacks: StackTable
   readonly stages: readonly StageRow[]
   readonly marks: readonly Mark[]
+  readonly pruned?: Pruned
 }
 
 /** Spans being collected: columns that grow by doubling. */
@@ -223,3 +250,7 @@ export const grown = <T extends Uint16Array | Uint32Array | Float64Array | Int32
   longer.set(column as never)
   return longer as unknown as T
 }
+
+/** A span's name as it is shown: idle spans have no function. */
+export const spanName = (trace: Trace, func: number): string =>
+  func === NO_FUNCTION ? 'idle' : (trace.functions.names[func] ?? '?')

@@ -11,9 +11,9 @@
  * getpid corrects that. What no call ever told stays unknown.
  */
 
+import { cleanText } from '../model/text.ts'
 import type { Lane } from '../model/trace.ts'
 import { ARGUMENT_CARRY, ARGUMENT_RAX_SHIFT } from './call-events.ts'
-import { cleanText } from './console-lines.ts'
 import type { GuestSystem, ProcessCall } from './systems.ts'
 
 /** Later processes share the last lane. */

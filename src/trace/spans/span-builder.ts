@@ -29,6 +29,7 @@
 import { ClockSamples } from '../model/clock.ts'
 import { functionTable } from '../model/stacks.ts'
 import { computeStages, type StageSpec } from '../model/stages.ts'
+import { cleanText } from '../model/text.ts'
 import {
   grown,
   type Lane,
@@ -52,7 +53,7 @@ import {
   type TraceNote,
   wordsOf,
 } from './call-events.ts'
-import { ConsoleLines, cleanText } from './console-lines.ts'
+import { ConsoleLines } from './console-lines.ts'
 import { EXCEPTION_VECTORS, type Process, Processes, type SystemCall, type UserEntry, vectorName } from './processes.ts'
 import { address48, type CodeSymbol, fromBigint, SymbolIndex, showAddress, UPPER_HALF } from './symbols.ts'
 import { type GuestSystem, guestSystem } from './systems.ts'

@@ -2,8 +2,8 @@
 import { exportTrace, TRACE_FORMATS } from '../formats/export.ts'
 import { importTrace } from '../formats/import-trace.ts'
 import { readLink, writeLink } from '../formats/link.ts'
-import { leftHeavy, sandwich } from '../model/stacks.ts'
 import { SpanBuilder } from '../spans/span-builder.ts'
+import { leftHeavy, sandwich } from '../views/merged-stacks.ts'
 import { Boxes, search, Timeline } from '../views/timeline.ts'
 import { syntheticEvents, syntheticTrace } from './synthetic.ts'
 

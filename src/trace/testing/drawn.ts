@@ -6,8 +6,9 @@
  *       .alloc==...        leading spaces are time before it; a name is cut to its span; '=' fills it up
  */
 import { simpleClock } from '../model/clock.ts'
+import type { LaneKind } from '../model/lanes.ts'
 import { functionTable, stacksFromSpans } from '../model/stacks.ts'
-import { type Lane, type LaneKind, NO_FUNCTION, SpanColumns, type Trace, type TraceMeta } from '../model/trace.ts'
+import { type Lane, NO_FUNCTION, SpanColumns, type Trace, type TraceMeta } from '../model/trace.ts'
 
 const INDENT = 2
 
@@ -71,7 +72,7 @@ export const traceFromPicture = (text: string, unit = 1, meta: Partial<TraceMeta
   for (const s of found) spans.push(s.lane, s.depth, s.func, s.start, s.end, s.start, s.end, 1)
   const end = Math.max(0, ...found.map((s) => s.end))
   const table = spans.finish()
-  const { stacks } = stacksFromSpans(table, lanes)
+  const stacks = stacksFromSpans(table, lanes)
   return {
     meta: { title: 'drawn', notes: [], ...meta },
     start: 0,

@@ -185,7 +185,7 @@ export const syntheticTrace = (spans = 200_000, seed = 1, endNs = 46_500_000, fu
   fill(2, 0, endNs * 0.96, endNs, spans * 0.02, 3)
   columns.push(3, 0, NO_FUNCTION, endNs * 0.9, endNs * 0.92, endNs * 0.9, endNs * 0.9, 1)
   const table = columns.finish()
-  const { stacks } = stacksFromSpans(table, LANES)
+  const stacks = stacksFromSpans(table, LANES)
   const stageNames = [
     'start_pvh',
     'init_x86_64',

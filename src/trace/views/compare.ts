@@ -70,7 +70,14 @@ export const compareTraces = (before: Trace, after: Trace, measure: CompareMeasu
   }
   const fa = functionsOf(before)
   const fb = functionsOf(after)
-  const functions = [...new Set([...fa.keys(), ...fb.keys()])].map((name) => {
+  // A function that a link left out is in its subsystem's sum: of that one nothing is known, not that it was not called.
+  const isWhole = (trace: Trace): boolean => (trace.pruned?.rest ?? []).every((rest) => rest.functions === 0)
+  const wholeBefore = isWhole(before)
+  const wholeAfter = isWhole(after)
+  const names = [...new Set([...fa.keys(), ...fb.keys()])].filter(
+    (name) => (fa.has(name) || wholeBefore) && (fb.has(name) || wholeAfter),
+  )
+  const functions = names.map((name) => {
     const x = fa.get(name)
     const y = fb.get(name)
     return { ...difference(name, x?.self, y?.self), callsBefore: x?.calls ?? 0, callsAfter: y?.calls ?? 0 }

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { leftHeavy, neighbours, sandwich } from '../model/stacks.ts'
 import { SUBSYSTEMS, subsystemOf, subsystemTotals } from '../model/subsystems.ts'
 import type { Trace } from '../model/trace.ts'
 import { traceFromPicture } from '../testing/drawn.ts'
 import { syntheticTrace } from '../testing/synthetic.ts'
+import { leftHeavy, neighbours, sandwich } from './merged-stacks.ts'
 import { Boxes, marksBetween, search, spanAt, Timeline } from './timeline.ts'
 
 const PICTURE = `

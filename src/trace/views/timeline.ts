@@ -13,6 +13,7 @@
  * Coordinates are times on one axis (guest ns, instructions or wall ns), named so here; pixels belong to whoever draws.
  */
 import { type Axis, onAxis } from '../model/clock.ts'
+import { isCpuLane } from '../model/lanes.ts'
 import { NO_FUNCTION, type Trace } from '../model/trace.ts'
 
 export interface TimelineRow {
@@ -358,8 +359,7 @@ export const marksBetween = (trace: Trace, from: number, to: number): readonly n
 export const spanAt = (timeline: Timeline, time: number): number => {
   let found = -1
   for (const [row, { lane }] of timeline.rows.entries()) {
-    const kind = timeline.trace.lanes[lane]?.kind
-    if (kind === 'idle' || kind === 'devices') continue
+    if (!isCpuLane(timeline.trace.lanes[lane])) continue
     const span = timeline.hit(row, time)
     if (span >= 0) found = span
   }

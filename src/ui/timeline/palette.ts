@@ -2,7 +2,7 @@
  * Colours of the flame view. Hue says the subsystem (trace/model/subsystems.ts gives the order); a function no prefix names is
  * grey. Chosen apart in lightness as well as hue, for eyes that do not tell red from green; text on each has 4.5:1.
  */
-import { subsystemsOf } from '../../stores/subsystems-of.ts'
+import { functionSubsystems } from '../../trace/model/subsystems.ts'
 import { NO_FUNCTION, type Trace } from '../../trace/model/trace.ts'
 import type { Appearance } from '../terminal-theme.ts'
 
@@ -53,7 +53,7 @@ const LIGHT: Palette = {
 
 export const palette = (appearance: Appearance): Palette => (appearance === 'dark' ? DARK : LIGHT)
 
-export const subsystemOfFunction = (trace: Trace, func: number): number => subsystemsOf(trace)[func] ?? -1
+export const subsystemOfFunction = (trace: Trace, func: number): number => functionSubsystems(trace)[func] ?? -1
 
 export const fillOf = (trace: Trace, func: number, colours: Palette): string =>
-  func === NO_FUNCTION ? colours.idle : (colours.fills[subsystemsOf(trace)[func] ?? -1] ?? colours.other)
+  func === NO_FUNCTION ? colours.idle : (colours.fills[functionSubsystems(trace)[func] ?? -1] ?? colours.other)

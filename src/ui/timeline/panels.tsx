@@ -63,7 +63,7 @@ const SharePanel = () => {
       <p>
         The link is the trace: nothing is uploaded, and it opens without a boot.{' '}
         {made.pruned > 0
-          ? `It holds the ${made.spans.toLocaleString('en')} longest spans; sums are exact.`
+          ? `It holds the ${made.spans.toLocaleString('en')} longest spans, and exact sums of functions, subsystems and stages.`
           : `It holds all ${made.spans.toLocaleString('en')} spans.`}
       </p>
       <div className="share-line">
@@ -182,7 +182,7 @@ const ComparePanel = () => {
           Compare
         </button>
       </form>
-      {wrong && <p className="hint">This is no link of this page’s: they have #v=1 in them.</p>}
+      {wrong && <p className="hint">This is no link of this page’s: they have #v= in them.</p>}
       <button type="button" className="button" onClick={() => picker.current?.click()}>
         Choose a file
       </button>

@@ -1,9 +1,8 @@
 /** What a tooltip says, and the details pane with it. */
 import type { Scene } from '../../stores/scene.ts'
 import { timelineOf } from '../../stores/scene.ts'
-import { spanName } from '../../trace/model/make-trace.ts'
 import { SUBSYSTEMS } from '../../trace/model/subsystems.ts'
-import { NO_FUNCTION, type Trace } from '../../trace/model/trace.ts'
+import { NO_FUNCTION, spanName, type Trace } from '../../trace/model/trace.ts'
 import { threeFigures } from '../quantity.ts'
 import { subsystemOfFunction } from './palette.ts'
 import { amount } from './ruler.ts'
@@ -34,7 +33,8 @@ export const tooltipLines = (scene: Scene, box: number): readonly string[] => {
   const share = percent(width / Math.max(1, scene.end - scene.start))
   if (scene.mode === 'time') {
     lines.push(`${amount(width, scene.unit)}, ${share} of the trace`)
-    lines.push(`self ${amount(selfOf(trace, box), 'ns')}, from ${amount(scene.startOf(box), scene.unit)}`)
+    const self = trace.pruned ? 'outside drawn calls' : 'self'
+    lines.push(`${self} ${amount(selfOf(trace, box), 'ns')}, from ${amount(scene.startOf(box), scene.unit)}`)
     const calls = trace.spans.calls[box]!
     if (calls > 1) lines.push(`${calls} short calls drawn as one`)
     if (calls === 0) lines.push('goes on after a context switch')

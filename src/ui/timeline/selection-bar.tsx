@@ -1,5 +1,5 @@
 /** On a narrow page, where details are a sheet: what is selected, in a line, and the way to the rest. */
-import { spanName } from '../../trace/model/make-trace.ts'
+import { spanName } from '../../trace/model/trace.ts'
 import { useIsNarrow } from '../appearance.ts'
 import { useDesk, useTrace } from '../context.ts'
 import { amount } from './ruler.ts'

@@ -3,10 +3,10 @@
  * overlaps within a row is moved one down.
  */
 
-import { fail, LIMITS } from '../formats/read.ts'
-import { simpleClock } from './clock.ts'
-import { functionTable, stacksFromSpans } from './stacks.ts'
-import { type Lane, type Mark, NO_FUNCTION, SpanColumns, type StageRow, type Trace, type TraceMeta } from './trace.ts'
+import { simpleClock } from '../model/clock.ts'
+import { functionTable, stacksFromSpans } from '../model/stacks.ts'
+import { type Lane, type Mark, SpanColumns, type StageRow, type Trace, type TraceMeta } from '../model/trace.ts'
+import { fail, LIMITS } from './read.ts'
 
 export class TraceMaker {
   readonly lanes: Lane[] = []
@@ -62,7 +62,7 @@ export class TraceMaker {
     }
     while (open.length > 0) close()
     const spans = columns.finish()
-    const { stacks } = stacksFromSpans(spans, this.lanes)
+    const stacks = stacksFromSpans(spans, this.lanes)
     const address = new Float64Array(this.#names.length).fill(-1)
     return {
       meta,
@@ -79,7 +79,3 @@ export class TraceMaker {
     }
   }
 }
-
-/** A span's name as it is shown: idle spans have no function. */
-export const spanName = (trace: Trace, func: number): string =>
-  func === NO_FUNCTION ? 'idle' : (trace.functions.names[func] ?? '?')
