@@ -13,6 +13,8 @@ export interface BusDevice {
   read(offset: number, size: AccessSize): number
   /** `value` is unsigned and below 2^(8*size). */
   write(offset: number, size: AccessSize, value: number): void
+  /** A guest reads the time off it, and may hold it against other clocks. */
+  readonly tellsTime?: boolean
 }
 
 /** All ones of `size` bytes, what an empty bus reads. */
@@ -30,8 +32,8 @@ export class Bus {
   #last: Window | undefined
   /** Whether what nothing answers reads as ones (a real bus) or as zeros (a VMM's blank buffer). */
   readonly #ones: boolean
-  /** Told of every access before it happens: on a virtual machine it is an exit, which takes time. */
-  onAccess: () => void = () => {}
+  /** Told of every access before it happens, and whether a clock is read: on a virtual machine it is an exit, which takes time. */
+  onAccess: (isClock: boolean) => void = () => {}
 
   constructor(unanswered: 'ones' | 'zeros' = 'ones') {
     this.#ones = unanswered === 'ones'
@@ -46,14 +48,14 @@ export class Bus {
   }
 
   read(address: number, size: AccessSize): number {
-    this.onAccess()
     const w = this.#find(address)
+    this.onAccess(w?.device.tellsTime === true)
     return w === undefined ? (this.#ones ? OPEN_BUS[size] : 0) : w.device.read(address - w.base, size)
   }
 
   write(address: number, size: AccessSize, value: number): void {
-    this.onAccess()
     const w = this.#find(address)
+    this.onAccess(w?.device.tellsTime === true)
     if (w !== undefined) w.device.write(address - w.base, size, value)
   }
 

@@ -274,10 +274,10 @@ class MicroVm implements Machine {
       levelChanged: notes && ((kind, argument) => this.#programs?.levelChanged(kind, argument)),
       accessCost: clock.accessCost,
       readTsc: () => {
-        clock.look()
+        clock.show()
         return BigInt(Math.floor(clock.now())) + this.#tscOffset
       },
-      onAccess: () => clock.look(),
+      onAccess: (isClock) => (isClock ? clock.show() : clock.look()),
       writeTsc: (value) => {
         this.#tscOffset = value - BigInt(Math.floor(clock.now()))
         lapic.scheduleTimer()

@@ -158,8 +158,8 @@ export interface CpuSurroundings {
   /** The call event of an entry to a handler or of a return from one has been recorded. */
   readonly levelChanged?: ((kind: CallEventKind, argument: number) => void) | undefined
   readTsc(): bigint
-  /** A port or device is about to be accessed. */
-  onAccess(): void
+  /** A port or device is about to be accessed; `isClock`: the guest may read the time off it. */
+  onAccess(isClock: boolean): void
   writeTsc(value: bigint): void
   apicBaseChanged(value: bigint): void
   readTscDeadline(): bigint
@@ -352,7 +352,7 @@ export class Cpu implements CpuCore, LinearMemory, SavedPart {
       assert(f !== undefined, `the host function '${name}' exists`)
       return f
     })
-    around.memory.onAccess = around.ports.onAccess = () => this.#charge()
+    around.memory.onAccess = around.ports.onAccess = (isClock) => this.#charge(isClock)
     around.ram.onWrite = (address, length) => this.#deviceWrote(address, length)
     this.interrupts.onChange = () => this.interruptsChanged()
   }
@@ -472,9 +472,9 @@ export class Cpu implements CpuCore, LinearMemory, SavedPart {
 
   /** Nanoseconds charged for device accesses since power-on; see CpuSurroundings.accessCost. */
   charged = 0
-  #charge(): void {
+  #charge(isClock: boolean): void {
     this.counters.deviceAccesses++
-    this.#around.onAccess()
+    this.#around.onAccess(isClock)
     const cost = this.#around.accessCost
     if (cost === 0) return
     this.charged += cost

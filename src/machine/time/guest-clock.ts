@@ -32,8 +32,10 @@ export interface GuestClock {
   start(ns: number): void
   /** Guest nanoseconds since power-on, as of the last `look`. */
   now(): number
-  /** A guest is about to see the time, or the machine to act on it. */
+  /** The machine acts on the time next. */
   look(): void
+  /** The guest sees the time next: it reads the TSC, or a device that tells time. */
+  show(): void
   /** How long the CPU may run, in instructions and charges, until the machine looks again. At least 1. */
   chunk(deadline: number): number
   /** The CPU halts; nothing can happen before `deadline`. */
@@ -74,6 +76,7 @@ export class CountedClock implements GuestClock {
     return count === undefined ? 0 : count.retired + count.charged + this.#skipped
   }
   look(): void {}
+  show(): void {}
   chunk(deadline: number): number {
     return Math.min(COUNTED_CHUNK, Math.max(1, Math.ceil(deadline - this.now())))
   }
@@ -89,12 +92,9 @@ export class CountedClock implements GuestClock {
   }
 }
 
-/**
- * The most that guest time moves on between two looks while the guest runs. What a host that was busy elsewhere is late, the
- * guest is given in such steps: one that polls an i8254 of 10 ms sees no whole period go by between two reads, and its count
- * of them, and so its idea of the TSC's rate, stays right. Looks are at most CHUNK_NS apart, so it always catches up.
- */
-const STEP_NS = 1e6
+/** What is taken for an instruction's and a device access's time, until the pace says how long they really take. */
+const INSTRUCTION_NS = 10
+const WALL_ACCESS_NS = 500
 /** Guest time between two looks of the machine, also its timers' granularity while the guest computes. */
 const CHUNK_NS = 2e5
 const CHUNK_LEAST = 500
@@ -103,33 +103,52 @@ const CHUNK_MOST = 20_000
 const SPIN_NS = 20_000
 /** A host that comes back later than this slept: the guest did too, and is not given all its timer ticks after the fact. */
 const SLEPT_NS = 600e9
-/** Nanoseconds an instruction takes until that has been measured. */
-const FIRST_RATE = 10
-/** How much of a new measurement goes into the rate. */
-const RATE_WEIGHT = 1 / 8
+/** The pace is measured over so much host time, which one measurement may change by so much. */
+const PACE_NS = 5e6
+const PACE_STEP = 1.5
+/** Guest time that is behind or ahead by this much goes twice as fast, or stops; by half of it 1.5 times, and so on. */
+const LAG_NS = 20e6
+const SLOWEST = 0.2
+/**
+ * From one look at a clock to the next, a loop that polls one takes so long, or more in proportion to what it does; more than
+ * that only once guest time is far behind. A guest's reckoning (NetBSD takes the time of an empty delay from that of a
+ * thousand others) wants equal turns more than right ones.
+ */
+const POLL_NS = 600
+const POLL_WORK = 50_000
+const POLL_PACE = 1.5
+const POLL_LAG_NS = 400e6
 /** The RTC follows guest time while both are so close, and the host's calendar when that was set or the machine stood still. */
 const CALENDAR_MS = 1500
 
 /**
- * The host's clock ticks as browsers allow: every 5 us, every millisecond (WebKit), every 100 ms (Firefox resisting
- * fingerprinting). Between two ticks guest time goes on with the instructions, at the rate that was measured over the last
- * ones, and never past where the next tick can be; so it is smooth, does not drift, and never goes back.
+ * Guest time goes on with what the guest does, instructions and device accesses, at a pace that keeps it with the host's
+ * monotonic time. A kernel that counts turns of a loop, reads of an i8254 or of its TSC finds them even, whatever the host does
+ * meanwhile: that it was busy elsewhere for 30 ms, or had to decode and compile, shows as nothing in the guest's arithmetic,
+ * and is caught up over the next tens of milliseconds. (Read straight off the host such pauses let whole periods of a timer
+ * go by between two reads: NetBSD took a TSC of 1 GHz for one of 1.1 to 4.2.) In HLT there is nothing to count: there guest
+ * time is the host's, but stops at every deadline, so that a late host delivers all ticks of a timer.
+ *
+ * The host's clock may tick as coarsely as browsers please: every 5 us, every millisecond (WebKit), every 100 ms (Firefox
+ * resisting fingerprinting).
  */
 export class WallClock implements GuestClock {
-  readonly accessCost = 0
+  readonly accessCost = WALL_ACCESS_NS
   readonly #host: Pick<MachineHost, 'monotonicNs' | 'unixMs'>
   readonly #count: () => InstructionCount | undefined
   /** Host time at guest time 0. */
   #origin = 0
   #now = 0
-  /** The host's time when it last ticked, in guest time, and the instructions by then. */
-  #tick = 0
-  #retiredAtTick = 0
-  /** The shortest step that the host's clock was seen to make. */
-  #resolution = Infinity
-  /** Nanoseconds an instruction takes. */
-  #rate = FIRST_RATE
-  /** The CPU halted since the last tick: the time since says nothing of the rate. */
+  /** What the guest had done at the last look, in the nanoseconds that it is taken for. */
+  #done = 0
+  /** The guest saw the time then. */
+  #wasShown = false
+  /** Guest nanoseconds for one of those. */
+  #pace = 1
+  /** Where the pace's measurement began: host time, and what was done by then. */
+  #measuredHost = 0
+  #measuredDone = 0
+  /** The CPU halted since the last look, and the host slept: no time to take the pace from. */
   #rested = false
   /** Milliseconds since 1970 at guest time 0. */
   #calendar = 0
@@ -142,64 +161,84 @@ export class WallClock implements GuestClock {
 
   start(ns: number): void {
     this.#origin = this.#host.monotonicNs() - ns
-    this.#now = this.#tick = ns
-    this.#retiredAtTick = this.#count()?.retired ?? 0
-    this.#rested = true
+    this.#now = ns
     this.#calendar = this.#host.unixMs() - ns / 1e6
+    this.#done = this.#work()
+    this.#measureFrom(ns)
   }
   now(): number {
     return this.#now
   }
 
   look(): void {
-    const target = this.#reached()
-    // Two looks never see the same time, as two RDTSC do not.
-    this.#now = Math.max(this.#now + 1, Math.min(target, this.#now + STEP_NS))
+    this.#goOn(false)
+  }
+  show(): void {
+    this.#goOn(true)
+  }
+
+  #goOn(isShown: boolean): void {
+    const host = this.#hostTime()
+    const done = this.#work()
+    if (this.#rested) this.#measureFrom(host)
+    else this.#measure(host, done)
+    const lag = host - this.#now
+    const work = done - this.#done
+    let step = work * this.#pace * Math.max(SLOWEST, 1 + lag / LAG_NS)
+    if (isShown || (this.#wasShown && work < POLL_WORK))
+      step = Math.min(step, Math.max(POLL_NS, work * POLL_PACE) * Math.max(1, lag / POLL_LAG_NS))
+    // Nobody sees the same time twice, as two RDTSC do not.
+    this.#now += Math.max(1, step)
+    this.#done = done
+    this.#wasShown = isShown
   }
 
   chunk(): number {
-    return Math.min(CHUNK_MOST, Math.max(CHUNK_LEAST, Math.floor(CHUNK_NS / this.#rate)))
+    return Math.min(CHUNK_MOST, Math.max(CHUNK_LEAST, Math.floor(CHUNK_NS / (INSTRUCTION_NS * this.#pace))))
   }
 
-  /** Goes on to the deadline or to the host's time, whichever comes first: a late host delivers every tick of a timer. */
   rest(deadline: number): Rest {
-    this.#rested = true
     const before = this.#now
-    const host = this.#reached()
+    const host = this.#hostTime()
     this.#now = Math.max(before, Math.min(host, deadline))
-    const left = deadline - this.#now
+    this.#done = this.#work()
+    this.#rested = true
+    const left = deadline - host
     return { passedNs: this.#now - before, sleepNs: left > SPIN_NS ? left : 0, jumped: false }
   }
 
   unix() {
-    const behindMs = (this.#host.monotonicNs() - this.#origin - this.#now) / 1e6
+    const behindMs = (this.#hostTime() - this.#now) / 1e6
     const calendar = this.#host.unixMs() - behindMs - this.#now / 1e6
     if (Math.abs(calendar - this.#calendar) > CALENDAR_MS) this.#calendar = calendar
     const ms = this.#calendar + this.#now / 1e6
     return { seconds: Math.floor(ms / 1000), nanoseconds: Math.floor((ms % 1000) * 1e6) }
   }
 
-  /** What the host's clock says, or would say between its ticks. */
-  #reached(): number {
-    const retired = this.#count()?.retired ?? 0
+  #work(): number {
+    const count = this.#count()
+    return count === undefined ? 0 : count.retired * INSTRUCTION_NS + count.charged
+  }
+
+  #measureFrom(host: number): void {
+    this.#rested = false
+    this.#measuredHost = host
+    this.#measuredDone = this.#done
+  }
+  #measure(host: number, done: number): void {
+    const took = host - this.#measuredHost
+    if (took < PACE_NS) return
+    const measured = took / Math.max(1, done - this.#measuredDone)
+    this.#pace = Math.min(this.#pace * PACE_STEP, Math.max(this.#pace / PACE_STEP, measured))
+    this.#measuredHost = host
+    this.#measuredDone = done
+  }
+
+  #hostTime(): number {
     const host = this.#host.monotonicNs() - this.#origin
-    if (host > this.#now + SLEPT_NS) {
-      this.#origin += host - this.#now
-      this.#tick = this.#now
-      this.#retiredAtTick = retired
-      return this.#now
-    }
-    const step = host - this.#tick
-    if (step > 0) {
-      const instructions = retired - this.#retiredAtTick
-      if (!this.#rested && instructions > 0) this.#rate += (step / instructions - this.#rate) * RATE_WEIGHT
-      this.#resolution = Math.min(this.#resolution, step)
-      this.#tick = host
-      this.#retiredAtTick = retired
-      this.#rested = false
-      return host
-    }
-    const sinceTick = Math.min((retired - this.#retiredAtTick) * this.#rate, this.#resolution - 1)
-    return this.#tick + Math.max(0, sinceTick)
+    if (host < this.#now + SLEPT_NS) return host
+    this.#origin += host - this.#now
+    this.#measuredHost = this.#now
+    return this.#now
   }
 }

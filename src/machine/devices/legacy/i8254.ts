@@ -279,6 +279,7 @@ class Counter {
 
 export class I8254 implements BusDevice, Part {
   readonly name = 'i8254'
+  readonly tellsTime = true
   readonly #counters = [new Counter(), new Counter(), new Counter()] as const
   readonly #irq: InterruptLine
   readonly #timers: Timers

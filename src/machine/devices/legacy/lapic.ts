@@ -121,6 +121,7 @@ export interface LapicOptions {
 
 export class Lapic implements BusDevice, ApicBus, Part {
   readonly name = 'lapic'
+  readonly tellsTime = true
   /** IA32_APIC_BASE, its low word. */
   IA32_APIC_BASE = 0
   ID = 0

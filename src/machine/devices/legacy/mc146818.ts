@@ -77,6 +77,7 @@ const TIME_REGISTERS: readonly number[] = [
 
 export class Mc146818 implements BusDevice, Part {
   readonly name = 'rtc'
+  readonly tellsTime = true
   INDEX = 0
   /** All 128 bytes. The time registers are current only while the clock is stopped; A has no UIP, C is the flags. */
   readonly CMOS = new Uint8Array(128)

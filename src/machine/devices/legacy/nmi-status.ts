@@ -20,6 +20,7 @@ const REFRESH_TICKS = 18
 
 export class NmiStatus implements BusDevice, Part {
   readonly name = 'nmi-status'
+  readonly tellsTime = true
   CONTROL = 0
   readonly #i8254: I8254
   readonly #timers: Timers
