@@ -165,6 +165,10 @@ describe.skipIf(!posix)('standard output', () => {
     expect((await one.ended).status).toBe(143)
     expect(json('j').exit).toBe('interrupted')
     closeSync(pipe)
+    // Node's own pipes between processes are sockets.
+    const socket = spawn(process.execPath, [COMMAND, '--kernel', 'flood', '--timeout', '0.5'], { cwd: dir })
+    running.push(socket)
+    expect(await once(socket, 'exit')).toEqual([3, null])
   })
 
   test('that is full is a sentence and status 2, whatever was seen', async () => {

@@ -3,9 +3,10 @@
  * still heard while nobody reads. What did not go out waits here.
  *
  * A pipe is opened once more by its name in /proc, for O_NONBLOCK belongs to an open file and would be seen by everybody who
- * shares ours. What cannot be opened so (sockets, other systems) is written to as it is.
+ * shares ours. A socket cannot be: Node makes it non-blocking. Files and terminals are written to as they are.
  */
 import { constants, fstatSync, openSync, writeSync } from 'node:fs'
+import { Socket } from 'node:net'
 
 /** How often a full pipe is tried again. */
 export const FULL_MS = 2
@@ -54,7 +55,9 @@ export class PipeWriter {
 
 const ownPipe = (fd: number): number | undefined => {
   try {
-    if (!fstatSync(fd).isFIFO()) return undefined
+    const stat = fstatSync(fd)
+    if (stat.isSocket()) new Socket({ fd, readable: false, writable: true }).unref()
+    if (!stat.isFIFO()) return undefined
     return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK)
   } catch {
     return undefined
