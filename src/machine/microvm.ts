@@ -110,9 +110,9 @@ class MicroVm implements Machine {
   readonly #uart: Uart16550
   readonly #fwCfg: FwCfg | undefined
   readonly #console: VirtioConsole | undefined
-  readonly #switch = new ConsoleSwitch()
+  readonly #switch: ConsoleSwitch
   /** What is on the board and remembers something; the interrupt controller, which follows from others, last. */
-  readonly #parts: Part[] = [this.#switch]
+  readonly #parts: Part[] = []
   readonly #model: CpuModel
   readonly #slots: ReturnType<typeof virtioSlots>
   /** Of a traced machine. */
@@ -153,8 +153,8 @@ class MicroVm implements Machine {
     const nmiStatus = new NmiStatus(i8254, timers)
     this.#uart = new Uart16550(isa.line(IRQ_COM0, 'uart'), timers, {
       transmit: (byte) => {
-        this.#switch.spoke('uart')
         const bytes = Uint8Array.of(byte)
+        this.#switch.spoke('uart', bytes)
         notes?.console(UART, bytes)
         events.console(bytes)
       },
@@ -237,6 +237,8 @@ class MicroVm implements Machine {
       // page of its own, and no place in the order that the real one would have given it.
       plug(this.#console, CONSOLE, profile.name === 'firecracker')
     }
+    this.#switch = new ConsoleSwitch(this.#uart, this.#console, timers)
+    this.#parts.push(this.#switch)
     this.#slots = virtioSlots(profile, devices.length)
     devices.forEach((device, i) => {
       const slot = this.#slots[i]
@@ -368,7 +370,7 @@ class MicroVm implements Machine {
   }
 
   #virtioConsoleSays(bytes: Uint8Array): void {
-    this.#switch.spoke('virtio-console')
+    this.#switch.spoke('virtio-console', bytes)
     this.#notes?.console(CONSOLE, bytes)
     this.#events.console(bytes)
   }
@@ -467,7 +469,7 @@ class MicroVm implements Machine {
 
   send(bytes: Uint8Array): void {
     this.#clock.look()
-    this.#switch.send(bytes, this.#uart, this.#console)
+    this.#switch.send(bytes)
   }
   resizeConsole(columns: number, rows: number): void {
     this.#console?.resize(columns, rows)

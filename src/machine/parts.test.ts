@@ -63,7 +63,11 @@ class LegacyBoard implements Subject {
   readonly fwCfg = new FwCfg(this.ram, new Map([['opt/file', Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)]]))
   readonly resetControl = new ResetControl({ reset: () => this.seen.push('reset') })
   readonly debugExit = new DebugExit({ exit: (code) => this.seen.push(`exit ${code}`) })
-  readonly consoles = new ConsoleSwitch()
+  readonly consoles = new ConsoleSwitch(
+    this.uart,
+    { receive: (bytes) => this.seen.push(`virtio ${bytes}`) },
+    this.timers,
+  )
   readonly entropy = new SeededEntropy(1)
   readonly shared = [this.isa.line(5, 'one'), this.isa.line(5, 'other')]
   readonly parts: readonly Part[] = [
@@ -164,8 +168,8 @@ class LegacyBoard implements Subject {
           : access(this.fwCfg, pick(FW_CFG_SIZE), false)
       case 15:
         this.shared[pick(2)].set(pick(2) === 0)
-        this.consoles.spoke(pick(2) === 0 ? 'uart' : 'virtio-console')
-        this.consoles.send(Uint8Array.of(byte()), this.uart, undefined)
+        this.consoles.spoke(pick(2) === 0 ? 'uart' : 'virtio-console', Uint8Array.of(pick(20)))
+        this.consoles.send(Uint8Array.of(byte()))
         return access(this.resetControl, 0)
       default: {
         const bytes = new Uint8Array(pick(9))

@@ -140,6 +140,16 @@ export class Uart16550 implements BusDevice, Part {
     this.#carry()
   }
 
+  /** What the host sent and no driver was there to take; nothing while one listens. */
+  takeUnheard(): Uint8Array {
+    if (this.#listening) return new Uint8Array(0)
+    const unheard = joined(this.#queue.map((chunk, i) => (i === 0 ? chunk.subarray(this.#queueStart) : chunk)))
+    this.#queue.length = 0
+    this.#queueStart = 0
+    this.#lineTimer.cancel()
+    return unheard
+  }
+
   read(offset: number, _size: AccessSize): number {
     switch (offset) {
       case UART.RBR:
