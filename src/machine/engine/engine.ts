@@ -15,6 +15,7 @@ import { Decoder } from '../isa/decoder.ts'
 import { emitHandler, HandlerTable, Op } from '../isa/handler.ts'
 import { ROWS } from '../isa/table.ts'
 import type { CompiledModule, EngineFile } from '../machine.ts'
+import * as layout from '../state/layout.ts'
 import {
   BUDGET,
   FAULT,
@@ -29,6 +30,7 @@ import {
   STATE,
   STATE_BYTES,
 } from '../state/layout.ts'
+import * as record from '../state/record.ts'
 import {
   CODE_TLB_BASE,
   CODE_TLB_ENTRIES,
@@ -109,11 +111,17 @@ const engineOf = ({ module, about }: EngineFile, handlers: HandlerTable): Genera
   const { handlers: made, hostNames } = JSON.parse(about) as About
   return made === fingerprint(handlers) ? { handlers, module, hostNames } : undefined
 }
-/** FNV-1a over the handlers' names. */
+/**
+ * FNV-1a over what the engine and TypeScript must agree on: the handlers' names in their order, and every place in the state and
+ * in a record. What a meaning does is not in it: a build writes its engines from the sources that it bundles.
+ */
 const fingerprint = ({ list }: HandlerTable): string => {
   let hash = 0x811c9dc5
-  for (const { name } of list)
-    for (let i = 0; i <= name.length; i++) hash = Math.imul(hash ^ (name.charCodeAt(i) || 0), 0x01000193)
+  const places = Object.entries({ ...layout, ...record })
+    .filter(([, place]) => typeof place === 'number')
+    .map(([name, place]) => `${name} ${place}`)
+  for (const text of [...list.map(({ name }) => name), ...places.sort()])
+    for (let i = 0; i <= text.length; i++) hash = Math.imul(hash ^ (text.charCodeAt(i) || 0), 0x01000193)
   return `${list.length}:${(hash >>> 0).toString(16)}`
 }
 
