@@ -138,10 +138,10 @@ export const createAutomation = (playground: Playground): Automation => {
     })
   }
 
-  const trace = (): AutomationTrace | undefined => {
-    const { shown, mode, axis, from, to, following, found, comparing, runs, selected, func } = playground.trace.view
-    if (!shown) return undefined
-    const { trace: data, origin, name, live, full } = shown
+  const trace = (run = playground.trace.view.shown): AutomationTrace | undefined => {
+    const { mode, axis, from, to, following, found, comparing, runs, selected, func } = playground.trace.view
+    if (!run) return undefined
+    const { trace: data, origin, name, live, full } = run
     return {
       origin,
       title: name,
@@ -251,11 +251,12 @@ export const createAutomation = (playground: Playground): Automation => {
     },
     registers: () => playground.registers(),
     guests: () => playground.guests.map(({ id }) => id),
-    trace,
+    trace: () => trace(),
     waitForTrace: ({ timeoutMs = TIMEOUT_MS } = {}) =>
       new Promise((resolve, reject) => {
         const check = () => {
-          const now = trace()
+          // Without a boot, a link's or a file's. With one, its own: an older run is not what is waited for.
+          const now = trace(playground.trace.hasBooted ? playground.trace.recorded : playground.trace.view.shown)
           if (!now?.full || now.live) return
           unsubscribe()
           clearTimeout(timer)

@@ -147,6 +147,7 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
       return
     }
     if (event.type === 'disk-failed') complaint.setState({ problem: event.problem })
+    if (event.type === 'kernel' && event.kernel.warnings[0]) complaint.setState({ problem: event.kernel.warnings[0] })
     if (event.type === 'mark' && event.mark.kind === 'power-on') {
       stream.skip()
       trace.powerOn(event.mark.boot)

@@ -115,6 +115,8 @@ export class TraceDesk {
   #askedAt = Number.NEGATIVE_INFINITY
   #scene: { readonly key: readonly unknown[]; readonly scene: Scene } | undefined
   #then: ((run: Run) => void) | undefined
+  /** Waits for a full trace of the boot at hand. */
+  #whenFull: (() => void) | undefined
   #pendingComparison: { readonly before: Run; readonly about: string } | undefined
 
   constructor(askFull: () => void) {
@@ -123,6 +125,16 @@ export class TraceDesk {
 
   get view(): TraceView {
     return this.store.getState()
+  }
+
+  /** The boot at hand, once all of it is recorded; whatever is shown. */
+  get recorded(): Run | undefined {
+    return this.view.runs.find(({ id }) => id === this.#live?.id)
+  }
+
+  /** A boot was asked for in this visit. */
+  get hasBooted(): boolean {
+    return this.#live !== undefined
   }
 
   /** What is drawn; made when it is first asked for. */
@@ -156,6 +168,7 @@ export class TraceDesk {
     this.#names = []
     this.#pendingComparison = undefined
     this.#then = undefined
+    this.#whenFull = undefined
     this.store.setState({
       shown: undefined,
       mode: 'time',
@@ -188,6 +201,7 @@ export class TraceDesk {
     if (!this.#live || this.#live.isOver) return
     this.#live.isOver = true
     this.#then = undefined
+    this.#whenFull = undefined
     this.#pendingComparison = undefined
     this.store.setState({ problem: what, ...(shown?.live && { shown: { ...shown, live: false } }) })
   }
@@ -205,8 +219,8 @@ export class TraceDesk {
     live.isOver = done
     this.#names = namesFrom === 0 ? part.functions.names : [...this.#names.slice(0, namesFrom), ...part.functions.names]
     const { shown, following } = this.view
-    // Who looks closely keeps what is there, and is brought a full one now and then.
-    if (!full && !following && shown?.full) {
+    // Who looks closely keeps what is there, and is brought a full one now and then. Merged stacks are in full ones only.
+    if (!full && shown?.full && (!following || this.view.mode !== 'time' || this.view.panel !== undefined)) {
       this.#ask()
       return
     }
@@ -227,6 +241,9 @@ export class TraceDesk {
     // Another boot has begun meanwhile.
     if (this.#live?.id !== run.id) return
     this.#replace(run)
+    const whenFull = this.#whenFull
+    this.#whenFull = undefined
+    whenFull?.()
     if (run.live) return
     this.store.setState(({ runs }) => ({ runs: [run, ...runs.filter(({ id }) => id !== run.id)].slice(0, RUNS_MAX) }))
     const pending = this.#pendingComparison
@@ -235,6 +252,18 @@ export class TraceDesk {
     this.#then = undefined
     if (pending) this.compare(pending.before, run, pending.about)
     then?.(run)
+  }
+
+  /** Does it with all that is recorded: at once, or when that has come. A boot need not end for it. */
+  withFull(act: () => void): void {
+    const { shown } = this.view
+    if (!shown) return
+    if (shown.full) {
+      act()
+      return
+    }
+    this.#whenFull = act
+    this.#askFull()
   }
 
   #ask(): void {
@@ -342,7 +371,10 @@ export class TraceDesk {
   setMode(mode: Mode): void {
     const { shown, func, mode: old } = this.view
     if (!shown || mode === old) return
-    if (mode !== 'time' && !shown.full) this.#ask()
+    if (mode !== 'time' && !shown.full) {
+      this.withFull(() => this.setMode(mode))
+      return
+    }
     const chosen = mode === 'sandwich' && func === NO_FUNCTION ? heaviest(shown.trace) : func
     this.store.setState({ mode, selected: -1, func: chosen })
     const { start, end } = this.bounds()

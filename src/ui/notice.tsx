@@ -60,7 +60,7 @@ const PhaseNotice = () => {
     case 'halted':
       return (
         <NoticeLine tone="plain" verb="Reset" onVerb={reset}>
-          The guest halted: HLT with interrupts off, nothing can wake it.
+          The guest halted: HLT, and no interrupt that it takes is left to wake it.
         </NoticeLine>
       )
     case 'reset':

@@ -27,6 +27,11 @@ const optionsOf = (setting: Setting, now: unknown): readonly Option[] => {
   }
 }
 
+/** NetBSD's, xen_parse_cmdline of sys/arch/xen/xen/xen_machdep.c; said at the boot too, where the kernel is known. */
+const NETBSD_OPTIONS_BYTES = 255
+
+const bytesOf = (text: unknown): number => new TextEncoder().encode(`${text}`.trim()).length
+
 export const SettingField = ({ name }: { readonly name: SettingName }) => {
   const id = useId()
   const setting: Setting = SETTINGS[name]
@@ -35,6 +40,7 @@ export const SettingField = ({ name }: { readonly name: SettingName }) => {
   const set = (next: unknown) => form.setState({ [name]: next } as Partial<MachineSettings>)
   const options = optionsOf(setting, value)
   const range = rangeWords(setting)
+  const bytes = name === 'cmdline' ? bytesOf(value) : 0
   return (
     <div className="field">
       <label htmlFor={`${id}-value`}>{setting.label}</label>
@@ -47,6 +53,7 @@ export const SettingField = ({ name }: { readonly name: SettingName }) => {
           spellCheck={false}
           autoCapitalize="off"
           autoComplete="off"
+          {...(bytes > NETBSD_OPTIONS_BYTES && { 'aria-describedby': `${id}-long` })}
           onChange={(event) => set(event.target.value)}
         />
       ) : (
@@ -63,6 +70,11 @@ export const SettingField = ({ name }: { readonly name: SettingName }) => {
             </option>
           ))}
         </select>
+      )}
+      {bytes > NETBSD_OPTIONS_BYTES && (
+        <span id={`${id}-long`} className="hint" role="status">
+          {bytes} bytes long; NetBSD reads its options out of the first {NETBSD_OPTIONS_BYTES}.
+        </span>
       )}
       {range && (
         <span id={`${id}-range`} className="visually-hidden">

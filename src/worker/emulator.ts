@@ -123,8 +123,8 @@ export class Emulator {
       })
       if (!created.ok) throw new ProblemError(created.problem)
       this.#machine = created.value
-      const { entry, elfClass, bytes, cmdline, symbols } = created.value.kernel
-      this.#post({ type: 'kernel', kernel: { entry, elfClass, bytes, cmdline, symbols: symbols.length } })
+      const { entry, elfClass, bytes, cmdline, symbols, warnings = [] } = created.value.kernel
+      this.#post({ type: 'kernel', kernel: { entry, elfClass, bytes, cmdline, symbols: symbols.length, warnings } })
     } catch (error) {
       this.#phase = 'ended'
       for (const disk of this.#disks) disk.close()

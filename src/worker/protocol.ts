@@ -152,6 +152,8 @@ export interface KernelSummary {
   readonly bytes: number
   readonly cmdline: string
   readonly symbols: number
+  /** What the kernel will not read of its command line. */
+  readonly warnings: readonly Problem[]
 }
 
 /** Ours: the emulator broke an invariant. Everything a defect report needs, as text fields. */

@@ -44,7 +44,16 @@ export const FileMenu = ({ view }: { readonly view: FlameView | undefined }) => 
   }
   return (
     <div className="menu" ref={menu}>
-      <button type="button" className="button small" aria-expanded={open} onClick={() => setOpen(!open)}>
+      <button
+        type="button"
+        className="button small"
+        aria-expanded={open}
+        onClick={() => {
+          // Files are of all that is recorded, also while it grows.
+          if (!open) desk.withFull(() => {})
+          setOpen(!open)
+        }}
+      >
         Files
       </button>
       {open && (

@@ -26,7 +26,6 @@ const Views = () => {
   const desk = useDesk()
   const mode = useTrace((view) => view.mode)
   const table = useTrace((view) => view.table)
-  const full = useTrace((view) => view.shown?.full ?? false)
   return (
     <fieldset className="segments" aria-label="View">
       {MODES.map(({ mode: which, name }) => (
@@ -35,7 +34,6 @@ const Views = () => {
           type="button"
           className="segment"
           aria-pressed={!table && mode === which}
-          disabled={which !== 'time' && !full}
           onClick={() => {
             desk.store.setState({ table: false })
             desk.setMode(which)
@@ -294,16 +292,14 @@ export const TimelinePane = ({ appearance, hidden, onDetails }: TimelinePaneProp
               <button
                 type="button"
                 className="button small"
-                disabled={!shown.full}
-                onClick={() => desk.store.setState({ panel: 'share' })}
+                onClick={() => desk.withFull(() => desk.store.setState({ panel: 'share' }))}
               >
                 Share
               </button>
               <button
                 type="button"
                 className="button small"
-                disabled={!shown.full}
-                onClick={() => desk.store.setState({ panel: 'compare' })}
+                onClick={() => desk.withFull(() => desk.store.setState({ panel: 'compare' }))}
               >
                 Compare
               </button>
