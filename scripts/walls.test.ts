@@ -55,6 +55,7 @@ const WALLS: readonly Wall[] = [
       'src/machine/machine.ts',
       'src/machine/microvm.ts',
       'src/machine/snapshot/snapshot.ts',
+      'src/machine/snapshot/state-image.ts',
       'src/machine/call-event.ts',
       'src/machine/boot/elf.ts',
       'src/machine/boot/unpack.ts',

@@ -5,8 +5,16 @@ import { ok, type Problem, problem, type Result, refuse, sentence } from '../bas
 import { PLAYGROUND } from '../guests/catalogue.ts'
 import { isElf, isGzip, KERNEL_MAX } from '../machine/boot/unpack.ts'
 import { MemoryDisk } from '../machine/devices/virtio/memory-disk.ts'
-import type { CrashReport, CreateMachine, Machine, MachineConfig, MachineHost } from '../machine/machine.ts'
-import { DEFAULTS, memoryBytes } from '../settings/settings.ts'
+import type {
+  CrashReport,
+  CreateMachine,
+  Machine,
+  MachineConfig,
+  MachineEvents,
+  MachineHost,
+  RestoreMachine,
+} from '../machine/machine.ts'
+import { DEFAULTS, type MachineSettings, memoryBytes } from '../settings/settings.ts'
 import { exportTrace } from '../trace/formats/export.ts'
 import type { TraceNote } from '../trace/spans/call-events.ts'
 import { type FileDisk, openDisk } from './file-disk.ts'
@@ -16,10 +24,12 @@ import { madeRoot } from './made-root.ts'
 import { type Options, parseOptions, USAGE } from './options.ts'
 import { cannotWrite, OutputFile } from './output-file.ts'
 import { exitStatus, FILE_STATUS, outputStatus, Run, type RunEnd, type RunIo, type RunResult, report } from './run.ts'
+import { readSnapshotFile, sha256, snapshotOf, stateHash } from './snapshot-file.ts'
 import { type ExportTrace, metaOf, stagesOf } from './trace.ts'
 
 export interface BootIo extends RunIo {
   readonly createMachine: CreateMachine
+  readonly restoreMachine?: RestoreMachine
   readonly host: MachineHost
   readonly stderr: (text: string) => void
   readonly atTerminal: boolean
@@ -61,15 +71,12 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
   const outputs = outputsOf(options)
   const unwritable = checkOutputs(outputs, options)
   if (unwritable !== undefined) return refused(unwritable)
-  const kernel = readKernel(options, io)
-  if (!kernel.ok) return refused(kernel.problem)
-  const root = makeRoot(options, kernel.value)
-  if (!root.ok) return refused(root.problem)
   const disks: FileDisk[] = []
   let locks: ImageLocks | undefined
   try {
-    const config = readConfig(options, io, kernel.value, root.value, disks)
-    if (!config.ok) return refused(config.problem)
+    const begun = options.snapshot === undefined ? fromKernel(options, io, disks) : fromSnapshot(options, io, disks)
+    if (!begun.ok) return refused(begun.problem)
+    const { settings, kernelSha256, root } = begun.value
     const locked = await lockImages(disks)
     if (!('release' in locked)) return refused(locked)
     locks = locked
@@ -81,11 +88,12 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
         send: options.send,
         until: options.until,
         timeoutMs: options.timeoutSeconds === undefined ? undefined : options.timeoutSeconds * 1000,
+        stopAfter: options.stopAfter,
       },
       io,
     )
     const logged = new Set<string>()
-    const created = io.createMachine(config.value, io.host, {
+    const created = begun.value.machine({
       console: run.console,
       log: (line) => {
         if (logged.has(line)) return
@@ -116,9 +124,15 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
 
       const faults: Problem[] = []
       for (const disk of disks) faults.push(...flushed(disk))
-      const contents: Record<keyof Outputs, () => Uint8Array | string> = {
-        saveDisk: () => root.value?.bytes ?? '',
-        json: () => `${JSON.stringify(report(result), null, 2)}\n`,
+      const contents: Record<keyof Outputs, () => Uint8Array | string | undefined> = {
+        saveDisk: () => root?.bytes ?? '',
+        json: () => `${JSON.stringify(report(result, stateHash(machine)), null, 2)}\n`,
+        saveSnapshot: () => {
+          const saved = snapshotOf(machine, kernelSha256())
+          if (saved.ok) return saved.value
+          faults.push(saved.problem)
+          return undefined
+        },
         trace: () =>
           (io.exportTrace ?? exportTrace)(
             {
@@ -129,12 +143,12 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
               instructions: figures.instructions,
               wallMs: figures.wallMs,
               stages: stagesOf(options, machine.kernel),
-              meta: metaOf(options, config.value, machine.kernel),
+              meta: metaOf(options, settings, machine.kernel),
             },
             options.traceFormat,
           ),
       }
-      for (const name of ['saveDisk', 'json', 'trace'] as const) {
+      for (const name of ['saveDisk', 'saveSnapshot', 'json', 'trace'] as const) {
         const content = outputs[name] && contents[name]()
         const bytes = typeof content === 'string' ? Buffer.from(content) : content
         const fault = bytes && (await outputs[name]?.write(bytes, asked))
@@ -187,17 +201,17 @@ const flushed = (disk: FileDisk): readonly Problem[] => {
   }
 }
 
-type Outputs = { readonly [Name in 'saveDisk' | 'json' | 'trace']: OutputFile | undefined }
+type Outputs = { readonly [Name in 'saveDisk' | 'saveSnapshot' | 'json' | 'trace']: OutputFile | undefined }
 
-const outputsOf = ({ saveDisk, json, trace }: Options): Outputs => {
+const outputsOf = ({ saveDisk, saveSnapshot, json, trace }: Options): Outputs => {
   const file = (name: string | undefined) => (name === undefined ? undefined : new OutputFile(name))
-  return { saveDisk: file(saveDisk), json: file(json), trace: file(trace) }
+  return { saveDisk: file(saveDisk), saveSnapshot: file(saveSnapshot), json: file(json), trace: file(trace) }
 }
 
 /** None of them takes the place of another, nor of a file that the run reads. */
-const checkOutputs = (outputs: Outputs, { kernel, initrd, disks }: Options): Problem | undefined => {
+const checkOutputs = (outputs: Outputs, { kernel, initrd, disks, snapshot }: Options): Problem | undefined => {
   const taken = new Map<string, string>()
-  for (const file of [kernel, initrd, ...disks.map((disk) => disk.file)])
+  for (const file of [kernel, initrd, snapshot, ...disks.map((disk) => disk.file)])
     if (file !== undefined) taken.set(new OutputFile(file).identity ?? '', file)
   for (const output of Object.values(outputs)) {
     if (output === undefined) continue
@@ -274,6 +288,54 @@ const readKernel = (options: Options, io: BootIo): Result<Uint8Array> => {
       )
 }
 
+/** Where a run begins. */
+interface Beginning {
+  readonly settings: MachineSettings
+  readonly kernelSha256: () => string
+  /** The root disk that was made for the run. */
+  readonly root: MemoryDisk | undefined
+  readonly machine: (events: MachineEvents) => Result<Machine>
+}
+
+const fromKernel = (options: Options, io: BootIo, disks: FileDisk[]): Result<Beginning> => {
+  const kernel = readKernel(options, io)
+  if (!kernel.ok) return kernel
+  const root = makeRoot(options, kernel.value)
+  if (!root.ok) return root
+  const config = readConfig(options, io, kernel.value, root.value, disks)
+  if (!config.ok) return config
+  return ok({
+    settings: config.value,
+    kernelSha256: () => sha256(kernel.value),
+    root: root.value,
+    machine: (events) => io.createMachine(config.value, io.host, events),
+  })
+}
+
+const fromSnapshot = (options: Options, io: BootIo, disks: FileDisk[]): Result<Beginning> => {
+  const snapshot = readSnapshotFile(options.snapshot!)
+  if (!snapshot.ok) return snapshot
+  const opened = openDisks(options, disks)
+  if (!opened.ok) return opened
+  const { engine = snapshot.value.settings.engine } = options.settings
+  const trace = options.trace !== undefined
+  return ok({
+    settings: { ...snapshot.value.settings, engine, trace },
+    kernelSha256: () => snapshot.value.kernel.sha256,
+    root: undefined,
+    machine: (events) => io.restoreMachine!({ snapshot: snapshot.value, disks, engine, trace }, io.host, events),
+  })
+}
+
+const openDisks = (options: Options, disks: FileDisk[]): Result<undefined> => {
+  for (const option of options.disks) {
+    const disk = openDisk(option)
+    if (!disk.ok) return disk
+    disks.push(disk.value)
+  }
+  return ok(undefined)
+}
+
 const readConfig = (
   options: Options,
   io: BootIo,
@@ -286,11 +348,8 @@ const readConfig = (
       ? undefined
       : readInputFile('initrd', options.initrd, { streamMax: memoryBytes(options.settings) })
   if (initrd !== undefined && !initrd.ok) return initrd
-  for (const option of options.disks) {
-    const disk = openDisk(option)
-    if (!disk.ok) return disk
-    disks.push(disk.value)
-  }
+  const opened = openDisks(options, disks)
+  if (!opened.ok) return opened
   const all = [...(root ? [root] : []), ...disks]
   const cmdline =
     options.kernel === undefined ? PLAYGROUND.cmdline : all.length > 0 ? DEFAULTS.cmdline : 'console=com -z'

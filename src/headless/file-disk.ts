@@ -3,6 +3,7 @@
  * there afterwards, however the run ended. `flush` makes it durable. A last sector that the file holds only the start of
  * reads as zeros from there on; a write to it makes it whole.
  */
+import { createHash } from 'node:crypto'
 import { closeSync, constants, fdatasyncSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
 import { basename, isAbsolute } from 'node:path'
 import { ok, type Problem, problem, type Result, refuse } from '../base/problem.ts'
@@ -10,6 +11,7 @@ import { diskBytes, IMAGE_HEAD_BYTES, IMAGE_TAIL_BYTES, imageProblem, shellWord 
 import type { BlockBackend } from '../machine/machine.ts'
 import type { DiskOption } from './options.ts'
 
+const HASH_PIECE = 2 ** 20
 const ZEROES = new Uint8Array(64 * 1024)
 
 export interface FileDisk extends BlockBackend {
@@ -74,6 +76,16 @@ export const openDisk = ({ file, readOnly, raw = false }: DiskOption): Result<Fi
     write(offset, bytes) {
       const copy = Buffer.from(bytes)
       for (let put = 0; put < copy.length; ) put += writeSync(fd, copy, put, copy.length - put, offset + put)
+    },
+    base() {
+      const hash = createHash('sha256')
+      const piece = Buffer.allocUnsafe(HASH_PIECE)
+      for (let at = 0; ; ) {
+        const n = readSync(fd, piece, 0, piece.length, at)
+        if (n === 0) return `sha256:${hash.digest('hex')}`
+        hash.update(piece.subarray(0, n))
+        at += n
+      }
     },
     flush() {
       if (!readOnly) fdatasyncSync(fd)

@@ -1,7 +1,7 @@
 /** The door of `npm run -s boot`: Node's streams, signals and clocks, then boot.ts. */
 import { writeSync } from 'node:fs'
 import { isatty } from 'node:tty'
-import { createMachine } from '../machine/microvm.ts'
+import { createMachine, restoreMachine } from '../machine/microvm.ts'
 import { bootMain, EMBEDDED } from './boot.ts'
 import { takeEngine } from './engine-cache.ts'
 import { nodeHost } from './node-host.ts'
@@ -37,6 +37,10 @@ const status = await bootMain(process.argv.slice(2), {
   createMachine: (config, host, events) => {
     if (engines) takeEngine(engines, config.trace)
     return createMachine(config, host, events)
+  },
+  restoreMachine: (config, host, events) => {
+    if (engines) takeEngine(engines, config.trace ?? config.snapshot.settings.trace)
+    return restoreMachine(config, host, events)
   },
   host: nodeHost(),
   now: () => performance.now(),

@@ -37,6 +37,11 @@ export interface Options {
   readonly json: string | undefined
   readonly adds: readonly AddOption[]
   readonly saveDisk: string | undefined
+  /** A saved machine to go on with, in place of a kernel. */
+  readonly snapshot: string | undefined
+  readonly saveSnapshot: string | undefined
+  /** Instructions since power-on. */
+  readonly stopAfter: number | undefined
 }
 
 /** Those that are no settings of the machine, by what stands behind them and what they are. */
@@ -49,12 +54,18 @@ const OWN = {
     'a file or folder put on a root disk that is made for it, with our init, as ld0; FOLDER is /root unless given; may be repeated',
   ],
   'save-disk': ['FILE', 'write that root disk, as the guest leaves it, to FILE'],
+  snapshot: [
+    'FILE',
+    'go on with a saved machine, its settings and disks; --disk again for those that are files, as they were then',
+  ],
+  'save-snapshot': ['FILE', 'write the machine to FILE where the run ends, to go on from there'],
   send: ['TEXT', 'typed ahead at the console; \\n \\r \\t \\\\ \\xNN; may be repeated'],
   until: [
     'REGEX',
     "end with success once the console output matches; RE2's syntax, ^ and $ are a line's start and end, $ also the end of what was printed so far, as at a prompt",
   ],
   timeout: ['SECONDS', 'end with status 3 after this much real time'],
+  'stop-after': ['N', 'end once N instructions have retired since power-on, exactly'],
   trace: ['FILE', 'record calls and write the timeline'],
   'trace-format': ['NAME', `${TRACE_FORMATS.join(', ')} (default: ${TRACE_FORMATS[0]})`],
   json: ['FILE', 'write figures of the run'],
@@ -67,12 +78,12 @@ const ownLines = (...names: readonly OwnName[]): string =>
 
 export const USAGE = `npm run -s boot -- [options]
 
-${ownLines('kernel', 'initrd', 'disk', 'add', 'save-disk')}
+${ownLines('kernel', 'initrd', 'disk', 'add', 'save-disk', 'snapshot', 'save-snapshot')}
 ${settingOptions({
   cmdline: 'console=com -z, with root=ld0a when there is a disk',
   clock: 'wall at a terminal, icount otherwise',
 })}
-${ownLines('send', 'until', 'timeout', 'trace', 'trace-format', 'json')}
+${ownLines('send', 'until', 'timeout', 'stop-after', 'trace', 'trace-format', 'json')}
 Console output goes to standard output, standard input to the guest; at a terminal Ctrl-A x ends the run.
 Names of files are relative to the folder you are in; - is standard input or output.
 Exit status: 0 the pattern was seen, or without --until the guest ended with success; 1 it did not; 2 bad arguments or
@@ -268,6 +279,28 @@ export const parseOptions = (
   if (timeout !== undefined && (!/^\d*\.?\d+$/.test(timeout) || !(timeoutSeconds! > 0)))
     return bad('bad-timeout', `--timeout is "${timeout}"`, 'a number of seconds above 0', '--timeout 60')
 
+  const stop = one('stop-after')
+  const stopAfter = stop === undefined ? undefined : Number(stop.replaceAll('_', ''))
+  if (stopAfter !== undefined && !(Number.isSafeInteger(stopAfter) && stopAfter > 0))
+    return bad('bad-stop-after', `--stop-after is "${stop}"`, 'a whole number above 0', '--stop-after 1_000_000')
+
+  const snapshot = one('snapshot')
+  if (snapshot !== undefined) {
+    // A saved machine has all of these; which engine runs it and whether its calls are recorded is nothing that it has.
+    const settled = [...given.keys()].find(
+      (name) =>
+        ['kernel', 'initrd', 'add', 'save-disk'].includes(name) ||
+        (name !== COMMAND_LINE.word('engine') && SETTING_NAMES.some((setting) => COMMAND_LINE.word(setting) === name)),
+    )
+    if (settled !== undefined)
+      return bad(
+        'snapshot-settled',
+        `--${settled} is given with --snapshot`,
+        'a saved machine goes on with the kernel and the settings that it has',
+        `leave out --${settled}, or boot anew without --snapshot`,
+      )
+  }
+
   const pattern = one('until')
   const until = pattern === undefined ? undefined : parsePattern(pattern)
   if (until !== undefined && !until.ok) return until
@@ -308,6 +341,9 @@ export const parseOptions = (
       json: one('json'),
       adds,
       saveDisk: one('save-disk'),
+      snapshot,
+      saveSnapshot: one('save-snapshot'),
+      stopAfter,
     },
   })
 }

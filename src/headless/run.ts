@@ -15,6 +15,7 @@ export interface RunOptions {
   readonly send: Uint8Array
   readonly until: Pattern | undefined
   readonly timeoutMs: number | undefined
+  readonly stopAfter: number | undefined
 }
 
 export interface RunIo {
@@ -79,6 +80,7 @@ export class Run {
       shortestSleepMs: SHORTEST_SLEEP_MS,
       longestSleepMs: LONGEST_SLEEP_MS,
       timeoutMs: options.timeoutMs,
+      stopAfter: options.stopAfter,
       until: options.until && new Until(options.until),
       onConsole: (bytes) => this.#print(bytes),
       holdMs: () => (this.#isFull() ? FULL_MS : 0),
@@ -183,6 +185,7 @@ export const exitStatus = ({ end }: RunResult, hasUntil: boolean, signal = 0, ou
     case 'triple-fault':
       return 4
     case 'quit':
+    case 'stopped':
     case 'halt':
     case 'reset':
       return hasUntil ? 1 : 0
@@ -192,17 +195,18 @@ export const exitStatus = ({ end }: RunResult, hasUntil: boolean, signal = 0, ou
 }
 
 /** What --json writes. Absent figures are null, so that every field is always there. */
-export const report = ({ end, figures }: RunResult): Readonly<Record<string, unknown>> => ({
+export const report = ({ end, figures }: RunResult, stateHash: string): Readonly<Record<string, unknown>> => ({
   exit: end.reason,
   guestExitCode: end.reason === 'guest-exit' ? end.code : null,
   instructions: figures.instructions,
   wallMs: figures.wallMs,
   guestNs: figures.guestNs,
-  mips: figures.wallMs > 0 ? figures.instructions / figures.wallMs / 1000 : 0,
+  mips: figures.wallMs > 0 ? (figures.instructions - figures.begunAt) / figures.wallMs / 1000 : 0,
   firstConsoleByteMs: figures.firstConsoleByteMs ?? null,
   untilMs: figures.untilMs ?? null,
   untilInstructions: figures.untilInstructions ?? null,
   engine: figures.engine,
   consoleBytes: figures.consoleBytes,
+  stateHash,
   ...(end.reason === 'triple-fault' ? { crash: end.crash } : {}),
 })

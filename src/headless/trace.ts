@@ -3,8 +3,8 @@ import { basename } from 'node:path'
 import { PLAYGROUND } from '../guests/catalogue.ts'
 import type { Stage } from '../guests/guest.ts'
 import { NETBSD_STAGES } from '../guests/stages.ts'
-import type { KernelInfo, MachineConfig } from '../machine/machine.ts'
-import { settingsOf } from '../settings/settings.ts'
+import type { KernelInfo } from '../machine/machine.ts'
+import { type MachineSettings, settingsOf } from '../settings/settings.ts'
 import type { TraceFormat } from '../trace/formats/export.ts'
 import type { TraceMeta } from '../trace/model/trace.ts'
 import type { TraceNote } from '../trace/spans/call-events.ts'
@@ -27,11 +27,16 @@ export type ExportTrace = (input: TraceInput, format: TraceFormat) => Uint8Array
 
 /** A kernel of the embedded guest's or NetBSD's has stages; what others do at boot is not known. */
 export const stagesOf = (options: Options, kernel: KernelInfo): readonly Stage[] =>
-  options.kernel === undefined ? PLAYGROUND.stages : kernel.os === 'netbsd' ? NETBSD_STAGES : []
+  options.kernel === undefined && options.snapshot === undefined
+    ? PLAYGROUND.stages
+    : kernel.os === 'netbsd'
+      ? NETBSD_STAGES
+      : []
 
 /** What the trace says of itself. */
-export const metaOf = (options: Options, config: MachineConfig, kernel: KernelInfo): TraceMeta => {
-  const name = options.kernel === undefined ? PLAYGROUND.name : basename(options.kernel)
+export const metaOf = (options: Options, config: MachineSettings, kernel: KernelInfo): TraceMeta => {
+  const file = options.kernel ?? options.snapshot
+  const name = file === undefined ? PLAYGROUND.name : basename(file)
   return {
     title: `${name} on ${config.profile}`,
     guest: name,

@@ -18,6 +18,8 @@ export interface SessionOptions {
   readonly shortestSleepMs: number
   /** What runs beside the machine is looked at again after so long. */
   readonly longestSleepMs: number
+  /** The run ends once so many instructions have retired, exactly. */
+  readonly stopAfter?: number | undefined
   /** Host time from power-on after which the run ends. */
   readonly timeoutMs?: number | undefined
   /** Ends the run: `push` gives the bytes up to and including the one that completed the match, or -1. */
@@ -33,12 +35,14 @@ export interface SessionOptions {
 }
 
 /** Why a run is over. `Why` is what its host interrupts it for. */
-export type SessionEnd<Why extends string> = MachineExit | Reason<'until' | 'timeout' | Why>
+export type SessionEnd<Why extends string> = MachineExit | Reason<'until' | 'timeout' | 'stopped' | Why>
 type Reason<R extends string> = R extends string ? { readonly reason: R } : never
 
 export interface SessionFigures extends Figures {
-  /** Host time since power-on. */
+  /** Host time since power-on, or since the machine was resumed. */
   readonly wallMs: number
+  /** Instructions retired by then: 0 at power-on. */
+  readonly begunAt: number
   readonly consoleBytes: number
   readonly firstConsoleByteMs: number | undefined
   readonly untilMs: number | undefined
@@ -65,6 +69,7 @@ export class Session<Why extends string> {
   #end: SessionEnd<Why> | undefined
   #startedMs: number
   #executedMs = 0
+  #begunAt = 0
   #consoleBytes = 0
   #firstConsoleByteMs: number | undefined
   #untilMs: number | undefined
@@ -99,7 +104,8 @@ export class Session<Why extends string> {
     this.#startedMs = this.#options.nowMs()
     this.#executedMs = 0
     this.#mips = 0
-    this.#sample = { atMs: this.#startedMs, instructions: 0, executedMs: 0 }
+    this.#begunAt = machine.figures().instructions
+    this.#sample = { atMs: this.#startedMs, instructions: this.#begunAt, executedMs: 0 }
   }
 
   /** Types at the console. */
@@ -142,6 +148,7 @@ export class Session<Why extends string> {
       this.#machine && {
         ...this.#machine.figures(),
         wallMs: this.wallMs,
+        begunAt: this.#begunAt,
         consoleBytes: this.#consoleBytes,
         firstConsoleByteMs: this.#firstConsoleByteMs,
         untilMs: this.#untilMs,
@@ -172,10 +179,12 @@ export class Session<Why extends string> {
       sliceMs,
       shortestSleepMs,
       longestSleepMs,
+      stopAfter = Number.POSITIVE_INFINITY,
       timeoutMs = Number.POSITIVE_INFINITY,
     } = this.#options
     const machine = this.#machine
     if (machine === undefined) throw new Error('a session without a machine cannot run')
+    if (stopAfter < Number.POSITIVE_INFINITY) machine.stopAfter(stopAfter)
     for (;;) {
       if (this.#end !== undefined) return this.#end
       const heldMs = this.#paused ? Number.POSITIVE_INFINITY : (this.#options.holdMs?.() ?? 0)
@@ -192,6 +201,8 @@ export class Session<Why extends string> {
       this.#executedMs += after - before
       this.#options.afterSlice?.(slice)
       if (this.#end !== undefined) return this.#end
+      if (stopAfter < Number.POSITIVE_INFINITY && machine.figures().instructions >= stopAfter)
+        return { reason: 'stopped' }
       if (slice.state === 'stopped') return slice.exit ?? { reason: 'halt' }
       const untilTimeoutMs = timeoutMs - (after - this.#startedMs)
       if (untilTimeoutMs <= 0) return { reason: 'timeout' }

@@ -143,6 +143,8 @@ export interface Machine {
    * slice ends and says how long the guest waited, so that the host can too instead of racing through idle hours.
    */
   run(maxMs: number, patient?: boolean): Slice
+  /** No instruction runs once so many have retired since power-on: `run` then returns at once, for ever. */
+  stopAfter(instructions: number): void
   /** From within an event: `run` returns before the next instruction, wherever the host's clock stands. */
   yield(): void
   /** Bytes typed at the console (16550A, and the virtio console if the guest opened it). */
@@ -153,10 +155,10 @@ export interface Machine {
   /** Registers now, as in CrashReport. */
   registers(): Readonly<Record<string, string>>
   /**
-   * All that the machine is, for `writeSnapshot`, to be used before the machine runs on: RAM is not copied. Between runs only,
-   * and not of a machine that has stopped. `kernelSha256` is of the kernel's file, hexadecimal.
+   * All that the machine is, for `writeSnapshot` and `stateImage`, to be used before the machine runs on: RAM is not copied.
+   * Between runs only. `kernelSha256` is of the kernel's file, hexadecimal.
    */
-  save(kernelSha256: string): Result<SnapshotSource>
+  save(kernelSha256: string): SnapshotSource
   /** Virtio console window size in characters. */
   resizeConsole(columns: number, rows: number): void
 }

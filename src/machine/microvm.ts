@@ -84,7 +84,7 @@ import { type Part, type SavedPart, StateReader } from './part.ts'
 import { Programs } from './programs.ts'
 import { GuestRam } from './ram.ts'
 import { type CpuModel, checkCpuSwitches, createCpuModel } from './semantics/system/cpu-model.ts'
-import { PLACE_BYTES, type Snapshot, type SnapshotSource } from './snapshot/snapshot.ts'
+import { isTracePart, PLACE_BYTES, type Snapshot, type SnapshotSource } from './snapshot/snapshot.ts'
 import { CR0, CR2, CR3, CR4, CS, EFER, SS } from './state/layout.ts'
 import { RECORD_PAGE_BYTES, RECORD_PAGES, RECORDS } from './state/record.ts'
 import { CountedClock, type GuestClock, LAST_NS, type Rest, WallClock } from './time/guest-clock.ts'
@@ -122,6 +122,8 @@ class MicroVm implements Machine {
   readonly #clock: GuestClock
   #tscOffset = 0n
   #exit: MachineExit | undefined
+  /** Instructions after which `run` runs no more. */
+  #last = Infinity
   #yielded = false
   #running = false
   #idleNs = 0
@@ -316,30 +318,29 @@ class MicroVm implements Machine {
     },
   }
 
-  save(kernelSha256: string): Result<SnapshotSource> {
-    if (this.#exit !== undefined)
-      return refuse(
-        problem(
-          'machine-stopped',
-          `the machine has stopped (${this.#exit.reason})`,
-          'a machine that runs',
-          'save it before it stops',
-        ),
-      )
-    return ok({
+  save(kernelSha256: string): SnapshotSource {
+    if (!this.#running) this.#clock.look()
+    return {
       settings: settingsOf(this.#config),
       kernel: { sha256: kernelSha256, info: this.kernel },
       instructions: this.#cpu.retired,
       guestNs: this.#clock.now(),
       parts: Object.fromEntries(this.#saved().map((part) => [part.name, part.save()])),
       ram: this.#ram.bytes,
+      stopped: this.#exit?.reason,
       disks: this.#config.disks.map(diskSource),
-    })
+    }
   }
 
   /** All that is saved, in an order in which it can be loaded. */
   #saved(): SavedPart[] {
-    return [this.#cpu, this.#time, ...this.#parts]
+    return [
+      this.#cpu,
+      this.#time,
+      ...(this.#notes ? [this.#notes] : []),
+      ...(this.#programs ? [this.#programs] : []),
+      ...this.#parts,
+    ]
   }
 
   /** Instead of `powerOn`: the machine is as it was when it was saved. Throws a ProblemError where it can't be. */
@@ -349,7 +350,7 @@ class MicroVm implements Machine {
     this.#begin()
     const parts = this.#saved()
     for (const name of Object.keys(snapshot.parts))
-      if (!parts.some((part) => part.name === name) && !TRACE_PARTS.includes(name))
+      if (!parts.some((part) => part.name === name) && !isTracePart(name))
         throw new ProblemError(unlike(`has a part '${name.slice(0, 40)}'`))
     const ram = this.#ram.bytes
     if (snapshot.ramBytes !== ram.length) throw new ProblemError(unlike(`has ${snapshot.ramBytes} bytes of RAM`))
@@ -363,7 +364,7 @@ class MicroVm implements Machine {
     for (const part of parts) {
       const state = snapshot.parts[part.name]
       // A machine that was not traced may be from here on.
-      if (state === undefined && TRACE_PARTS.includes(part.name)) continue
+      if (state === undefined && isTracePart(part.name)) continue
       if (state === undefined) throw new ProblemError(unlike(`has no part '${part.name}'`))
       part.load(state)
     }
@@ -411,6 +412,11 @@ class MicroVm implements Machine {
     this.#cpu.requestBreak()
   }
 
+  stopAfter(instructions: number): void {
+    this.#last = instructions
+    this.#cpu.requestBreak()
+  }
+
   run(maxMs: number, patient = false): Slice {
     const cpu = this.#cpu
     const clock = this.#clock
@@ -420,6 +426,7 @@ class MicroVm implements Machine {
     try {
       for (;;) {
         if (this.#exit !== undefined) return { state: 'stopped', sleepNs: 0, exit: this.#exit }
+        if (cpu.retired >= this.#last) return { state: 'running', sleepNs: 0 }
         clock.look()
         this.#timers.expire()
         if (clock.now() > LAST_NS) {
@@ -428,7 +435,7 @@ class MicroVm implements Machine {
             '104 days of guest time have gone by, more than its clock can count exactly: the machine stops',
           )
         } else if (!cpu.halted || cpu.wakes) {
-          cpu.run(clock.chunk(this.#timers.next))
+          cpu.run(Math.min(clock.chunk(this.#timers.next), this.#last - cpu.retired))
           if (this.#config.trace) cpu.trace(CallEventKind.Clock, 0, BigInt(Math.floor(clock.now())))
           if (cpu.shutdownCause !== undefined)
             this.#exit = { reason: 'triple-fault', crash: this.#crash(cpu.shutdownCause) }
@@ -558,9 +565,6 @@ class MicroVm implements Machine {
   }
 }
 
-/** What only a traced machine has. */
-const TRACE_PARTS: readonly string[] = []
-
 const unlike = (saw: string): Problem =>
   problem(
     'snapshot-unlike',
@@ -596,14 +600,19 @@ const disksOf = ({ snapshot, disks }: RestoreConfig): Result<BlockBackend[]> => 
       continue
     }
     const one = given.shift()
-    const is = one === undefined ? 'none is given' : `${one.id} is ${one.size} bytes, ${one.base?.()}`
-    if (one?.size !== disk.size || one.base?.() !== disk.base || one.readOnly !== disk.readOnly)
+    const was = `the disk as it was, ${disk.size} bytes, ${disk.base}${disk.readOnly ? ', read-only' : ''}`
+    if (one === undefined)
+      return refuse(
+        problem('disk-missing', `the snapshot's disk ${disk.id} is not there`, was, `give the disk: --disk ${disk.id}`),
+      )
+    const base = one.base?.()
+    if (one.size !== disk.size || base !== disk.base || one.readOnly !== disk.readOnly)
       return refuse(
         problem(
-          one === undefined ? 'disk-missing' : 'disk-changed',
-          `for the snapshot's disk ${disk.id} ${is}`,
-          `the disk as it was, ${disk.size} bytes, ${disk.base}${disk.readOnly ? ', read-only' : ''}`,
-          one === undefined ? `give the disk: --disk ${disk.id}` : 'give the disk that the machine was saved with',
+          'disk-changed',
+          `the disk ${one.id} is of ${one.size} bytes${one.readOnly ? ', read-only' : ''}, ${base ?? 'nobody knows which'}`,
+          `the snapshot's ${disk.id}: ${was}`,
+          'give the disk that the machine was saved with, as it was then',
         ),
       )
     all.push(one)

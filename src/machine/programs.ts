@@ -5,6 +5,7 @@
  */
 import { ARGUMENT_SOFTWARE, CallEventKind } from './call-event.ts'
 import type { Cpu } from './cpu/cpu.ts'
+import { type PartState, type SavedPart, StateReader } from './part.ts'
 import { CodeMode, RAX, RBX, RCX, RDI, RSI, RSP } from './state/layout.ts'
 import type { TraceNotes } from './trace-notes.ts'
 
@@ -38,7 +39,8 @@ const AT_NULL = 0n
 /** The executed path: Linux's AT_EXECFN, NetBSD's AT_SUN_EXECNAME. */
 const EXECUTED_NAME: readonly bigint[] = [31n, 2014n]
 
-export class Programs {
+export class Programs implements SavedPart {
+  readonly name = 'programs'
   readonly #cpu: Cpu
   readonly #notes: TraceNotes
   readonly #convention: Convention | undefined
@@ -49,6 +51,16 @@ export class Programs {
     this.#cpu = cpu
     this.#notes = notes
     this.#convention = CONVENTIONS[os ?? '']
+  }
+
+  save(): PartState {
+    return { userSeen: this.#userSeen }
+  }
+
+  load(state: PartState): void {
+    const s = new StateReader(state, this.name)
+    this.#userSeen = s.flag('userSeen')
+    s.end()
   }
 
   /** A call event of this kind and argument has just been recorded. */

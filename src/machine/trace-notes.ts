@@ -1,10 +1,13 @@
 /** Makes the notes of a traced machine (call-event.ts): console bytes to lines, requests to spans of time. */
 import type { DeviceRequest, TracedDevice, TraceNote } from './call-event.ts'
+import { type Part, type PartState, StateReader } from './part.ts'
 
 /** A console line without an end is passed on in parts of this many bytes. */
 const LINE_MAX = 512
 /** Requests of one device without an answer that are remembered. */
 const ASKED_MAX = 1024
+/** Devices that requests can be asked of. */
+const DEVICES_MAX = 64
 
 interface Asked {
   readonly instructions: number
@@ -19,7 +22,8 @@ interface Line extends TracedDevice {
   done: number
 }
 
-export class TraceNotes {
+export class TraceNotes implements Part {
+  readonly name = 'trace-notes'
   readonly #retired: () => number
   readonly #note: (note: TraceNote) => void
   #line: Line | undefined
@@ -34,6 +38,46 @@ export class TraceNotes {
   reset(): void {
     this.#line = undefined
     this.#asked.clear()
+  }
+
+  /** Requests that wait for their answer; lines are passed on before a run ends. */
+  save(): PartState {
+    const asked = [...this.#asked].filter(([, list]) => list.length > 0)
+    return {
+      asked: asked.map(([of, list]) => ({
+        of,
+        list: list.map(({ instructions, request, sector = -1, bytes = -1 }) => ({
+          instructions,
+          request,
+          sector,
+          bytes,
+        })),
+      })),
+    }
+  }
+
+  load(state: PartState): void {
+    const s = new StateReader(state, this.name)
+    this.reset()
+    for (const device of s.groups('asked', DEVICES_MAX)) {
+      const of = device.text('of', 40)
+      const list = device.groups('list', ASKED_MAX).map((one): Asked => {
+        const instructions = one.integer('instructions', 0, Number.MAX_SAFE_INTEGER)
+        const request = one.text('request', 20) as DeviceRequest
+        const sector = one.integer('sector', -1, Number.MAX_SAFE_INTEGER)
+        const bytes = one.integer('bytes', -1, Number.MAX_SAFE_INTEGER)
+        one.end()
+        return {
+          instructions,
+          request,
+          sector: sector < 0 ? undefined : sector,
+          bytes: bytes < 0 ? undefined : bytes,
+        }
+      })
+      device.end()
+      this.#asked.set(of, list)
+    }
+    s.end()
   }
 
   console(from: TracedDevice, bytes: Uint8Array): void {

@@ -273,7 +273,8 @@ export class Emulator {
     try {
       for (;;) {
         const end = await this.#session.run()
-        if (end.reason === 'over' || end.reason === 'until' || end.reason === 'timeout') return
+        if (end.reason === 'over' || end.reason === 'until' || end.reason === 'timeout' || end.reason === 'stopped')
+          return
         this.#figures()
         if (end.reason !== 'reset' || !this.#watcher?.isReady) {
           this.#phase = 'ended'

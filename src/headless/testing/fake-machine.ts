@@ -1,6 +1,6 @@
 /** A machine that plays a script: each step is one slice. For tests of everything around the machine. */
 import { ok, type Problem, refuse } from '../../base/problem.ts'
-import type { CreateMachine, Figures, MachineConfig, MachineExit, Slice } from '../../machine/machine.ts'
+import type { CreateMachine, Figures, Machine, MachineConfig, MachineExit, Slice } from '../../machine/machine.ts'
 
 export interface FakeGuest {
   print(text: string): void
@@ -37,7 +37,7 @@ export const fakeMachine = (
       instructions: 0,
       callEvents: (bytes) => events.callEvents?.(bytes),
     }
-    return ok({
+    const machine: Machine = {
       kernel: { entry: 0, elfClass: 64, bytes: config.kernel.length, cmdline: config.cmdline, symbols: [] },
       run: () => {
         guest.instructions += 1000
@@ -55,8 +55,18 @@ export const fakeMachine = (
       }),
       registers: () => ({}),
       yield: () => {},
-      save: () => refuse({ kind: 'fake', saw: 'a fake machine', expected: 'a real one', hint: 'boot one' }),
+      stopAfter: () => {},
+      save: (sha256) => ({
+        settings: config,
+        kernel: { sha256, info: machine.kernel },
+        instructions: guest.instructions,
+        guestNs: guest.instructions,
+        parts: {},
+        ram: new Uint8Array(0),
+        disks: [],
+      }),
       resizeConsole: () => {},
-    })
+    }
+    return ok(machine)
   }
 }

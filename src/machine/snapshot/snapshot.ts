@@ -81,6 +81,8 @@ export interface SnapshotSource {
   readonly guestNs: number
   readonly parts: Readonly<Record<string, PartState>>
   readonly ram: Uint8Array
+  /** Why the machine has stopped, if it has: then it is nothing to go on from. */
+  readonly stopped?: string | undefined
   readonly disks: readonly (SnapshotDisk & {
     /** In rising order: all, or all that differ from the base. */
     readonly blocks: Iterable<Block>
@@ -102,6 +104,9 @@ export interface Snapshot {
    */
   blocks(to: (disk: number, offset: number, bytes: Uint8Array) => void): void
 }
+
+/** Only a traced machine has them; they change nothing that a guest sees. */
+export const isTracePart = (name: string): boolean => name === 'trace-notes' || name === 'programs'
 
 const damaged = (saw: string): ProblemError =>
   new ProblemError(
@@ -131,6 +136,14 @@ const isZero = (words: Int32Array, at: number): boolean => {
     )
       return false
   return true
+}
+
+/** Numbers of the pages of RAM that hold something. */
+export const nonZeroPages = (ram: Uint8Array): number[] => {
+  const words = new Int32Array(ram.buffer, ram.byteOffset, ram.length / 4)
+  const pages: number[] = []
+  for (let page = 0; page < placesOf(ram.length); page++) if (!isZero(words, page * PLACE_WORDS)) pages.push(page)
+  return pages
 }
 
 /** FNV-1a over words, to find blocks that may be alike. */
@@ -233,14 +246,23 @@ const packed = (pack: Packing, tag: string, bytes: Uint8Array): Uint8Array => {
 
 const placesOf = (bytes: number): number => Math.ceil(bytes / PLACE_BYTES)
 
-export const writeSnapshot = (source: SnapshotSource, pack: Packing = OWN_PACKING): Uint8Array => {
+export const writeSnapshot = (source: SnapshotSource, pack: Packing = OWN_PACKING): Result<Uint8Array> =>
+  source.stopped === undefined
+    ? ok(write(source, pack))
+    : refuse(
+        problem(
+          'machine-stopped',
+          `the machine has stopped (${source.stopped}), and cannot go on from here`,
+          'a machine that runs',
+          'save it before it stops',
+        ),
+      )
+
+const write = (source: SnapshotSource, pack: Packing): Uint8Array => {
   const { settings, kernel, ram } = source
   const store = new BlockStore(pack)
   const words = new Int32Array(ram.buffer, ram.byteOffset, ram.length / 4)
-  for (let place = 0; place < placesOf(ram.length); place++) {
-    const at = place * PLACE_WORDS
-    if (!isZero(words, at)) store.add(place, words.subarray(at, at + PLACE_WORDS))
-  }
+  for (const page of nonZeroPages(ram)) store.add(page, words.subarray(page * PLACE_WORDS, (page + 1) * PLACE_WORDS))
   let first = placesOf(ram.length)
   const whole = new Uint8Array(PLACE_BYTES)
   const wholeWords = new Int32Array(whole.buffer)

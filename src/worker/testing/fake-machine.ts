@@ -139,7 +139,10 @@ export const createFakeMachine: CreateMachine = (config, host, events) => {
     figures: () => ({ instructions: Math.floor(guestNs * 0.2), guestNs, engine: {} }),
     registers: () => registers,
     yield: () => {},
-    save: () => ({ ok: false, problem: problem('fake', 'a fake machine', 'a real one', 'boot one') }),
+    stopAfter: () => {},
+    save: () => {
+      throw new Error('a fake machine has no state')
+    },
     resizeConsole: () => {},
   }
   return { ok: true, value: machine }
