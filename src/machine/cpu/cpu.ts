@@ -693,6 +693,11 @@ export class Cpu implements CpuCore, LinearMemory, SavedPart {
   stepAfter(step: boolean): void {
     this.#stepAfter = step
   }
+  takeDebugHits(): number {
+    const hits = this.#debugHits
+    this.#debugHits = 0
+    return hits
+  }
 
   /** Delivers the pending fault. `counted`: the loop has counted the instruction that did not retire. */
   #raiseFault(counted: boolean): void {

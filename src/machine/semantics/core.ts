@@ -55,6 +55,8 @@ export interface CpuCore {
   inhibitInterrupts(debugToo?: boolean): void
   /** Whether a single-step trap follows this instruction, where that is not TF as it was before it. */
   stepAfter(step: boolean): void
+  /** B0 to B3 of breakpoints met whose #DB MOV SS or POP SS has put off; the caller raises it. */
+  takeDebugHits(): number
   /** After DR0-DR3, DR7 or CR4.DE changed. */
   debugRegistersChanged(): void
   /** A permitted access to ports, for breakpoints on them. */

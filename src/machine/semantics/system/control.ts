@@ -72,6 +72,7 @@ import {
   TYPE_TSS16_AVAILABLE,
   TYPE_TSS16_BUSY,
 } from './descriptors.ts'
+import { noteDebug } from './exceptions.ts'
 import { iopl, privileged } from './io.ts'
 
 export const CR0_DEFINED =
@@ -100,7 +101,7 @@ const DR7 = 7
 /** DR6 as it always reads: bits 4-11 and 16-31. */
 const DR6_FIXED = 0xffff0ff0n
 const DR6_WRITABLE = 0xe00fn
-const DR6_BD = 1n << 13n
+const DR6_BD = 1 << 13
 const DR7_FIXED = 0x400n
 const DR7_WRITABLE = 0xffff23ffn
 const DR7_GD = 1n << 13n
@@ -216,7 +217,7 @@ function debugRegister(core: CpuCore, index: number): number {
   }
   privileged(core)
   if ((state.get64(DR0 + DR7 * 8) & DR7_GD) !== 0n) {
-    state.set64(DR0 + DR6 * 8, state.get64(DR0 + DR6 * 8) | DR6_BD)
+    noteDebug(core, DR6_BD)
     throw new GuestFault(DB)
   }
   return number

@@ -3,6 +3,7 @@ import { DB, GP, NP, SSF, TS } from '../../state/fault.ts'
 import { FLAGS_CF, FLAGS_FIXED, FLAGS_IF, FLAGS_NT, FLAGS_RF, FLAGS_TF, FLAGS_ZF } from '../../state/flags.ts'
 import { CR2, CS, DR0, IDTR_LIMIT, RSP, SS } from '../../state/layout.ts'
 import {
+  deliverBreakpoint,
   deliverException,
   deliverInterrupt,
   deliverNmi,
@@ -67,6 +68,25 @@ describe('64-bit delivery', () => {
     deliverTrap(core, DB)
     expect(core.state.get64(DR0 + 48)).toBe(0x4000n)
     expect(stack(3)[2]).toBe(BigInt(FLAGS_FIXED))
+  })
+
+  test('a #DB says in B0 to B3 what was met this time, and clears no other bit of DR6', () => {
+    core.state.set64(DR0 + 48, 0xffff8fffn)
+    deliverTrap(core, DB, 0x2)
+    expect(core.state.get64(DR0 + 48)).toBe(0xffff8ff2n)
+    deliverBreakpoint(core, 0x4)
+    expect(core.state.get64(DR0 + 48)).toBe(0xffff8ff4n)
+    deliverTrap(core, DB)
+    expect(core.state.get64(DR0 + 48)).toBe(0xffffcff0n)
+  })
+
+  test('INT1 leaves DR6 alone, and brings what MOV SS held back', () => {
+    core.state.set64(DR0 + 48, 0xffff0ff8n)
+    int1(core)
+    expect(core.state.get64(DR0 + 48)).toBe(0xffff0ff8n)
+    core.debugHits = 1
+    int1(core)
+    expect([core.state.get64(DR0 + 48), core.takeDebugHits()]).toEqual([0xffff0ff1n, 0])
   })
 
   test('from level 3 the stack is RSP0 and SS becomes null', () => {

@@ -203,6 +203,12 @@ export class FakeCore implements CpuCore {
     this.inhibited++
   }
   stepAfter(): void {}
+  debugHits = 0
+  takeDebugHits(): number {
+    const hits = this.debugHits
+    this.debugHits = 0
+    return hits
+  }
   debugRegistersChanged(): void {
     this.breakpointChanges++
   }
