@@ -21,8 +21,8 @@ export interface BusDevice {
 export const OPEN_BUS = { 1: 0xff, 2: 0xffff, 4: 0xffffffff } as const
 
 interface Window {
-  readonly base: number
-  readonly end: number
+  base: number
+  end: number
   readonly device: BusDevice
 }
 
@@ -45,6 +45,18 @@ export class Bus {
     for (const w of this.#windows)
       assert(end <= w.base || base >= w.end, `bus windows do not overlap: ${hex(base)} and ${hex(w.base)}`)
     this.#windows.push({ base, end, device })
+  }
+
+  /**
+   * `device`'s window is at `base` now, wherever others are: of two that overlap the one that was attached first answers, as
+   * the processor's own local APIC does.
+   */
+  move(device: BusDevice, base: number): void {
+    const w = this.#windows.find((window) => window.device === device)
+    assert(w !== undefined, 'a window that moves is there')
+    w.end += base - w.base
+    w.base = base
+    this.#last = undefined
   }
 
   read(address: number, size: AccessSize): number {

@@ -166,6 +166,7 @@ class MicroVm implements Machine {
     const bus = new Bus()
     const ports = new Bus(profile.unansweredPorts)
     bus.attach(LAPIC_BASE, LAPIC_SIZE, lapic)
+    lapic.onMoved = (base) => bus.move(lapic, base)
     bus.attach(IOAPIC_BASE, IOAPIC_SIZE, ioapic)
     ports.attach(PORT_I8259_MASTER, 2, i8259.master)
     ports.attach(PORT_I8259_SLAVE, 2, i8259.slave)

@@ -182,6 +182,17 @@ describe('switching it off', () => {
     expect(read(LAPIC.SVR)).toBe(0xff)
   })
 
+  test('IA32_APIC_BASE moves the window, and a reset brings it back', () => {
+    const seen: number[] = []
+    lapic.onMoved = (base) => seen.push(base)
+    expect(lapic.writeApicBase(0x42000900, 0)).toBe(true)
+    expect(lapic.writeApicBase(0x00001900, 0x12)).toBe(true)
+    const state = lapic.save()
+    lapic.reset()
+    lapic.load(state)
+    expect(seen).toEqual([0x42000000, 0x12_0000_1000, 0xfee00000, 0x12_0000_1000])
+  })
+
   test('x2APIC and reserved bits are refused', () => {
     expect(lapic.writeApicBase(0xfee00d00, 0)).toBe(false)
     expect(lapic.writeApicBase(0xfee00901, 0)).toBe(false)
@@ -303,6 +314,42 @@ describe('timer', () => {
     write(LAPIC.TIMER_ICR, 0)
     expect(clock.timers.next).toBe(Infinity)
     expect(read(LAPIC.TIMER_CCR)).toBe(0)
+  })
+
+  test('a one-shot count that has come to 0 stays there when the mode becomes periodic, until it is written', () => {
+    write(LAPIC.TIMER_DCR, 0xb)
+    write(LAPIC.LVT_TIMER, 0x40)
+    write(LAPIC.TIMER_ICR, 1_000_000)
+    clock.advance(3_300_000)
+    expect(lapic.acknowledge()).toBe(0x40)
+    write(LAPIC.EOI, 0)
+    for (const mode of [LVT_TIMER_PERIODIC, 0, LVT_TIMER_PERIODIC]) {
+      write(LAPIC.LVT_TIMER, 0x40 | mode)
+      expect(read(LAPIC.TIMER_CCR)).toBe(0)
+      clock.advance(5_000_000)
+      expect(lapic.requesting).toBe(false)
+    }
+    write(LAPIC.TIMER_ICR, 1_000_000)
+    clock.advance(1_000_000)
+    expect(lapic.requesting).toBe(true)
+  })
+
+  test('a count in progress goes on through a change of mode, and periods begin or end with it', () => {
+    write(LAPIC.TIMER_DCR, 0x3)
+    write(LAPIC.LVT_TIMER, 0x40 | LVT_TIMER_PERIODIC)
+    write(LAPIC.TIMER_ICR, 1000)
+    clock.advance(16_000 * 2 + 4008)
+    expect(lapic.acknowledge()).toBe(0x40)
+    write(LAPIC.EOI, 0)
+    write(LAPIC.LVT_TIMER, 0x40)
+    expect(read(LAPIC.TIMER_CCR)).toBe(750)
+    expect(clock.timers.next).toBe(48_000)
+    clock.advance(4000)
+    write(LAPIC.LVT_TIMER, 0x40 | LVT_TIMER_PERIODIC)
+    expect(read(LAPIC.TIMER_CCR)).toBe(500)
+    clock.advance(16_000)
+    expect(read(LAPIC.TIMER_CCR)).toBe(500)
+    expect(clock.timers.next).toBe(64_000)
   })
 
   test('TSC-deadline fires once, then the MSR reads zero', () => {

@@ -8,7 +8,7 @@
  * the bootstrap processor, so a kernel that only enables the APIC keeps its i8259 interrupts. While the APIC is off (by
  * IA32_APIC_BASE.EN or by SVR) ExtINT passes straight to the processor; real hardware does so only for the former.
  *
- * Missing: x2APIC mode, moving the window by IA32_APIC_BASE, EOI-broadcast suppression, other processors (INIT, SIPI
+ * Missing: x2APIC mode, a window over RAM (RAM is seen there), EOI-broadcast suppression, other processors (INIT, SIPI
  * and SMI are accepted and do nothing), LVT_CMCI, level-triggered fixed LINT pins. Every IPI is delivered at once, so
  * ICR's delivery status always reads idle.
  */
@@ -113,7 +113,7 @@ class VectorBits {
 
 export interface LapicOptions {
   readonly id: number
-  /** Where the board puts the window: only what IA32_APIC_BASE reads as. */
+  /** Where the window is from reset on. */
   readonly base: number
   /** Guest ns at which the TSC reaches `tsc`. Default: a 1 GHz TSC that starts at 0. */
   readonly tscToNs?: (tsc: number) => number
@@ -122,7 +122,6 @@ export interface LapicOptions {
 export class Lapic implements BusDevice, ApicBus, Part {
   readonly name = 'lapic'
   readonly tellsTime = true
-  /** IA32_APIC_BASE, its low word. */
   IA32_APIC_BASE = 0
   ID = 0
   TPR = 0
@@ -150,6 +149,8 @@ export class Lapic implements BusDevice, ApicBus, Part {
   /** `requesting` or `acceptsExtInt` may have changed. */
   onChange: () => void = () => {}
   onNmi: () => void = () => {}
+  /** The window is at `base` now (SDM 3A §10.4.5). */
+  onMoved: (base: number) => void = () => {}
   /** EOI of a level-triggered vector, for the IOAPIC. */
   onEoi: (vector: number) => void = () => {}
 
@@ -159,6 +160,8 @@ export class Lapic implements BusDevice, ApicBus, Part {
   readonly #tscToNs: (tsc: number) => number
   /** Guest ns at which the current count was TIMER_ICR. */
   #countStart = 0
+  /** A one-shot count came to 0 and the mode has changed since: it stays there until TIMER_ICR is written. */
+  #spent = false
   #tscDeadlineLow = 0
   #tscDeadlineHigh = 0
   /** Errors since ESR was last written. */
@@ -333,7 +336,7 @@ export class Lapic implements BusDevice, ApicBus, Part {
   writeApicBase(low: number, high: number): boolean {
     if (((low & 0x6ff) | (high & ~0xff)) !== 0) return false
     const was = this.enabled
-    this.IA32_APIC_BASE = low >>> 0
+    this.#setBase(high * 2 ** 32 + (low >>> 0))
     if (was && !this.enabled) this.#resetRegisters()
     this.onChange()
     return true
@@ -400,9 +403,14 @@ export class Lapic implements BusDevice, ApicBus, Part {
   }
 
   reset(): void {
-    this.IA32_APIC_BASE = (this.#options.base | IA32_APIC_BASE_EN | IA32_APIC_BASE_BSP) >>> 0
+    this.#setBase((this.#options.base | IA32_APIC_BASE_EN | IA32_APIC_BASE_BSP) >>> 0)
     this.#resetRegisters()
     this.onChange()
+  }
+
+  #setBase(value: number): void {
+    this.IA32_APIC_BASE = value
+    this.onMoved(value - (value % 4096))
   }
 
   save(): PartState {
@@ -428,6 +436,7 @@ export class Lapic implements BusDevice, ApicBus, Part {
       TIMER_ICR: this.TIMER_ICR,
       TIMER_DCR: this.TIMER_DCR,
       countStart: this.#countStart,
+      spent: this.#spent,
       IA32_TSC_DEADLINE: [this.#tscDeadlineLow, this.#tscDeadlineHigh],
       errors: this.#errors,
       lint0: this.#lint0,
@@ -438,7 +447,7 @@ export class Lapic implements BusDevice, ApicBus, Part {
 
   load(state: PartState): void {
     const s = new StateReader(state, this.name)
-    this.IA32_APIC_BASE = s.u32('IA32_APIC_BASE')
+    this.#setBase(s.integer('IA32_APIC_BASE', 0, 2 ** 40 - 1))
     this.ID = s.u32('ID')
     this.TPR = s.u8('TPR')
     this.LDR = s.u32('LDR')
@@ -460,6 +469,7 @@ export class Lapic implements BusDevice, ApicBus, Part {
     this.TIMER_DCR = s.u8('TIMER_DCR') & 0xb
     // A count at the slowest rate may have begun before power-on, on paper.
     this.#countStart = s.integer('countStart', -(2 ** 40), Number.MAX_SAFE_INTEGER)
+    this.#spent = s.flag('spent')
     ;[this.#tscDeadlineLow, this.#tscDeadlineHigh] = s.u32s('IA32_TSC_DEADLINE', 2) as [number, number]
     this.#errors = s.u8('errors')
     this.#lint0 = s.flag('lint0')
@@ -489,6 +499,7 @@ export class Lapic implements BusDevice, ApicBus, Part {
     this.LVT_LINT1 = LVT_MASKED
     this.LVT_ERROR = LVT_MASKED
     this.TIMER_ICR = 0
+    this.#spent = false
     this.TIMER_DCR = 0
     this.#disarmDeadline()
     this.#timer.cancel()
@@ -591,17 +602,27 @@ export class Lapic implements BusDevice, ApicBus, Part {
   }
 
   #currentCount(): number {
-    if (this.TIMER_ICR === 0 || this.#timerMode() === LVT_TIMER_TSC_DEADLINE) return 0
+    if (this.TIMER_ICR === 0 || this.#spent || this.#timerMode() === LVT_TIMER_TSC_DEADLINE) return 0
     const elapsed = Math.floor((this.#timers.now() - this.#countStart) / this.#countNs())
     if (this.#timerMode() === LVT_TIMER_PERIODIC) return this.TIMER_ICR - (elapsed % this.TIMER_ICR)
     return Math.max(0, this.TIMER_ICR - elapsed)
   }
 
+  /**
+   * From one-shot to periodic and back the count in progress goes on from where it is; one that has come to 0 stays there
+   * until TIMER_ICR is written (SDM 3A §10.5.4; kvm-unit-tests, on processors).
+   */
   #writeLvtTimer(value: number): void {
     this.#takeDue()
-    const crossesDeadlineMode = ((this.LVT_TIMER ^ value) & LVT_TIMER_TSC_DEADLINE) !== 0
+    const changed = (this.LVT_TIMER ^ value) & LVT_TIMER_MODE
+    if (changed === LVT_TIMER_PERIODIC && this.TIMER_ICR !== 0) {
+      const period = this.TIMER_ICR * this.#countNs()
+      const periods = Math.floor((this.#timers.now() - this.#countStart) / period)
+      if (this.#timerMode() === LVT_TIMER_PERIODIC) this.#countStart += periods * period
+      else if (periods > 0) this.#spent = true
+    }
     this.LVT_TIMER = value
-    if (crossesDeadlineMode) {
+    if ((changed & LVT_TIMER_TSC_DEADLINE) !== 0) {
       this.TIMER_ICR = 0
       this.#disarmDeadline()
     }
@@ -612,6 +633,7 @@ export class Lapic implements BusDevice, ApicBus, Part {
     if (this.#timerMode() === LVT_TIMER_TSC_DEADLINE) return
     this.#takeDue()
     this.TIMER_ICR = value
+    this.#spent = false
     this.#countStart = Math.floor(this.#timers.now())
     this.scheduleTimer()
   }
@@ -647,7 +669,7 @@ export class Lapic implements BusDevice, ApicBus, Part {
       if (tsc !== 0) this.#timer.arm(this.#tscToNs(tsc))
       return
     }
-    if (this.TIMER_ICR === 0) return
+    if (this.TIMER_ICR === 0 || this.#spent) return
     const period = this.TIMER_ICR * this.#countNs()
     if (this.#timerMode() === LVT_TIMER_PERIODIC) {
       // Whole periods from the start: no drift, and what a late host missed is merged.
