@@ -38,9 +38,13 @@ export const openDisk = ({ file, readOnly, raw = false }: DiskOption): Result<Fi
           readOnly ? 'change its permissions' : `--disk ${shellWord(`${file},ro`)}`,
         ),
       )
-    return refuse(fileProblem('disk image', file, e))
+    return refuse(code === 'EISDIR' ? folderProblem(file) : fileProblem('disk image', file, e))
   }
   const stat = fstatSync(fd, { bigint: true })
+  if (stat.isDirectory()) {
+    closeSync(fd)
+    return refuse(folderProblem(file))
+  }
   const bytes = Number(stat.size)
   const wrong = stat.isFile()
     ? imageFault(fd, file, bytes, raw)
@@ -99,6 +103,14 @@ export const openDisk = ({ file, readOnly, raw = false }: DiskOption): Result<Fi
     },
   })
 }
+
+const folderProblem = (file: string): Problem =>
+  problem(
+    'disk-not-file',
+    `the disk image ${file} is a folder`,
+    'a raw disk image',
+    `--add ${shellWord(file)}, which puts it on a disk`,
+  )
 
 const imageFault = (fd: number, file: string, bytes: number, raw: boolean): Problem | undefined => {
   const part = (from: number, length: number): Uint8Array => {
