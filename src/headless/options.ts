@@ -62,7 +62,7 @@ const OWN = {
   send: ['TEXT', 'typed ahead at the console; \\n \\r \\t \\\\ \\xNN; may be repeated'],
   until: [
     'REGEX',
-    "end with success once the console output matches; RE2's syntax, ^ and $ are a line's start and end, $ also the end of what was printed so far, as at a prompt",
+    "end with success once the console output matches; without lookahead and backreferences; ^ and $ are a line's start and end, $ also the end of what was printed so far, as at a prompt",
   ],
   timeout: ['SECONDS', 'end with status 3 after this much real time'],
   'stop-after': ['N', 'end once N instructions have retired since power-on, exactly'],

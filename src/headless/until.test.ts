@@ -57,7 +57,16 @@ test('a match may be of any length, over any number of lines', () => {
 })
 
 test('letters beyond ASCII are their UTF-8', () => {
+  expect(seenIn('\\u20ac \\u{35}', 'in Zürich € 5')).toBe('in Zürich € 5')
+  expect(seenIn('\\\\u20ac', 'a \\u20ac')).toBe('a \\u20ac')
   expect(seenIn('Zürich €', 'in Zürich € 5')).toBe('in Zürich €')
+})
+
+test("JavaScript's ways to write characters are taken", () => {
+  for (const pattern of ['\\u001b\\[2J', '\\x1b\\[2J', '\\u{1b}\\[2J', '[^]\\[2J', '(?<all>\\x1b\\[2J)'])
+    expect([pattern, seenIn(pattern, '\x1b[2Jx')]).toEqual([pattern, '\x1b[2J'])
+  expect(seenIn('a\\/b', 'a/b')).toBe('a/b')
+  expect(seenIn('50%\\cM', '50%\r')).toBe('50%\r')
 })
 
 test('a match that only the next byte shows is seen with it', () => {
@@ -78,11 +87,8 @@ test.each([
   expect(seenIn(pattern, `${'ab'.repeat(200)}${'a'.repeat(5000)}\r\n${'xx'.repeat(2000)}`)).toBeUndefined()
 })
 
-test.each(['(', '[a', 'a**', '(?=x)', '(a)\\1', 'x{5000}', '\\u0041'])(
-  '%s is refused with what is wrong',
-  (pattern) => {
-    const parsed = parsePattern(pattern)
-    expect(!parsed.ok && parsed.problem.kind).toBe('bad-pattern')
-    expect(!parsed.ok && sentence(parsed.problem)).toContain(`--until "${pattern}" is not a regular expression (`)
-  },
-)
+test.each(['(', '[a', 'a**', '(?=x)', '(a)\\1', 'x{5000}'])('%s is refused with what is wrong', (pattern) => {
+  const parsed = parsePattern(pattern)
+  expect(!parsed.ok && parsed.problem.kind).toBe('bad-pattern')
+  expect(!parsed.ok && sentence(parsed.problem)).toContain(`--until "${pattern}" is not a regular expression (`)
+})

@@ -2,7 +2,7 @@
  * Watches console output for a pattern, byte by byte, so that the moment of a match depends on the output alone and not on
  * how it was cut into pieces: under icount it is the same instruction in every run.
  *
- * Patterns are RE2's (https://github.com/google/re2/wiki/Syntax): a byte costs the same whatever the pattern and whatever came
+ * Patterns are JavaScript's without lookahead and backreferences, as RE2 (https://github.com/google/re2/wiki/Syntax) has them: a byte costs the same whatever the pattern and whatever came
  * before, so that no pattern can hold up a run, and a match may be of any length. Bytes stand for themselves: a pattern is
  * its UTF-8. `^` and `$` are a line's start and end; the end of what was printed so far is a line's end too, as at a prompt.
  */
@@ -47,9 +47,16 @@ const automatonOf = (source: string): Automaton => {
   return (RE2JS.compile(source, RE2JS.MULTILINE) as unknown as { re2(): { dfa: Automaton } }).re2().dfa
 }
 
+/** `\u20ac` as the character: its UTF-8 is what the guest prints. */
+const written = (text: string): string =>
+  text.replace(/(?<!\\)((?:\\\\)*)\\u(?:\{([0-9a-f]{1,6})\}|([0-9a-f]{4}))/gi, (all, before, braced, plain) => {
+    const codePoint = Number.parseInt(braced ?? plain, 16)
+    return codePoint < 0x80 || codePoint > 0x10ffff ? all : `${before}${String.fromCodePoint(codePoint)}`
+  })
+
 export const parsePattern = (text: string): Result<Pattern> => {
-  const source = Buffer.from(text).toString('latin1')
   try {
+    const source = re2js().RE2JS.translateRegExp(Buffer.from(written(text)).toString('latin1'))
     automatonOf(source)
     return ok({ source })
   } catch (e) {
@@ -58,7 +65,7 @@ export const parsePattern = (text: string): Result<Pattern> => {
       problem(
         'bad-pattern',
         `--until "${text}" is not a regular expression (${Buffer.from(why, 'latin1')})`,
-        "RE2's syntax, which has no lookahead and no backreferences",
+        'one without lookahead and backreferences, in the syntax of JavaScript or RE2',
         'put a backslash before ( ) [ ] { } * + ? . ^ $ | that stand for themselves',
       ),
     )
