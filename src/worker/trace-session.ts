@@ -7,7 +7,7 @@
  * then on, and the rest when the machine sleeps, the ring fills up or the boot is over.
  */
 
-import { SpanColumns, type SpanTable, type StackTable, type Trace } from '../trace/model/trace.ts'
+import type { Trace } from '../trace/model/trace.ts'
 import { SpanBuilder } from '../trace/spans/span-builder.ts'
 import type { EventRing } from './event-ring.ts'
 import type { MachineToTrace, TraceBegin, TracedSlice, TraceUpdate } from './protocol.ts'
@@ -39,16 +39,6 @@ const LIVE_SPANS = 8000
 /** Pixels of a wide screen, times two: what is shorter than its share of the live window is not sent. */
 const LIVE_PARTS = 3000
 
-const NO_STACKS: StackTable = {
-  length: 0,
-  parent: new Int32Array(0),
-  func: new Uint32Array(0),
-  lane: new Uint16Array(0),
-  calls: new Float64Array(0),
-  self: new Float64Array(0),
-  selfInstructions: new Float64Array(0),
-}
-
 export type PostTrace = (update: TraceUpdate, transfer: Transferable[]) => void
 
 /** Every buffer once; what is empty or shared by two columns is not to be moved twice. */
@@ -59,29 +49,6 @@ export const buffersOf = ({ spans, functions, stacks, clock }: Trace): Transfera
       if (ArrayBuffer.isView(column) && column.buffer instanceof ArrayBuffer && column.byteLength > 0)
         buffers.add(column.buffer)
   return [...buffers]
-}
-
-/** Spans of at least `leastNs`, and fewer yet where there are too many. */
-export const seenSpans = (spans: SpanTable, leastNs: number): SpanTable => {
-  for (let least = leastNs; ; least *= 2) {
-    let count = 0
-    for (let k = 0; k < spans.length; k++) if (spans.end[k]! - spans.start[k]! >= least) count++
-    if (count > LIVE_SPANS) continue
-    const seen = new SpanColumns(Math.max(1, count))
-    for (let k = 0; k < spans.length; k++)
-      if (spans.end[k]! - spans.start[k]! >= least)
-        seen.push(
-          spans.lane[k]!,
-          spans.depth[k]!,
-          spans.func[k]!,
-          spans.start[k]!,
-          spans.end[k]!,
-          spans.startInstructions[k]!,
-          spans.endInstructions[k]!,
-          spans.calls[k]!,
-        )
-    return seen.finish()
-  }
 }
 
 interface Recording {
@@ -210,19 +177,8 @@ export class TraceSession {
     const isBusy = builder.events - this.#eventsShown >= LIVE_EVENTS
     if (before < (isBusy ? this.#dueMs : this.#idleDueMs) || builder.events === 0) return
     this.#eventsShown = builder.events
-    const trace = builder.snapshot()
-    const update: TraceUpdate = {
-      boot,
-      trace: {
-        ...trace,
-        spans: seenSpans(trace.spans, recording.leastNs),
-        stacks: NO_STACKS,
-        functions: { ...trace.functions, names: trace.functions.names.slice(recording.names) },
-      },
-      namesFrom: recording.names,
-      full: false,
-      done: false,
-    }
+    const trace = builder.live(recording.leastNs, LIVE_SPANS, recording.names)
+    const update: TraceUpdate = { boot, trace, namesFrom: recording.names, full: false, done: false }
     recording.names = trace.functions.length
     this.#post(update, buffersOf(update.trace))
     const after = this.#nowMs()

@@ -3,10 +3,11 @@ import { describe, expect, it } from 'vitest'
 import { CALL_EVENT_BYTES, CallEventKind } from '../machine/call-event.ts'
 import type { KernelInfo } from '../machine/machine.ts'
 import { SpanColumns } from '../trace/model/trace.ts'
+import { longSpans } from '../trace/spans/span-sink.ts'
 import { createRingBuffer, EventRing } from './event-ring.ts'
 import type { BootRequest, MachineToTrace, Problem, TraceUpdate } from './protocol.ts'
 import { TraceFeed } from './trace-feed.ts'
-import { seenSpans, TraceSession } from './trace-session.ts'
+import { TraceSession } from './trace-session.ts'
 
 const record = (kind: number, address: number, rsp: number, instructions: number): Uint8Array => {
   const bytes = new Uint8Array(CALL_EVENT_BYTES)
@@ -215,7 +216,7 @@ describe('a live update', () => {
   it('is thinned by length', () => {
     const spans = new SpanColumns()
     for (let k = 0; k < 20_000; k++) spans.push(0, 0, 0, k * 10, k * 10 + (k % 10) + 1, 0, 0, 1)
-    const seen = seenSpans(spans, 1)
+    const seen = longSpans(spans, 1, 8000)
     expect(seen.length).toBeLessThanOrEqual(8000)
     expect(seen.length).toBeGreaterThan(0)
   })

@@ -251,6 +251,16 @@ export const grown = <T extends Uint16Array | Uint32Array | Float64Array | Int32
   return longer as unknown as T
 }
 
+export const emptyStacks = (): StackTable => ({
+  length: 0,
+  parent: new Int32Array(0),
+  func: new Uint32Array(0),
+  lane: new Uint16Array(0),
+  calls: new Float64Array(0),
+  self: new Float64Array(0),
+  selfInstructions: new Float64Array(0),
+})
+
 /** A span's name as it is shown: idle spans have no function. */
 export const spanName = (trace: Trace, func: number): string =>
   func === NO_FUNCTION ? 'idle' : (trace.functions.names[func] ?? '?')

@@ -2,8 +2,10 @@ import { expect, test } from 'vitest'
 import type { Trace } from '../model/trace.ts'
 import { drawTrace, picture } from '../testing/drawn.ts'
 import { EventWriter } from '../testing/events.ts'
+import { syntheticEvents } from '../testing/synthetic.ts'
 import { ARGUMENT_SOFTWARE } from './call-events.ts'
 import { SpanBuilder, type SpanBuilderOptions } from './span-builder.ts'
+import { longSpans } from './span-sink.ts'
 
 const build = (w: EventWriter, options: SpanBuilderOptions = {}): Trace => {
   const builder = new SpanBuilder({ symbols: w.symbols, minSpanNs: 1, ...options })
@@ -561,4 +563,24 @@ test('events of a hostile or broken guest neither throw nor grow without bound',
   expect(trace.spans.length).toBeLessThan(20_000)
   expect(trace.lanes.length).toBeLessThan(600)
   rowsAreInOrder(trace)
+})
+
+test('a live trace is the snapshot without its short spans and its stacks, and leaves nothing behind', () => {
+  const { symbols, slices } = syntheticEvents(40_000, 3, 600, 9000)
+  const watched = new SpanBuilder({ symbols })
+  const alone = new SpanBuilder({ symbols })
+  let names = 0
+  for (const slice of slices) {
+    watched.push(slice)
+    alone.push(slice)
+    const live = watched.live(3000, 500, names)
+    const all = alone.snapshot()
+    expect(live.spans).toEqual(longSpans(all.spans, 3000, 500))
+    expect(live.functions.names).toEqual(all.functions.names.slice(names))
+    expect(live.functions.self).toEqual(all.functions.self)
+    expect(live.stacks.length).toBe(0)
+    expect([live.end, live.lanes, live.marks]).toEqual([all.end, all.lanes, all.marks])
+    names = live.functions.length
+  }
+  expect(watched.snapshot()).toEqual(alone.snapshot())
 })
