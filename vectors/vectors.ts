@@ -1,5 +1,6 @@
 /**
  * npm run vectors -- [--minutes N] [--seed N] [--only MNEMONIC] [--cases N] [--translated N] [--sequences | --objdump | --lengths | --commit]
+ * npm run vectors -- --snapshots N: machines that are saved and resumed (snapshots.ts)
  *
  * Runs cases on this machine's processor and on both engines, and prints what differs: on the interpreter all, on the
  * translator one in --translated N (25; 1: all, 0: none), since compiling takes a millisecond a case. Seeds are fresh until the time is
@@ -52,6 +53,7 @@ import {
 import { Batch, hostProcessor, record } from './native.ts'
 import { compareWithObjdump } from './objdump.ts'
 import { DIFFERENCE_HEADER, OUTCOME_DIFFERENCES, OUTCOME_FX, OUTCOME_VECTOR, VECTOR_TIMEOUT } from './outcome.ts'
+import { compareSnapshots } from './snapshots.ts'
 import { encodeOutcome, FNV_START, FORMAT, fnv, type Group, pack, Sink } from './store.ts'
 import { vendorOf } from './vendor.ts'
 
@@ -103,6 +105,9 @@ const { values } = parseArgs({
     objdump: { type: 'boolean' },
     lengths: { type: 'boolean' },
     sequences: { type: 'boolean' },
+    snapshots: { type: 'string' },
+    kernel: { type: 'string' },
+    disk: { type: 'string' },
     translated: { type: 'string', default: '25' },
   },
 })
@@ -110,6 +115,12 @@ const wanted = (p: Plan): boolean =>
   values.only === undefined ||
   mnemonicOf(p.descriptor) === values.only.toUpperCase() ||
   p.descriptor.text === values.only
+if (values.snapshots !== undefined) {
+  const { kernel, disk, seed } = values
+  const options = { places: Number(values.snapshots), seed: Number(seed ?? Date.now() % 2 ** 31), kernel, disk }
+  console.log(`seed ${options.seed}`)
+  process.exit(compareSnapshots(options) === 0 ? 0 : 1)
+}
 const vendor = vendorOf(hostProcessor())
 const all = (values.sequences === true ? sequencePlans() : [...plans(vendor), ...sequencePlans()]).filter(wanted)
 const c = new Case()
