@@ -6,6 +6,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
+import { ROWS } from '../src/machine/isa/table.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
@@ -115,4 +116,27 @@ test('a setting is passed on by all and named by few', () => {
   const names = [...sources].filter(([, text]) => /\bmemoryMiB\b/.test(text)).map(([path]) => path)
   // Its row, the machine that obeys it, the catalogue, a lesson about it, the form's one exception, and format v1 of links.
   expect(names.length, names.join(' ')).toBeLessThanOrEqual(6)
+})
+
+test('what an instruction is like is in its row: nothing outside isa/rows asks for a mnemonic', () => {
+  const mnemonics = [...new Set(ROWS.map(({ mnemonic }) => mnemonic))]
+  const begins = (word: string): boolean => mnemonics.some((mnemonic) => mnemonic.startsWith(word))
+  const quoted = /(startsWith\()?'([A-Z][A-Z0-9]+)'|\/((?:[^/\s*\\]|\\.)(?:[^/\s\\]|\\.)*)\//g
+  const found = [...sources]
+    .filter(([path]) => /^src\/machine\/(state|semantics|isa|engine|cpu)\/(?!rows)/.test(path))
+    .flatMap(([path, text]) =>
+      text
+        .split('\n')
+        .filter((line) => !/^\s*(\*|\/[/*]|import\b)/.test(line))
+        .flatMap((line) => [...line.replace(/\/\/ .*/, '').matchAll(quoted)])
+        .flatMap(([, start, string, regex]) =>
+          string === undefined
+            ? (regex?.match(/\b[A-Z][A-Z0-9]+\b/g) ?? []).filter((word) => mnemonics.includes(word))
+            : mnemonics.includes(string) || (start !== undefined && begins(string))
+              ? [string]
+              : [],
+        )
+        .map((word) => `${path}: ${word}`),
+    )
+  expect(found).toEqual([])
 })

@@ -186,39 +186,9 @@ const INHIBITED_MAX = 2
 /** Exceptions in excess of retired instructions after which `run` returns. */
 const MAX_FRUITLESS_EXCEPTIONS = 10_000
 const DR6_BS = 1 << 14
-const STACK_MNEMONICS = new Set(['PUSH', 'POP', 'CALL', 'RET', 'ENTER', 'LEAVE', 'PUSHF', 'POPF', 'IRET', 'RETF'])
-
-/** Instructions that take an address and write there, and how much those touch that give no size. */
-const WRITES_BY_ADDRESS = /^(FXSAVE|XSAVE|FNSAVE|FNSTENV|SGDT|SIDT|CMPXCHG)/
-const ADDRESSED_BYTES_16: Readonly<Record<string, number>> = {
-  FNSAVE: 94,
-  FRSTOR: 94,
-  FNSTENV: 14,
-  FLDENV: 14,
-  BOUND: 2,
-}
 const FPU_BLOCKED_BIT = { sse: 1, mmx: 2, x87: 4 } as const
-const BIT_STRING = /^BT[SRC]?$/
 /** FXSAVE's, and more than XLATB reaches. Bit strings look for themselves (isa/rows/shift.ts). */
 const LONGEST_ACCESS = 512
-const FAR_POINTER = /^(L[DEFGS]S|JMP|CALL)$/
-const ADDRESSED_BYTES: Readonly<Record<string, number>> = {
-  FXSAVE: 512,
-  FXRSTOR: 512,
-  XSAVE: 576,
-  XSAVEOPT: 576,
-  XRSTOR: 576,
-  FNSAVE: 108,
-  FRSTOR: 108,
-  FNSTENV: 28,
-  FLDENV: 28,
-  SGDT: 6,
-  SIDT: 6,
-  LGDT: 6,
-  LIDT: 6,
-  INVLPG: 1,
-  BOUND: 4,
-}
 
 export class Cpu implements CpuCore, LinearMemory, SavedPart {
   readonly name = 'cpu'
@@ -947,7 +917,7 @@ export class Cpu implements CpuCore, LinearMemory, SavedPart {
       overridden = true
     }
     const handler = this.#handlers[op - Op.First]
-    const uses = STACK_MNEMONICS.has(handler?.name.split('_')[0] ?? '')
+    const uses = handler?.facts.stack === true
     const operand = handler?.operands.find((o) => o.form === 'mem')
     if (operand === undefined) return uses ? SSF : GP
     // Near PUSH, POP and CALL of memory: which of their accesses it was, its address tells.
@@ -1325,44 +1295,35 @@ export class Cpu implements CpuCore, LinearMemory, SavedPart {
     if (handler === undefined || operand === undefined) return
     const s = this.state
     const mask = this.#view.getUint8(record + REC_WIDTH) === 16 ? 0xffff : 0xffffffff
-    const { repeats, unit } = handler
+    const { repeats, unit, facts } = handler
     if (repeats && (s.get32(RCX) & mask) === 0) return
-    const mnemonic = handler.name.slice(0, handler.name.indexOf('_'))
-    const { access, bits } = operand.spec
-    const other = handler.operands.find((o) => o.form === 'gpr' || o.form === 'number' || o.form === 'mm')
-    const named =
-      handler.bits === 16 ? (ADDRESSED_BYTES_16[mnemonic] ?? ADDRESSED_BYTES[mnemonic]) : ADDRESSED_BYTES[mnemonic]
-    let size = named ?? (bits || handler.bits) / 8
-    // Far pointers have a selector behind the offset; a segment register is stored in two bytes whatever the operand size.
-    if (bits === 0 && FAR_POINTER.test(mnemonic)) size += 2
-    else if (other?.form === 'number') size = 2
-    const write = access === 'w' || access === 'rw' || WRITES_BY_ADDRESS.test(mnemonic)
+    const { bytes: size, writes: write, waits, pops, readsDestination, plus } = facts
+    const other = handler.operands.find((o) => o.form === 'gpr' || o.form === 'mm')
 
     if (unit !== 'none') {
       const blocked = s.get32(FPU_BLOCKED)
       if ((blocked & FPU_BLOCKED_BIT[unit]) !== 0) this.fpuFault(unit)
       if (other?.form === 'mm' && (blocked & FPU_BLOCKED_BIT.mmx) !== 0) this.fpuFault('mmx')
       const pending = (s.get32(CR0) & CR0_NE) !== 0 && (s.u8[FSW] & 0x80) !== 0
-      const waits = unit === 'x87' && !mnemonic.startsWith('FN')
       if (waits && pending) throw new GuestFault(MF)
       // A store that an exception keeps from storing does not look at its operand (isa/rows/x87.ts).
       if (waits && write) return
       // A store of an MMX register has changed TOP before it faults (isa/operand.ts).
       if (write && other?.form === 'mm') s.view.setUint16(FSW, s.view.getUint16(FSW, true) & ~0x3800, true)
-    } else if (mnemonic.startsWith('CMPS')) {
+    } else if (readsDestination) {
       // ES:rDI is read first.
       const offset = (s.get32(RDI) & mask) >>> 0
       this.checkSegment(ES, offset, size, false)
       this.probe((s.base(ES) + BigInt(offset)) & 0xffffffffn, size, false)
-    } else if (mnemonic === 'POP') {
+    } else if (pops) {
       const sp = s.get64(RSP) & s.get64(STACK_MASK)
       this.checkSegment(SS, Number(sp), size, false)
       this.probe((s.base(SS) + sp) & 0xffffffffn, size, false)
     }
 
     let offset = address
-    if (mnemonic === 'XLATB') offset += s.u8[RAX]
-    else if (other?.form === 'gpr' && BIT_STRING.test(mnemonic)) {
+    if (plus === 'AL') offset += s.u8[RAX]
+    else if (plus === 'bit' && other !== undefined) {
       // The word that holds the bit.
       const register = this.#view.getUint8(record + other.field)
       const bit = handler.bits === 16 ? s.view.getInt16(register, true) : s.view.getInt32(register, true)

@@ -108,7 +108,7 @@ export class Decoder {
   /** `offered` says which CPUID features exist; rows of others are undefined opcodes. */
   constructor(rows: readonly Row[], handlers: HandlerTable, offered: (feature: string) => boolean) {
     this.#handlers = handlers
-    this.#nop = rows.find((r) => r.mnemonic === 'NOP')!
+    this.#nop = rows.find((r) => r.options.idle)!
     this.#candidates.push({} as Candidate) // index 0 is UNKNOWN
     const lists: Row[][] = Array.from({ length: 4 * 256 }, () => [])
     for (const row of rows) {
@@ -551,7 +551,6 @@ export class Decoder {
       places.push(place)
       fixed.push(spec.slot)
     }
-    const implicit = row.operands.find((o) => o.class === 'mem') !== undefined && !row.encoding.modrm
     return {
       row,
       op,
@@ -559,21 +558,15 @@ export class Decoder {
       places,
       fixed,
       memory: form === 'memory',
-      implicitBase: implicit
-        ? row.mnemonic === 'XLATB'
-          ? RBX
-          : row.mnemonic === 'MASKMOVQ' || row.mnemonic === 'MASKMOVDQU'
-            ? RDI
-            : RSI
-        : -1,
+      implicitBase: row.options.base ?? -1,
       moffs,
-      addressOnly: row.mnemonic === 'LEA' || row.mnemonic === 'NOP' || /^(PREFETCH|UD[01]$)/.test(row.mnemonic),
-      pops: row.mnemonic === 'POP' ? (row.options.osize ?? 0) / 8 : 0,
+      addressOnly: row.options.addressOnly === true,
+      pops: row.options.pops ? (row.options.osize ?? 0) / 8 : 0,
       relative,
       far: row.encoding.immediates.includes('cp'),
       immediates: row.encoding.immediates.map((name) => IMMEDIATES[name]!),
       lockable: row.options.lock === true && form === 'memory',
-      ends: row.options.ends === true,
+      ends: row.options.flow === 'ends',
     }
   }
 
@@ -712,7 +705,7 @@ const matches = (
     if (rm !== undefined && (modrm >> 6 === 3 ? !rm.register : !rm.memory)) return false
   }
   // MOV to CS, and segment registers past GS, do not exist.
-  if (row.text.startsWith('MOV sreg') && ((modrm >> 3) & 7) === 1) return false
+  if (operands[0]?.text === 'sreg' && ((modrm >> 3) & 7) === 1) return false
   if (row.text.includes('sreg') && ((modrm >> 3) & 7) > 5) return false
   return true
 }

@@ -7,7 +7,7 @@ import { assert } from '../../base/assert.ts'
 import { OP_NEXT_PAGE, REC_R1, REC_R2, REC_R3 } from '../state/record.ts'
 import type { Bits, Builder } from './builder.ts'
 import { type Form, type Meaning, Operand } from './operand.ts'
-import type { OperandSpec, Row } from './row.ts'
+import type { OperandSpec, Row, RowOptions } from './row.ts'
 
 /** Handler numbers the engine keeps for itself. */
 export const Op = {
@@ -46,6 +46,21 @@ export interface Handler {
   readonly hot: boolean
   /** A repeated string instruction: with a count of 0 it does nothing. */
   readonly repeats: boolean
+  readonly facts: Facts
+}
+
+/** What the row says about the instruction for those who do not run it: see RowOptions. */
+export interface Facts {
+  readonly flow: NonNullable<RowOptions['flow']> | 'next'
+  readonly stack: boolean
+  readonly pops: boolean
+  readonly readsDestination: boolean
+  readonly plus: RowOptions['plus']
+  readonly waits: boolean
+  /** Bytes at its memory operand. */
+  readonly bytes: number
+  /** Whether it writes its memory operand. */
+  readonly writes: boolean
 }
 
 export type RowForm = 'register' | 'memory' | 'in-page' | 'absolute'
@@ -111,6 +126,23 @@ const unitOf = (row: Row): Handler['unit'] => {
   return 'none'
 }
 
+const factsOf = (row: Row, bits: Bits, operands: readonly OperandForm[]): Facts => {
+  const { flow = 'next', stack = false, pops = false, readsDestination = false, plus, writes, bytes } = row.options
+  const memory = operands.find((o) => o.form === 'mem')?.spec
+  // A segment register is stored in two bytes whatever the operand size.
+  const plain = operands.some((o) => o.form === 'number') ? 2 : (memory?.bits || bits) / 8
+  return {
+    flow,
+    stack,
+    pops,
+    readsDestination,
+    plus,
+    waits: unitOf(row) === 'x87' && row.options.waits !== false,
+    bytes: typeof bytes === 'function' ? bytes(bits) : (bytes ?? plain),
+    writes: writes ?? (memory?.access === 'w' || memory?.access === 'rw'),
+  }
+}
+
 /** Collects handlers and gives each its number. Hot ones, which the dispatch loop holds, come first. */
 export class HandlerTable {
   readonly #byKey = new Map<string, Handler>()
@@ -124,6 +156,7 @@ export class HandlerTable {
     const modal = row.options.modal === true
     const unit = unitOf(row)
     const aligned = row.options.unaligned !== true
+    const facts = factsOf(row, bits, operands)
     const key = [
       meaningId(row.meaning),
       bits,
@@ -131,6 +164,7 @@ export class HandlerTable {
       unit,
       aligned,
       row.options.parameter ?? '-',
+      Object.values(facts).join(),
       ...operands.map((o) => `${o.form}/${o.spec.bits}/${o.field}/${o.spec.access}`),
     ].join(' ')
     let handler = this.#byKey.get(key)
@@ -148,6 +182,7 @@ export class HandlerTable {
         aligned,
         unit,
         hot,
+        facts,
         repeats: row.options.repeat === 'F3' || row.options.repeat === 'F2',
       }
       this.#byKey.set(key, handler)

@@ -17,6 +17,7 @@
  * Access:    one of r w rw per operand; x for an operand that is only an address.
  */
 import { assert } from '../../base/assert.ts'
+import type { Bits } from './builder.ts'
 import type { Meaning } from './operand.ts'
 
 export type AccessMode = 'r' | 'w' | 'rw' | 'x'
@@ -91,8 +92,31 @@ export interface RowOptions {
   readonly unaligned?: boolean
   /** Unit whose availability is checked first; by default what the operands say. */
   readonly unit?: 'sse' | 'mmx' | 'x87' | 'none'
-  /** Ends a run: what follows need not be code. */
-  readonly ends?: boolean
+  /**
+   * Where execution goes, when not simply on: 'ends', what follows need not be code; 'call', which comes back; 'conditional',
+   * there or on.
+   */
+  readonly flow?: 'ends' | 'call' | 'conditional'
+  /** Uses the stack beside its operands. */
+  readonly stack?: boolean
+  /** Its operand's address is computed after rSP has moved by the operand size (SDM 2B POP). */
+  readonly pops?: boolean
+  /** Slot of the register that a memory operand without ModRM is addressed by. */
+  readonly base?: number
+  /** Takes an address and touches nothing there: segments have no part in it. */
+  readonly addressOnly?: boolean
+  /** Bytes it touches at an operand that is only an address, by operand size where that matters; without: the operand size. */
+  readonly bytes?: number | ((osize: Bits) => number)
+  /** Writes at an operand that is only an address. */
+  readonly writes?: boolean
+  /** What is added to its memory operand's address: AL, or what a register holds as the number of a bit. */
+  readonly plus?: 'AL' | 'bit'
+  /** Reads ES:rDI before its memory operand. */
+  readonly readsDestination?: boolean
+  /** An x87 instruction that waits for a pending exception first; all but those that say false. */
+  readonly waits?: boolean
+  /** Does nothing whatever its operands: what 90 is too. */
+  readonly idle?: boolean
   /** Only with these repeat prefixes: 'none' (neither F2 nor F3), 'F3', 'F2'. */
   readonly repeat?: 'none' | 'F3' | 'F2'
   /** Address size it needs (JCXZ, string instructions). */

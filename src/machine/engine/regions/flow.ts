@@ -3,33 +3,20 @@ import { i32 } from '../../../wasm/instructions.ts'
 import { FunctionBuilder, type FunctionRef } from '../../../wasm/module.ts'
 import type { I32 } from '../../../wasm/value.ts'
 import { Builder, type Embedding, type EngineFunctions, k } from '../../isa/builder.ts'
-import { emitHandler, type Handler } from '../../isa/handler.ts'
+import { emitHandler, type Facts, type Handler } from '../../isa/handler.ts'
 
-export type Flow = 'next' | 'conditional' | 'call' | 'ends' | 'breaks'
+export type Flow = Facts['flow'] | 'breaks'
 
-export const isIndirectJump = ({ name, operands }: Handler): boolean =>
-  name.startsWith('JMP_') && operands.every(({ form }) => form === 'gpr' || form === 'mem')
+export const isIndirectJump = ({ facts, operands: [target] }: Handler): boolean =>
+  facts.flow === 'ends' && (target?.form === 'gpr' || target?.form === 'mem')
 
 const flows = new WeakMap<Handler, Flow>()
-/** Where an instruction goes, by its mnemonic; whether a region can hold it, by what its meaning asks for. */
+/** Where an instruction goes, by its row; whether a region can hold it, by what its meaning asks for. */
 export const flowOf = (handler: Handler): Flow => {
   let flow = flows.get(handler)
-  if (flow === undefined) flows.set(handler, (flow = findFlow(handler)))
+  if (flow === undefined) flows.set(handler, (flow = breaks(handler) ? 'breaks' : handler.facts.flow))
   return flow
 }
-const findFlow = (handler: Handler): Flow => {
-  const mnemonic = handler.name.split('_')[0]!
-  const flow: Flow =
-    mnemonic === 'JMP' || mnemonic === 'RET'
-      ? 'ends'
-      : mnemonic === 'CALL'
-        ? 'call'
-        : /^(J|LOOP)/.test(mnemonic)
-          ? 'conditional'
-          : 'next'
-  return breaks(handler) ? 'breaks' : flow
-}
-
 /**
  * Whether the meaning always goes through TypeScript, or stays where it is (repeated strings): the interpreter does such
  * instructions as well as a region could.

@@ -321,8 +321,13 @@ export const ARITHMETIC: readonly Row[] = [
   row('CMPXCHG r/m8, r8', '0F B0 /r', 'rw r', cmpxchg, { lock: true }),
   ...sized('CMPXCHG r/mv, rv', '0F B1 /r', 'rw r', cmpxchg, { lock: true, hot: true }),
   // A 66 prefix means nothing to it.
-  row('CMPXCHG8B m64', '0F C7 /1', 'x', cmpxchgPair, { lock: true, parameter: 32 }),
-  row('CMPXCHG16B m128', 'REX.W + 0F C7 /1', 'x', cmpxchgPair, { lock: true, feature: 'cx16', osize: 64 }),
+  row('CMPXCHG8B m64', '0F C7 /1', 'x', cmpxchgPair, { lock: true, parameter: 32, writes: true }),
+  row('CMPXCHG16B m128', 'REX.W + 0F C7 /1', 'x', cmpxchgPair, {
+    lock: true,
+    feature: 'cx16',
+    osize: 64,
+    writes: true,
+  }),
   ...(['CBW', 'CWDE', 'CDQE'] as const).map((name, i) =>
     row(name, i === 2 ? 'REX.W + 98' : '98', '', extendAccumulator, { osize: ([16, 32, 64] as const)[i]!, hot: true }),
   ),

@@ -8,7 +8,7 @@ import { GP } from '../../state/fault.ts'
 import { RCX } from '../../state/layout.ts'
 import { type Builder, CONDITIONS, k } from '../builder.ts'
 import type { Meaning, Operand } from '../operand.ts'
-import { type Row, row, sized } from '../row.ts'
+import { type Row, type RowOptions, row, sized } from '../row.ts'
 
 const checkCanonical = (b: Builder, ip: Parameters<Builder['trunc']>[0]): void => {
   if (b.long && b.bits === 64) b.faultIf(i64.ne(i64.shr_s(i64.shl(ip, k(16)), k(16)), ip), GP)
@@ -72,35 +72,47 @@ const counted =
   }
 
 /** Near branches: 64-bit in 64-bit mode whatever the prefixes (Intel), else by operand size. */
-const near = (text: string, encoding: string, access: string, meaning: Meaning, hot = true): Row[] => [
-  ...sized(text, encoding, access, meaning, { mode: '64', force64: true, modal: true, hot }, [64]),
-  ...sized(text, encoding, access, meaning, { mode: 'legacy', modal: true, hot }, [16, 32]),
+const near = (text: string, encoding: string, access: string, meaning: Meaning, options: RowOptions): Row[] => [
+  ...sized(text, encoding, access, meaning, { mode: '64', force64: true, modal: true, hot: true, ...options }, [64]),
+  ...sized(text, encoding, access, meaning, { mode: 'legacy', modal: true, hot: true, ...options }, [16, 32]),
 ]
 /** Displacements are 32 bits in 64-bit mode and as the operand size in the others. */
-const nearLong = (name: string, opcode: string, meaning: Meaning): Row[] => [
-  row(`${name} rel32`, `${opcode} cd`, 'r', meaning, { mode: '64', force64: true, osize: 64, modal: true, hot: true }),
-  row(`${name} rel32`, `${opcode} cd`, 'r', meaning, { mode: 'legacy', osize: 32, modal: true, hot: true }),
-  row(`${name} rel16`, `${opcode} cw`, 'r', meaning, { mode: 'legacy', osize: 16, modal: true }),
-]
+const nearLong = (name: string, opcode: string, meaning: Meaning, options: RowOptions): Row[] => {
+  const rel = (size: 16 | 32, own: RowOptions): Row =>
+    row(`${name} rel${size}`, `${opcode} ${size === 16 ? 'cw' : 'cd'}`, 'r', meaning, {
+      ...options,
+      modal: true,
+      ...own,
+    })
+  return [
+    rel(32, { mode: '64', force64: true, osize: 64, hot: true }),
+    rel(32, { mode: 'legacy', osize: 32, hot: true }),
+    rel(16, { mode: 'legacy', osize: 16 }),
+  ]
+}
 const countedRows = (name: string, opcode: string, decrement: boolean, condition?: 'E' | 'NE'): Row[] =>
   ([16, 32, 64] as const).flatMap((asize) => {
     const meaning = counted(asize, decrement, condition)
-    return near(`${name} rel8`, `${opcode} cb`, 'r', meaning, false).map((r) => ({
-      ...r,
-      options: { ...r.options, asize },
-    }))
+    return near(`${name} rel8`, `${opcode} cb`, 'r', meaning, { ...conditional, asize, hot: false })
   })
 
+const conditional = { flow: 'conditional' } as const
+const calls = { flow: 'call', stack: true } as const
+const jumps = { flow: 'ends' } as const
+const returns = { flow: 'ends', stack: true } as const
+
 export const CONTROL: readonly Row[] = [
-  ...CONDITIONS.flatMap((c, n) => near(`J${c} rel8`, `7${n.toString(16).toUpperCase()} cb`, 'r', jccs[n]!)),
-  ...CONDITIONS.flatMap((c, n) => nearLong(`J${c}`, `0F 8${n.toString(16).toUpperCase()}`, jccs[n]!)),
-  ...near('JMP rel8', 'EB cb', 'r', jump).map((r) => ({ ...r, options: { ...r.options, ends: true } })),
-  ...nearLong('JMP', 'E9', jump).map((r) => ({ ...r, options: { ...r.options, ends: true } })),
-  ...near('JMP r/mv', 'FF /4', 'r', jumpIndirect).map((r) => ({ ...r, options: { ...r.options, ends: true } })),
-  ...nearLong('CALL', 'E8', call),
-  ...near('CALL r/mv', 'FF /2', 'r', callIndirect),
-  ...near('RET', 'C3', '', ret).map((r) => ({ ...r, options: { ...r.options, ends: true } })),
-  ...near('RET imm16', 'C2 iw', 'r', retPop).map((r) => ({ ...r, options: { ...r.options, ends: true } })),
+  ...CONDITIONS.flatMap((c, n) =>
+    near(`J${c} rel8`, `7${n.toString(16).toUpperCase()} cb`, 'r', jccs[n]!, conditional),
+  ),
+  ...CONDITIONS.flatMap((c, n) => nearLong(`J${c}`, `0F 8${n.toString(16).toUpperCase()}`, jccs[n]!, conditional)),
+  ...near('JMP rel8', 'EB cb', 'r', jump, jumps),
+  ...nearLong('JMP', 'E9', jump, jumps),
+  ...near('JMP r/mv', 'FF /4', 'r', jumpIndirect, jumps),
+  ...nearLong('CALL', 'E8', call, calls),
+  ...near('CALL r/mv', 'FF /2', 'r', callIndirect, calls),
+  ...near('RET', 'C3', '', ret, returns),
+  ...near('RET imm16', 'C2 iw', 'r', retPop, returns),
   ...countedRows('LOOPNE', 'E0', true, 'NE'),
   ...countedRows('LOOPE', 'E1', true, 'E'),
   ...countedRows('LOOP', 'E2', true),

@@ -4,12 +4,12 @@
  */
 import { i64 } from '../../../wasm/instructions.ts'
 import type { I64 } from '../../../wasm/value.ts'
-import { RAX, RBP, SCRATCH } from '../../state/layout.ts'
+import { RAX, RBP, RBX, SCRATCH } from '../../state/layout.ts'
 import { STACK_MASK } from '../../state/record.ts'
 import { CONDITIONS, k, state } from '../builder.ts'
 import { host, hostSized } from '../host.ts'
 import type { Meaning } from '../operand.ts'
-import { type Row, row, sized } from '../row.ts'
+import { type Row, type RowOptions, row, sized } from '../row.ts'
 
 const mov: Meaning = (_, d, s) => {
   d.write(s.read())
@@ -93,11 +93,18 @@ const lahf: Meaning = (b) => {
   b.setGpr(RAX + 1, state.load64(SCRATCH), 8)
 }
 
-const d64 = { modal: true, hot: true, default64: true } as const
+const idle = { idle: true, addressOnly: true } as const
+const d64 = { modal: true, hot: true, default64: true, stack: true } as const
 /** PUSH and POP operand sizes: 64-bit mode has 16 and 64, the others 16 and 32. */
-const stackSized = (text: string, encoding: string, access: string, meaning: Meaning, hot = true): Row[] => [
-  ...sized(text, encoding, access, meaning, { ...d64, hot, mode: '64' }, [16, 64]),
-  ...sized(text, encoding, access, meaning, { ...d64, hot, mode: 'legacy' }, [16, 32]),
+const stackSized = (
+  text: string,
+  encoding: string,
+  access: string,
+  meaning: Meaning,
+  options: RowOptions = {},
+): Row[] => [
+  ...sized(text, encoding, access, meaning, { ...d64, ...options, mode: '64' }, [16, 64]),
+  ...sized(text, encoding, access, meaning, { ...d64, ...options, mode: 'legacy' }, [16, 32]),
 ]
 
 export const MOVE: readonly Row[] = [
@@ -121,16 +128,16 @@ export const MOVE: readonly Row[] = [
   row('MOVSXD r16, r/m16', '63 /r', 'w r', mov, { osize: 16, mode: '64' }),
   row('MOVSXD r32, r/m32', '63 /r', 'w r', mov, { osize: 32, mode: '64', hot: true }),
   row('MOVSXD r64, r/m32', 'REX.W + 63 /r', 'w r', movsx, { osize: 64, mode: '64', hot: true }),
-  ...sized('LEA rv, m', '8D /r', 'w x', lea16, { asize: 16, mode: 'legacy' }, [16, 32]),
-  ...sized('LEA rv, m', '8D /r', 'w x', lea, { hot: true }),
+  ...sized('LEA rv, m', '8D /r', 'w x', lea16, { asize: 16, mode: 'legacy', addressOnly: true }, [16, 32]),
+  ...sized('LEA rv, m', '8D /r', 'w x', lea, { hot: true, addressOnly: true }),
   row('XCHG r/m8, r8', '86 /r', 'rw rw', xchg, { lock: true, hot: true }),
   ...sized('XCHG r/mv, rv', '87 /r', 'rw rw', xchg, { lock: true, hot: true }),
   // 90 with REX.B is XCHG r8, rAX: the decoder falls through NOP's row then.
   ...sized('XCHG rAX, rv', '90+r', 'rw rw', xchg),
-  ...sized('NOP r/mv', '0F 1F /0', 'x', nop, { hot: true }),
-  ...sized('NOP r/mv, rv', '0F 0D /r', 'x x', nop),
+  ...sized('NOP r/mv', '0F 1F /0', 'x', nop, { hot: true, ...idle }),
+  ...sized('NOP r/mv, rv', '0F 0D /r', 'x x', nop, idle),
   ...[0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f].flatMap((op) =>
-    sized('NOP r/mv, rv', `0F ${op.toString(16).toUpperCase()} /r`, 'x x', nop),
+    sized('NOP r/mv, rv', `0F ${op.toString(16).toUpperCase()} /r`, 'x x', nop, idle),
   ),
   ...CONDITIONS.flatMap((c, n) =>
     sized(`CMOV${c} rv, r/mv`, `0F 4${n.toString(16).toUpperCase()} /r`, 'rw r', cmovs[n]!, { hot: true }),
@@ -138,17 +145,17 @@ export const MOVE: readonly Row[] = [
   ...CONDITIONS.map((c, n) =>
     row(`SET${c} r/m8`, `0F 9${n.toString(16).toUpperCase()} /r`, 'w', setccs[n]!, { hot: true }),
   ),
-  row('XLATB m8', 'D7', 'x', xlat, { modal: true }),
+  row('XLATB m8', 'D7', 'x', xlat, { modal: true, base: RBX, plus: 'AL' }),
   ...stackSized('PUSH rv', '50+r', 'r', push),
   ...stackSized('PUSH r/mv', 'FF /6', 'r', push),
   ...stackSized('PUSH immv', '68 iv', 'r', pushImmediate),
   ...stackSized('PUSH imm8', '6A ib', 'r', pushImmediate),
-  ...stackSized('POP rv', '58+r', 'w', pop),
-  ...stackSized('POP r/mv', '8F /0', 'w', pop),
+  ...stackSized('POP rv', '58+r', 'w', pop, { pops: true }),
+  ...stackSized('POP r/mv', '8F /0', 'w', pop, { pops: true }),
   ...stackSized('LEAVE', 'C9', '', leave),
-  ...stackSized('PUSHF', '9C', '', pushf, false),
-  ...stackSized('POPF', '9D', '', popf, false),
-  ...stackSized('ENTER imm16, imm8', 'C8 iw ib', 'r r', hostSized('enter'), false),
+  ...stackSized('PUSHF', '9C', '', pushf, { hot: false }),
+  ...stackSized('POPF', '9D', '', popf, { hot: false }),
+  ...stackSized('ENTER imm16, imm8', 'C8 iw ib', 'r r', hostSized('enter'), { hot: false }),
   ...sized('PUSHA', '60', '', hostSized('pusha'), { mode: 'legacy' }, [16, 32]),
   ...sized('POPA', '61', '', hostSized('popa'), { mode: 'legacy' }, [16, 32]),
   row('LAHF', '9F', '', lahf),

@@ -241,7 +241,7 @@ const doubleShift = (name: string, imm: string, cl: string, meaning: Meaning): R
   ...sized(`${name} r/mv, rv, CL`, `0F ${cl} /r`, 'rw r r', meaning),
 ]
 const bitRows = (name: string, reg: string, digit: number, meaning: Meaning, access: string): Row[] => [
-  ...sized(`${name} r/mv, rv`, `0F ${reg} /r`, access, meaning, { lock: access === 'rw r', modal: true }),
+  ...sized(`${name} r/mv, rv`, `0F ${reg} /r`, access, meaning, { lock: access === 'rw r', modal: true, plus: 'bit' }),
   ...sized(`${name} r/mv, imm8`, `0F BA /${digit} ib`, access, meaning, { lock: access === 'rw r' }),
 ]
 

@@ -191,11 +191,11 @@ export const SSE_MOVE_ROWS: readonly Row[] = [
   row('LDMXCSR m32', 'NP 0F AE /2', 'r', loadMxcsr, { feature: 'sse', unit: 'sse' }),
   row('STMXCSR m32', 'NP 0F AE /3', 'w', storeMxcsr, { feature: 'sse', unit: 'sse' }),
 
-  row('PREFETCHNTA m8', '0F 18 /0', 'x', nothing, { unit: 'none' }),
-  row('PREFETCHT0 m8', '0F 18 /1', 'x', nothing, { unit: 'none' }),
-  row('PREFETCHT1 m8', '0F 18 /2', 'x', nothing, { unit: 'none' }),
-  row('PREFETCHT2 m8', '0F 18 /3', 'x', nothing, { unit: 'none' }),
-  row('PREFETCH m8', '0F 0D /0', 'x', nothing, { unit: 'none' }),
-  row('PREFETCHW m8', '0F 0D /1', 'x', nothing, { unit: 'none' }),
-  row('PREFETCHWT1 m8', '0F 0D /2', 'x', nothing, { unit: 'none' }),
+  row('PREFETCHNTA m8', '0F 18 /0', 'x', nothing, { unit: 'none', addressOnly: true }),
+  row('PREFETCHT0 m8', '0F 18 /1', 'x', nothing, { unit: 'none', addressOnly: true }),
+  row('PREFETCHT1 m8', '0F 18 /2', 'x', nothing, { unit: 'none', addressOnly: true }),
+  row('PREFETCHT2 m8', '0F 18 /3', 'x', nothing, { unit: 'none', addressOnly: true }),
+  row('PREFETCH m8', '0F 0D /0', 'x', nothing, { unit: 'none', addressOnly: true }),
+  row('PREFETCHW m8', '0F 0D /1', 'x', nothing, { unit: 'none', addressOnly: true }),
+  row('PREFETCHWT1 m8', '0F 0D /2', 'x', nothing, { unit: 'none', addressOnly: true }),
 ]

@@ -17,7 +17,7 @@ import { REC_SEGMENT, REPEATING, TLB_WRITE } from '../../state/record.ts'
 import { type Builder, k, loadInt, state, storeInt } from '../builder.ts'
 import { host } from '../host.ts'
 import type { Meaning, Operand } from '../operand.ts'
-import { type Row, row } from '../row.ts'
+import { type Row, type RowOptions, row } from '../row.ts'
 
 type AddressSize = 16 | 32 | 64
 type Repeat = 'none' | 'E' | 'NE'
@@ -336,12 +336,13 @@ const strings = (
   source: boolean,
   meaning: (address: AddressSize, repeat: 'none' | 'F3' | 'F2') => Meaning,
   hasQuad: boolean,
+  facts: RowOptions = {},
 ): Row[] => {
   const rows: Row[] = []
   for (const asize of [16, 32, 64] as const)
     for (const repeat of ['none', 'F3', 'F2'] as const) {
       const m = meaning(asize, repeat)
-      const options = { asize, repeat, modal: true } as const
+      const options: RowOptions = { asize, repeat, modal: true, ...(source ? { base: RSI } : {}), ...facts }
       const operand = source ? ' m' : ''
       const access = source ? 'x' : ''
       rows.push(row(`${name}B${operand}`, byte, access, m, { ...options, parameter: 8 }))
@@ -382,7 +383,7 @@ const outsFor = memo((a, repeat: boolean) => portString('outs', a, repeat))
 
 export const STRING: readonly Row[] = [
   ...strings('MOVS', 'A4', 'A5', true, (a, r) => movsFor(a, either(r)), true),
-  ...strings('CMPS', 'A6', 'A7', true, (a, r) => cmpsFor(a, REPEAT[r]), true),
+  ...strings('CMPS', 'A6', 'A7', true, (a, r) => cmpsFor(a, REPEAT[r]), true, { readsDestination: true }),
   ...strings('STOS', 'AA', 'AB', false, (a, r) => stosFor(a, either(r)), true),
   ...strings('LODS', 'AC', 'AD', true, (a, r) => lodsFor(a, either(r)), true),
   ...strings('SCAS', 'AE', 'AF', false, (a, r) => scasFor(a, REPEAT[r]), true),

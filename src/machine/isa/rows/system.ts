@@ -7,7 +7,7 @@ import type { I64 } from '../../../wasm/value.ts'
 import { UD } from '../../state/fault.ts'
 import { RSP, SCRATCH } from '../../state/layout.ts'
 import { STACK_MASK } from '../../state/record.ts'
-import { type Builder, k, loadInt, state } from '../builder.ts'
+import { type Bits, type Builder, k, loadInt, state } from '../builder.ts'
 import { host, hostSized } from '../host.ts'
 import type { Meaning, Operand } from '../operand.ts'
 import { type Row, type RowOptions, row, sized } from '../row.ts'
@@ -122,11 +122,26 @@ const feature = (name: string, options: RowOptions = {}): RowOptions => ({ ...op
 /** Forms with operand sizes 16 and 32 in legacy modes and all three in 64-bit mode (64 by REX.W). */
 const anySize = (text: string, encoding: string, access: string, meaning: Meaning, options: RowOptions = {}): Row[] =>
   sized(text, encoding, access, meaning, { modal: true, ...options })
-const stackSegment = (text: string, encoding: string, meaning: Meaning, legacyOnly: boolean): Row[] => [
-  ...sized(text, encoding, '', meaning, { mode: 'legacy', modal: true }, [16, 32]),
-  ...(legacyOnly ? [] : sized(text, encoding, '', meaning, { mode: '64', modal: true, default64: true }, [16, 64])),
+const stackSegment = (
+  text: string,
+  encoding: string,
+  meaning: Meaning,
+  legacyOnly: boolean,
+  options: RowOptions = {},
+): Row[] => [
+  ...sized(text, encoding, '', meaning, { mode: 'legacy', modal: true, stack: true, ...options }, [16, 32]),
+  ...(legacyOnly
+    ? []
+    : sized(
+        text,
+        encoding,
+        '',
+        meaning,
+        { mode: '64', modal: true, default64: true, stack: true, ...options },
+        [16, 64],
+      )),
 ]
-const ends = (rows: Row[]): Row[] => rows.map((r) => ({ ...r, options: { ...r.options, ends: true } }))
+const farPointer = (osize: Bits): number => osize / 8 + 2
 
 export const SYSTEM: readonly Row[] = [
   // Segment registers.
@@ -138,41 +153,48 @@ export const SYSTEM: readonly Row[] = [
     }),
   ),
   ...stackSegment('PUSH ES', '06', pushSegment(0), true),
-  ...stackSegment('POP ES', '07', popSegment(0), true),
+  ...stackSegment('POP ES', '07', popSegment(0), true, { pops: true }),
   ...stackSegment('PUSH CS', '0E', pushSegment(1), true),
   ...stackSegment('PUSH SS', '16', pushSegment(2), true),
-  ...stackSegment('POP SS', '17', popSegment(2), true),
+  ...stackSegment('POP SS', '17', popSegment(2), true, { pops: true }),
   ...stackSegment('PUSH DS', '1E', pushSegment(3), true),
-  ...stackSegment('POP DS', '1F', popSegment(3), true),
+  ...stackSegment('POP DS', '1F', popSegment(3), true, { pops: true }),
   ...stackSegment('PUSH FS', '0F A0', pushSegment(4), false),
-  ...stackSegment('POP FS', '0F A1', popSegment(4), false),
+  ...stackSegment('POP FS', '0F A1', popSegment(4), false, { pops: true }),
   ...stackSegment('PUSH GS', '0F A8', pushSegment(5), false),
-  ...stackSegment('POP GS', '0F A9', popSegment(5), false),
-  ...sized('LES rv, m', 'C4 /r', 'w x', loadFar(0), legacy, [16, 32]),
-  ...sized('LDS rv, m', 'C5 /r', 'w x', loadFar(3), legacy, [16, 32]),
-  ...anySize('LSS rv, m', '0F B2 /r', 'w x', loadFar(2)),
-  ...anySize('LFS rv, m', '0F B4 /r', 'w x', loadFar(4)),
-  ...anySize('LGS rv, m', '0F B5 /r', 'w x', loadFar(5)),
+  ...stackSegment('POP GS', '0F A9', popSegment(5), false, { pops: true }),
+  ...sized('LES rv, m', 'C4 /r', 'w x', loadFar(0), { ...legacy, bytes: farPointer }, [16, 32]),
+  ...sized('LDS rv, m', 'C5 /r', 'w x', loadFar(3), { ...legacy, bytes: farPointer }, [16, 32]),
+  ...anySize('LSS rv, m', '0F B2 /r', 'w x', loadFar(2), { bytes: farPointer }),
+  ...anySize('LFS rv, m', '0F B4 /r', 'w x', loadFar(4), { bytes: farPointer }),
+  ...anySize('LGS rv, m', '0F B5 /r', 'w x', loadFar(5), { bytes: farPointer }),
 
   // Far control transfer, interrupts and returns.
-  ...ends(sized('JMP far', 'EA cp', '', hostSized('farJumpDirect'), { mode: 'legacy' }, [16, 32])),
-  ...sized('CALL far', '9A cp', '', hostSized('farCallDirect'), { mode: 'legacy' }, [16, 32]),
-  ...ends(anySize('JMP m', 'FF /5', 'x', farIndirect('farJump'))),
-  ...anySize('CALL m', 'FF /3', 'x', farIndirect('farCall')),
-  ...ends(anySize('RETF', 'CB', '', hostSized('farReturn'))),
-  ...ends(anySize('RETF imm16', 'CA iw', 'r', hostSized('farReturnPop'))),
-  ...ends(anySize('IRET', 'CF', '', hostSized('iret'))),
+  ...sized('JMP far', 'EA cp', '', hostSized('farJumpDirect'), { mode: 'legacy', flow: 'ends' }, [16, 32]),
+  ...sized(
+    'CALL far',
+    '9A cp',
+    '',
+    hostSized('farCallDirect'),
+    { mode: 'legacy', flow: 'call', stack: true },
+    [16, 32],
+  ),
+  ...anySize('JMP m', 'FF /5', 'x', farIndirect('farJump'), { flow: 'ends', bytes: farPointer }),
+  ...anySize('CALL m', 'FF /3', 'x', farIndirect('farCall'), { flow: 'call', stack: true, bytes: farPointer }),
+  ...anySize('RETF', 'CB', '', hostSized('farReturn'), { flow: 'ends', stack: true }),
+  ...anySize('RETF imm16', 'CA iw', 'r', hostSized('farReturnPop'), { flow: 'ends', stack: true }),
+  ...anySize('IRET', 'CF', '', hostSized('iret'), { flow: 'ends', stack: true }),
   row('INT3', 'CC', '', host('int3')),
   row('INT imm8', 'CD ib', 'r', host('int')),
   row('INTO', 'CE', '', host('into'), { mode: 'legacy' }),
   row('INT1', 'F1', '', host('int1')),
   ...sized('BOUND rv, m', '62 /r', 'r x', hostSized('bound'), legacy, [16, 32]),
-  row('SYSCALL', '0F 05', '', host('syscall'), { ends: true }),
-  row('SYSRET', '0F 07', '', host('sysret4'), { ends: true }),
-  row('SYSRET', 'REX.W + 0F 07', '', host('sysret8'), { osize: 64, ends: true }),
-  row('SYSENTER', '0F 34', '', host('sysenter'), { ends: true }),
-  row('SYSEXIT', '0F 35', '', host('sysexit4'), { ends: true }),
-  row('SYSEXIT', 'REX.W + 0F 35', '', host('sysexit8'), { osize: 64, ends: true }),
+  row('SYSCALL', '0F 05', '', host('syscall'), { flow: 'ends' }),
+  row('SYSRET', '0F 07', '', host('sysret4'), { flow: 'ends' }),
+  row('SYSRET', 'REX.W + 0F 07', '', host('sysret8'), { osize: 64, flow: 'ends' }),
+  row('SYSENTER', '0F 34', '', host('sysenter'), { flow: 'ends' }),
+  row('SYSEXIT', '0F 35', '', host('sysexit4'), { flow: 'ends' }),
+  row('SYSEXIT', 'REX.W + 0F 35', '', host('sysexit8'), { osize: 64, flow: 'ends' }),
 
   // Descriptor tables and protection.
   ...sized('SLDT r/mv', '0F 00 /0', 'w', storeWord('sldt')),
@@ -184,15 +206,18 @@ export const SYSTEM: readonly Row[] = [
   ...sized('LAR rv, r/m16', '0F 02 /r', 'w r', inspectSegment('lar')),
   ...sized('LSL rv, r/m16', '0F 03 /r', 'w r', inspectSegment('lsl')),
   row('ARPL r/m16, r16', '63 /r', 'r r', arpl, { mode: 'legacy' }),
-  ...(['SGDT', 'SIDT', 'LGDT', 'LIDT'] as const).flatMap((name, digit) => [
-    ...([16, 32] as const).map((osize) =>
-      row(`${name} m`, `0F 01 /${digit}`, 'x', hostSized(name.toLowerCase()), { mode: 'legacy', osize }),
-    ),
-    row(`${name} m`, `0F 01 /${digit}`, 'x', host(`${name.toLowerCase()}64`), { mode: '64' }),
-  ]),
+  ...(['SGDT', 'SIDT', 'LGDT', 'LIDT'] as const).flatMap((name, digit) => {
+    const area = { bytes: 6, writes: name[0] === 'S' }
+    return [
+      ...([16, 32] as const).map((osize) =>
+        row(`${name} m`, `0F 01 /${digit}`, 'x', hostSized(name.toLowerCase()), { mode: 'legacy', osize, ...area }),
+      ),
+      row(`${name} m`, `0F 01 /${digit}`, 'x', host(`${name.toLowerCase()}64`), { mode: '64', ...area }),
+    ]
+  }),
   ...sized('SMSW r/mv', '0F 01 /4', 'w', storeWord('smsw')),
   row('LMSW r/m16', '0F 01 /6', 'r', privileged('lmsw')),
-  row('INVLPG m', '0F 01 /7', 'x', host('invlpg')),
+  row('INVLPG m', '0F 01 /7', 'x', host('invlpg'), { bytes: 1 }),
   row('SWAPGS', '0F 01 F8', '', host('swapgs'), { mode: '64' }),
   row('RDTSCP', '0F 01 F9', '', host('rdtscp'), feature('rdtscp')),
   row('MONITOR m', '0F 01 C8', '', host('monitor'), feature('mwait')),
@@ -221,7 +246,7 @@ export const SYSTEM: readonly Row[] = [
   row('RDMSR', '0F 32', '', host('rdmsr')),
   row('RDPMC', '0F 33', '', host('rdpmc')),
   row('CPUID', '0F A2', '', host('cpuid')),
-  row('RSM', '0F AA', '', undefinedOpcode),
+  row('RSM', '0F AA', '', undefinedOpcode, { flow: 'ends' }),
   ...sized('RDRAND regv', '0F C7 /6', 'w', host('rdrand'), feature('rdrand', { repeat: 'none' })),
   ...sized('RDSEED regv', '0F C7 /7', 'w', host('rdseed'), feature('rdseed', { repeat: 'none' })),
   row('RDFSBASE reg32', 'F3 0F AE /0', 'w', host('rdfsbase'), feature('fsgsbase', { mode: '64', osize: 32 })),
@@ -261,23 +286,47 @@ export const SYSTEM: readonly Row[] = [
   row('OUT DX, EAX', 'REX.W + EF', 'r r', host('out32'), { osize: 64, parameter: 32 }),
 
   // Floating-point and vector state, fences, cache control.
-  row('FXSAVE m', 'NP 0F AE /0', 'x', host('fxsave4'), { unit: 'none' }),
-  row('FXSAVE64 m', 'NP REX.W 0F AE /0', 'x', host('fxsave8'), { osize: 64, unit: 'none' }),
-  row('FXRSTOR m', 'NP 0F AE /1', 'x', host('fxrstor4'), { unit: 'none' }),
-  row('FXRSTOR64 m', 'NP REX.W 0F AE /1', 'x', host('fxrstor8'), { osize: 64, unit: 'none' }),
-  row('XSAVE m', 'NP 0F AE /4', 'x', host('xsave4'), feature('xsave', { unit: 'none' })),
-  row('XSAVE64 m', 'NP REX.W 0F AE /4', 'x', host('xsave8'), feature('xsave', { osize: 64, unit: 'none' })),
-  row('XRSTOR m', 'NP 0F AE /5', 'x', host('xrstor4'), feature('xsave', { unit: 'none' })),
-  row('XRSTOR64 m', 'NP REX.W 0F AE /5', 'x', host('xrstor8'), feature('xsave', { osize: 64, unit: 'none' })),
-  row('XSAVEOPT m', 'NP 0F AE /6', 'x', host('xsaveopt4'), feature('xsaveopt', { unit: 'none' })),
-  row('XSAVEOPT64 m', 'NP REX.W 0F AE /6', 'x', host('xsaveopt8'), feature('xsaveopt', { osize: 64, unit: 'none' })),
+  row('FXSAVE m', 'NP 0F AE /0', 'x', host('fxsave4'), { unit: 'none', bytes: 512, writes: true }),
+  row('FXSAVE64 m', 'NP REX.W 0F AE /0', 'x', host('fxsave8'), { osize: 64, unit: 'none', bytes: 512, writes: true }),
+  row('FXRSTOR m', 'NP 0F AE /1', 'x', host('fxrstor4'), { unit: 'none', bytes: 512 }),
+  row('FXRSTOR64 m', 'NP REX.W 0F AE /1', 'x', host('fxrstor8'), { osize: 64, unit: 'none', bytes: 512 }),
+  row('XSAVE m', 'NP 0F AE /4', 'x', host('xsave4'), feature('xsave', { unit: 'none', bytes: 576, writes: true })),
+  row(
+    'XSAVE64 m',
+    'NP REX.W 0F AE /4',
+    'x',
+    host('xsave8'),
+    feature('xsave', { osize: 64, unit: 'none', bytes: 576, writes: true }),
+  ),
+  row('XRSTOR m', 'NP 0F AE /5', 'x', host('xrstor4'), feature('xsave', { unit: 'none', bytes: 576 })),
+  row(
+    'XRSTOR64 m',
+    'NP REX.W 0F AE /5',
+    'x',
+    host('xrstor8'),
+    feature('xsave', { osize: 64, unit: 'none', bytes: 576 }),
+  ),
+  row(
+    'XSAVEOPT m',
+    'NP 0F AE /6',
+    'x',
+    host('xsaveopt4'),
+    feature('xsaveopt', { unit: 'none', bytes: 576, writes: true }),
+  ),
+  row(
+    'XSAVEOPT64 m',
+    'NP REX.W 0F AE /6',
+    'x',
+    host('xsaveopt8'),
+    feature('xsaveopt', { osize: 64, unit: 'none', bytes: 576, writes: true }),
+  ),
   row('CLFLUSH m8', 'NP 0F AE /7', 'r', (_, m) => void m.read()),
   ...[0, 1, 2, 3, 4, 5, 6, 7].flatMap((rm) => [
     row('LFENCE', `NP 0F AE ${(0xe8 + rm).toString(16).toUpperCase()}`, '', nop),
     row('MFENCE', `NP 0F AE ${(0xf0 + rm).toString(16).toUpperCase()}`, '', nop),
     row('SFENCE', `NP 0F AE ${(0xf8 + rm).toString(16).toUpperCase()}`, '', nop),
   ]),
-  row('UD2', '0F 0B', '', undefinedOpcode, { ends: true }),
-  row('UD1 r32, r/m32', '0F B9 /r', 'x x', undefinedOpcode, { ends: true }),
-  row('UD0 r32, r/m32', '0F FF /r', 'x x', undefinedOpcode, { ends: true }),
+  row('UD2', '0F 0B', '', undefinedOpcode, { flow: 'ends' }),
+  row('UD1 r32, r/m32', '0F B9 /r', 'x x', undefinedOpcode, { flow: 'ends', addressOnly: true }),
+  row('UD0 r32, r/m32', '0F FF /r', 'x x', undefinedOpcode, { flow: 'ends', addressOnly: true }),
 ]

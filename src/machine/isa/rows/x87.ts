@@ -101,10 +101,19 @@ const register = (text: string, encoding: string, access: string, meaning: Meani
   const mnemonic = text.slice(0, text.indexOf(' '))
   return { ...x87(`${mnemonic} ST(i)`, encoding, access, meaning, options), text }
 }
+/** SDM 1 §8.1.10. */
+const environmentBytes = (osize: Bits): number => (osize === 16 ? 14 : 28)
+const unitBytes = (osize: Bits): number => environmentBytes(osize) + 80
 /** 16-bit operand size first: the other row takes the rest. */
-const sizedEnvironment = (text: string, encoding: string, name: string, waiting: boolean): Row[] => [
-  x87(text, encoding, 'x', environment(name, waiting), { osize: 16 }),
-  x87(text, encoding, 'x', environment(name, waiting)),
+const sizedEnvironment = (
+  text: string,
+  encoding: string,
+  name: string,
+  waiting: boolean,
+  options: RowOptions,
+): Row[] => [
+  x87(text, encoding, 'x', environment(name, waiting), { osize: 16, ...options }),
+  x87(text, encoding, 'x', environment(name, waiting), options),
 ]
 
 /** D8 /0 to /7 in order; the same digits in D9 to DE's neighbours, where ST(i) as destination swaps the reversed ones. */
@@ -144,14 +153,14 @@ export const X87_ROWS: readonly Row[] = [
   x87('FST m32', 'D9 /2', 'w', stores('fst.m32')),
   x87('FSTP m32', 'D9 /3', 'w', stores('fstp.m32')),
   register('FSTPNCE ST(i)', 'D9 /3', 'w', plain('fstpnce')), // alias, no stack fault
-  ...sizedEnvironment('FLDENV m', 'D9 /4', 'fldenv', true),
+  ...sizedEnvironment('FLDENV m', 'D9 /4', 'fldenv', true, { bytes: environmentBytes }),
   x87('FLDCW m16', 'D9 /5', 'r', (b, m) => {
     waits(b)
     fetch(b, m)
     b.host('x87.fldcw')
   }),
-  ...sizedEnvironment('FNSTENV m', 'D9 /6', 'fnstenv', false),
-  x87('FNSTCW m16', 'D9 /7', 'w', stored(FCW)),
+  ...sizedEnvironment('FNSTENV m', 'D9 /6', 'fnstenv', false, { bytes: environmentBytes, writes: true, waits: false }),
+  x87('FNSTCW m16', 'D9 /7', 'w', stored(FCW), { waits: false }),
   literal('FNOP', 'D9 D0'),
   literal('FCHS', 'D9 E0'),
   literal('FABS', 'D9 E1'),
@@ -199,8 +208,8 @@ export const X87_ROWS: readonly Row[] = [
   x87('FSTP m80', 'DB /7', 'w', stores('fstp.m80')),
   x87('FENI', 'DB E0', '', nop), // 8087
   x87('FDISI', 'DB E1', '', nop), // 8087
-  x87('FNCLEX', 'DB E2', '', control('fnclex')),
-  x87('FNINIT', 'DB E3', '', control('fninit')),
+  x87('FNCLEX', 'DB E2', '', control('fnclex'), { waits: false }),
+  x87('FNINIT', 'DB E3', '', control('fninit'), { waits: false }),
   x87('FSETPM', 'DB E4', '', nop), // 287
   register('FUCOMI ST(0), ST(i)', 'DB /5', 'r', plain('fucomi')),
   register('FCOMI ST(0), ST(i)', 'DB /6', 'r', plain('fcomi')),
@@ -212,9 +221,9 @@ export const X87_ROWS: readonly Row[] = [
   x87('FISTTP m64', 'DD /1', 'w', stores('fisttp.i64'), { feature: 'sse3' }),
   x87('FST m64', 'DD /2', 'w', stores('fst.m64')),
   x87('FSTP m64', 'DD /3', 'w', stores('fstp.m64')),
-  ...sizedEnvironment('FRSTOR m', 'DD /4', 'frstor', true),
-  ...sizedEnvironment('FNSAVE m', 'DD /6', 'fnsave', false),
-  x87('FNSTSW m16', 'DD /7', 'w', stored(FSW)),
+  ...sizedEnvironment('FRSTOR m', 'DD /4', 'frstor', true, { bytes: unitBytes }),
+  ...sizedEnvironment('FNSAVE m', 'DD /6', 'fnsave', false, { bytes: unitBytes, writes: true, waits: false }),
+  x87('FNSTSW m16', 'DD /7', 'w', stored(FSW), { waits: false }),
   register('FFREE ST(i)', 'DD /0', 'w', plain('ffree')),
   register('FXCH ST(i)', 'DD /1', 'rw', plain('fxch')), // alias
   register('FST ST(i)', 'DD /2', 'w', plain('fst.st')),
@@ -237,7 +246,7 @@ export const X87_ROWS: readonly Row[] = [
   register('FXCH ST(i)', 'DF /1', 'rw', plain('fxch')), // alias
   register('FSTP ST(i)', 'DF /2', 'w', plain('fstp.st')), // alias
   register('FSTP ST(i)', 'DF /3', 'w', plain('fstp.st')), // alias
-  x87('FNSTSW AX', 'DF E0', 'w', stored(FSW)),
+  x87('FNSTSW AX', 'DF E0', 'w', stored(FSW), { waits: false }),
   register('FUCOMIP ST(0), ST(i)', 'DF /5', 'r', plain('fucomip')),
   register('FCOMIP ST(0), ST(i)', 'DF /6', 'r', plain('fcomip')),
 
