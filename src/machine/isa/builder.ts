@@ -42,9 +42,6 @@ import {
   REC_IMM,
   REC_INDEX,
   REC_NEXT,
-  REC_R1,
-  REC_R2,
-  REC_R3,
   REC_SCALE,
   REC_SEGMENT,
   REC_WIDTH,
@@ -716,5 +713,3 @@ export const storeGpr = (base: I32, slot: number, value: I64, bits: Bits): Code 
   bits === 32
     ? i64.store(base, i64.and(value, k(0xffffffffn)), STATE + slot)
     : storeInt(base, value, bits, STATE + slot)
-
-export const REGISTER_FIELDS = [REC_R1, REC_R2, REC_R3] as const

@@ -18,7 +18,6 @@ export const RSP = 0x20
 export const RBP = 0x28
 export const RSI = 0x30
 export const RDI = 0x38
-export const R8 = 0x40
 export const R11 = 0x58
 
 /** Always zero: the base or index of an address that has none. */
@@ -40,8 +39,6 @@ export const RFLAGS_SYSTEM = 0x108
 export const FLAGS_RES = 0x110
 export const FLAGS_CC = 0x118
 export const FLAGS_AUX = 0x120
-/** i32. Next instruction's address is RIP + this, set before a system instruction runs in TypeScript. */
-export const NEXT_LENGTH = 0x128
 
 // Control registers, i64 each.
 export const CR0 = 0x180
@@ -92,8 +89,7 @@ export const REGION_STALE = 0x3f4
 // Vector and floating-point registers.
 /** XMM0..XMM15, 16 bytes each. */
 export const XMM = 0x400
-/** Upper halves of YMM0..YMM15, kept for a later AVX. */
-export const YMM_HIGH = 0x500
+// 0x500: kept for the upper halves of YMM0..YMM15.
 /** x87 physical registers R0..R7, 16 bytes each: u64 significand, u16 sign and exponent. MM0..MM7 are the significands. */
 export const FPR = 0x600
 /** u16 each: control word, status word (TOP in bits 11-13), tag word (full two-bit form), last opcode. */
@@ -132,10 +128,8 @@ export const ATTR_S = 0x0010
 export const ATTR_DPL = 0x0060
 export const ATTR_DPL_SHIFT = 5
 export const ATTR_P = 0x0080
-export const ATTR_AVL = 0x1000
 export const ATTR_L = 0x2000
 export const ATTR_DB = 0x4000
-export const ATTR_G = 0x8000
 
 export const CR0_PE = 1 << 0
 export const CR0_MP = 1 << 1
@@ -150,8 +144,6 @@ export const CR0_CD = 1 << 30
 /** Bit 31: use unsigned. */
 export const CR0_PG = 0x80000000
 
-export const CR4_VME = 1 << 0
-export const CR4_PVI = 1 << 1
 export const CR4_TSD = 1 << 2
 export const CR4_DE = 1 << 3
 export const CR4_PSE = 1 << 4

@@ -376,8 +376,3 @@ function checkMwait(core: CpuCore): void {
   if (!core.system.model.has('mwait') || core.state.cpl !== 0) throw new GuestFault(UD)
   if (core.state.get32(RCX) !== 0) throw new GuestFault(GP)
 }
-
-/** RSM outside SMM, VMX and SVM instructions: #UD. */
-export function undefinedSystemInstruction(_core: CpuCore): never {
-  throw new GuestFault(UD)
-}

@@ -23,7 +23,6 @@ import {
   CPL,
   CR0,
   CR0_PE,
-  CS,
   GDTR_BASE,
   GDTR_LIMIT,
   LDTR,
@@ -325,6 +324,3 @@ export function landing(d: Descriptor, offset: bigint, longCode: boolean): bigin
   if (longCode ? !isCanonical(target) : target > BigInt(limitOf(d))) throw new GuestFault(GP)
   return target
 }
-
-export const currentStackPointer = (core: CpuCore): bigint => core.state.get64(RSP)
-export const currentCs = (core: CpuCore): bigint => BigInt(core.state.selector(CS))

@@ -490,12 +490,6 @@ export function loadMxcsr(core: CpuCore, value: number): void {
   setMxcsr(core, value)
 }
 
-/** STMXCSR. */
-export function storeMxcsr(core: CpuCore): number {
-  checkSse(core)
-  return core.state.get32(MXCSR)
-}
-
 /** Power-on x87 and SSE state, SDM 3A table 10-1. */
 export function resetFpu(state: CpuState): void {
   state.u8.fill(0, XMM, XMM + 16 * 16)

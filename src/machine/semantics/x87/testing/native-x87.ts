@@ -9,11 +9,7 @@ export const CASE_BYTES = 256
 export const CASE_FCW = 0
 export const CASE_FSW = 4
 export const CASE_FTW = 8
-export const CASE_FIP = 12
-/** u16 FCS, u16 FOP. */
-export const CASE_FCS = 16
 export const CASE_FOP = 18
-export const CASE_FDP = 20
 /** ST(0) to ST(7), ten bytes each. */
 export const CASE_ST = 28
 export const CASE_MEMORY = 112
