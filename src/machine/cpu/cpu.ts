@@ -125,6 +125,7 @@ import {
   TLB_EMPTY_BYTE,
   TLB_ENTRIES,
   TLB_ENTRY_BYTES,
+  TLB_GLOBAL,
   TLB_WRITE,
   TlbContext,
   TRACE_RING,
@@ -172,7 +173,7 @@ export interface CpuSurroundings {
 const TLB_EMPTY_TAG = TLB_EMPTY_BYTE * 0x01010101
 const isEmptyTag = (low: number): boolean => (low & 1) !== 0
 /** TLB entries of a context that are listed, to be flushed one by one; a kernel that flushes often fills a few dozen. */
-const FILLED_MAX = 512
+const FILLED_MAX = 1024
 const FILLED_MANY = FILLED_MAX + 1
 
 /** Where a prepared write goes at commit. */
@@ -237,9 +238,12 @@ export class Cpu implements CpuCore, LinearMemory, SavedPart {
   #inhibitUntil = 0
   /** The record in RECORD is where execution continues; otherwise RIP is. */
   #atRecord = false
-  /** Numbers of the TLB entries that have been filled in each context since it was flushed, and how many there are. */
-  readonly #filled = Array.from({ length: TLB_CONTEXTS }, () => new Uint16Array(FILLED_MAX))
-  readonly #filledCount = new Array<number>(TLB_CONTEXTS).fill(FILLED_MANY)
+  /**
+   * Numbers of the TLB entries that have been filled in each context since it was flushed, and how many there are; apart those of
+   * global pages, which a new CR3 leaves (SDM 3A §4.10.4.1). An entry that was both is in both lists.
+   */
+  readonly #filled = Array.from({ length: 2 * TLB_CONTEXTS }, () => new Uint16Array(FILLED_MAX))
+  readonly #filledCount = new Array<number>(2 * TLB_CONTEXTS).fill(FILLED_MANY)
   /** What each code TLB was filled under, supervisor's and user's. */
   readonly #codeContexts = [
     { mode: CodeMode.Bits32 as CodeMode, base: 0, limit: 0 },
@@ -772,6 +776,7 @@ export class Cpu implements CpuCore, LinearMemory, SavedPart {
     this.#view.setUint32(entry, low & 0xfffff000, true)
     this.#view.setUint32(entry + 4, high, true)
     this.#view.setUint32(entry + 8, page.records, true)
+    this.#view.setUint32(entry + TLB_GLOBAL, t.global ? 1 : 0, true)
     return page.records
   }
 
@@ -947,7 +952,10 @@ export class Cpu implements CpuCore, LinearMemory, SavedPart {
     const tag = low & 0xfffff000
     const pageAddress = t.physical - (low & 0xfff)
     const addend = (this.#ramOffset + pageAddress - (tag >>> 0)) | 0
-    if (isEmptyTag(this.#view.getInt32(entry, true))) this.#noteFilled(number)
+    const wasEmpty = isEmptyTag(this.#view.getInt32(entry, true))
+    const wasGlobal = !wasEmpty && this.#view.getInt32(entry + TLB_GLOBAL, true) !== 0
+    if (wasEmpty || wasGlobal !== t.global) this.#noteFilled(this.#context + (t.global ? TLB_CONTEXTS : 0), number)
+    this.#view.setInt32(entry + TLB_GLOBAL, t.global ? 1 : 0, true)
     const put = (at: number): void => {
       this.#view.setInt32(at, tag, true)
       this.#view.setInt32(at + 4, high, true)
@@ -955,22 +963,28 @@ export class Cpu implements CpuCore, LinearMemory, SavedPart {
     }
     put(entry)
     if ((write || t.writable) && this.#code.watched[pageAddress / 4096] === 0) put(entry + TLB_WRITE)
+    // What another page left there would outlive its own flush.
+    else if (wasGlobal !== t.global) this.#view.setInt32(entry + TLB_WRITE, TLB_EMPTY_TAG, true)
   }
 
-  #noteFilled(number: number): void {
-    const count = this.#filledCount[this.#context]!
-    if (count >= FILLED_MAX) this.#filledCount[this.#context] = FILLED_MANY
+  #noteFilled(list: number, number: number): void {
+    const count = this.#filledCount[list]!
+    if (count >= FILLED_MAX) this.#filledCount[list] = FILLED_MANY
     else {
-      this.#filled[this.#context]![count] = number
-      this.#filledCount[this.#context] = count + 1
+      this.#filled[list]![count] = number
+      this.#filledCount[list] = count + 1
     }
   }
   /** Calls back with the address of each entry of a context that may hold something. */
   #eachFilled(context: number, visit: (entry: number) => void): void {
-    const base = TLB + context * TLB_CONTEXT_BYTES
-    const count = this.#filledCount[context]!
+    this.#eachOf(context, visit)
+    this.#eachOf(context + TLB_CONTEXTS, visit)
+  }
+  #eachOf(list: number, visit: (entry: number) => void): void {
+    const base = TLB + (list % TLB_CONTEXTS) * TLB_CONTEXT_BYTES
+    const count = this.#filledCount[list]!
     if (count === FILLED_MANY) for (let n = 0; n < TLB_ENTRIES; n++) visit(base + n * TLB_ENTRY_BYTES)
-    else for (let i = 0; i < count; i++) visit(base + this.#filled[context]![i]! * TLB_ENTRY_BYTES)
+    else for (let i = 0; i < count; i++) visit(base + this.#filled[list]![i]! * TLB_ENTRY_BYTES)
   }
 
   #readSlow(low: number, high: number, size: number): number {
@@ -1351,21 +1365,35 @@ export class Cpu implements CpuCore, LinearMemory, SavedPart {
     if (kind === 'mmx' && (s.u8[FSW] & 0x80) !== 0) throw new GuestFault(MF)
   }
 
-  flushTlb(_global: boolean): void {
+  flushTlb(global: boolean): void {
     this.counters.tlbFlushes++
-    for (let context = 0; context < TLB_CONTEXTS; context++) {
-      if (this.#filledCount[context] === FILLED_MANY)
-        this.#fill(TLB + context * TLB_CONTEXT_BYTES, TLB_EMPTY_BYTE, TLB_CONTEXT_BYTES)
-      else
-        this.#eachFilled(context, (entry) => {
-          this.#view.setInt32(entry, TLB_EMPTY_TAG, true)
-          this.#view.setInt32(entry + TLB_WRITE, TLB_EMPTY_TAG, true)
-        })
-      this.#filledCount[context] = 0
+    const view = this.#view
+    const drop = (entry: number): void => {
+      view.setInt32(entry, TLB_EMPTY_TAG, true)
+      view.setInt32(entry + TLB_WRITE, TLB_EMPTY_TAG, true)
     }
-    this.#fill(CODE_TLB, TLB_EMPTY_BYTE, 2 * CODE_TLB_BYTES)
-    this.#largePages.clear()
-    this.#hugePages = false
+    const dropOwn = (entry: number): void => {
+      if (view.getInt32(entry + TLB_GLOBAL, true) === 0) drop(entry)
+    }
+    for (let context = 0; context < TLB_CONTEXTS; context++) {
+      const counts = this.#filledCount
+      const isMany = counts[context] === FILLED_MANY || counts[context + TLB_CONTEXTS] === FILLED_MANY
+      if (!global) this.#eachOf(context, dropOwn)
+      else if (isMany) this.#fill(TLB + context * TLB_CONTEXT_BYTES, TLB_EMPTY_BYTE, TLB_CONTEXT_BYTES)
+      else this.#eachFilled(context, drop)
+      counts[context] = 0
+      if (global) counts[context + TLB_CONTEXTS] = 0
+    }
+    if (!global)
+      for (let entry = CODE_TLB; entry < CODE_TLB + CODE_TLB_BYTES; entry += 16)
+        if (view.getInt32(entry + TLB_GLOBAL, true) === 0) view.setInt32(entry, TLB_EMPTY_TAG, true)
+    // Global pages that user code runs in are not worth looking for.
+    const from = global ? CODE_TLB : CODE_TLB + CODE_TLB_BYTES
+    this.#fill(from, TLB_EMPTY_BYTE, CODE_TLB + 2 * CODE_TLB_BYTES - from)
+    if (global) {
+      this.#largePages.clear()
+      this.#hugePages = false
+    }
     this.#modeDirty = true
   }
   invalidatePage(linear: bigint): void {

@@ -15,6 +15,7 @@ import {
   CR3,
   CR4,
   CR4_PAE,
+  CR4_PGE,
   CR4_PSE,
   CR4_SMAP,
   CR4_SMEP,
@@ -29,6 +30,7 @@ const US = 1 << 2
 const A = 1 << 5
 const D = 1 << 6
 const PS = 1 << 7
+const G = 1 << 8
 /** Address bits of an entry. */
 const ENTRY_FRAME = 0xf_ffff_ffff_f000n
 /** NX in the upper half of a 64-bit entry. */
@@ -56,6 +58,8 @@ export class Translation {
   writable = false
   /** log2 of the page's size: 12, 21, 22 or 30. */
   pageShift = 12
+  /** A new CR3 leaves the translation (SDM 3A §4.10.2.4). */
+  global = false
 }
 
 export class Paging {
@@ -66,6 +70,7 @@ export class Paging {
   #paging = false
   #long = false
   #pae = false
+  #pge = false
   #pse = false
   #wp = false
   #nxe = false
@@ -88,6 +93,7 @@ export class Paging {
     this.#wp = (cr0 & CR0_WP) !== 0
     this.#long = (efer & EFER_LMA) !== 0
     this.#pae = (cr4 & CR4_PAE) !== 0
+    this.#pge = (cr4 & CR4_PGE) !== 0
     this.#pse = (cr4 & CR4_PSE) !== 0
     this.#nxe = (efer & EFER_NXE) !== 0
     this.#smep = (cr4 & CR4_SMEP) !== 0
@@ -105,6 +111,7 @@ export class Paging {
   walk(high: number, low: number, kind: AccessKind, user: boolean, smapOff: boolean): Translation {
     const r = this.result
     r.pageShift = 12
+    r.global = false
     if (!this.#paging) {
       r.physical = low >>> 0
       r.writable = true
@@ -188,6 +195,7 @@ export class Paging {
         (entryHigh & 0xfffff) * 0x100000000 + (((entry & ~offsetMask & 0xfffff000) | (low & offsetMask)) >>> 0)
       r.writable = (rw !== 0 || (!user && !this.#wp)) && ((entry & D) !== 0 || kind === 'write')
       r.pageShift = level === 1 ? 12 : level === 2 ? 21 : 30
+      r.global = this.#pge && (entry & G) !== 0
       return r
     }
   }
@@ -209,6 +217,7 @@ export class Paging {
       r.physical = ((pde >>> 13) & 0xff) * 0x100000000 + (((pde & 0xffc00000) | (low & 0x3fffff)) >>> 0)
       r.writable = ((pde & RW) !== 0 || (!user && !this.#wp)) && ((pde & D) !== 0 || kind === 'write')
       r.pageShift = 22
+      r.global = this.#pge && (pde & G) !== 0
       return r
     }
     if (pdeIn && (pde & A) === 0) words[pdeAt >>> 2] = pde | A
@@ -222,6 +231,7 @@ export class Paging {
     const flags = kind === 'write' ? A | D : A
     if (pteIn && (pte & flags) !== flags) words[pteAt >>> 2] = pte | flags
     r.physical = ((pte & 0xfffff000) | (low & 0xfff)) >>> 0
+    r.global = this.#pge && (pte & G) !== 0
     r.writable = (rw !== 0 || (!user && !this.#wp)) && ((pte & D) !== 0 || kind === 'write')
     return r
   }

@@ -58,9 +58,12 @@ export const RECORD_PAGE_BYTES = PAGE_SLOTS * RECORD_BYTES
  * Soft TLB: for each access context a read and a write array of TLB_ENTRIES entries, direct-mapped by page number:
  *   i64 tag      linear page address, or bytes of TLB_EMPTY_BYTE
  *   i32 addend   machine-memory address of the byte = low 32 bits of the linear address + addend
+ *   i32 global   in the read array: not 0 for a page that a new CR3 leaves (SDM 3A §4.10.4.1)
  */
 export const TLB_ENTRY_BYTES = 16
 export const TLB_ENTRIES = 4096
+/** Offset into an entry, also of the code TLB. */
+export const TLB_GLOBAL = 12
 export const TLB_WRITE = TLB_ENTRIES * TLB_ENTRY_BYTES
 export const TLB_CONTEXT_BYTES = 2 * TLB_WRITE
 export const TLB = 0x10000
@@ -81,7 +84,7 @@ export const TLB_CONTEXTS = 4
 
 /** Code TLB, one for supervisor and one for user: i64 tag, i32 address of the record page. */
 export const CODE_TLB = TLB + TLB_CONTEXTS * TLB_CONTEXT_BYTES
-export const CODE_TLB_ENTRIES = 256
+export const CODE_TLB_ENTRIES = 1024
 export const CODE_TLB_BYTES = CODE_TLB_ENTRIES * 16
 
 /** Call events on their way to TypeScript (call-event.ts), 512 KiB. */
