@@ -31,6 +31,18 @@ test.each(markdown(ROOT).map((path) => relative(ROOT, path)))('%s names files th
   expect([...files].filter((file) => !existsSync(join(ROOT, file)))).toEqual([])
 })
 
+test('docs/ARCHITECTURE.md says of each room what its project may import', () => {
+  const text = readFileSync(join(ROOT, 'docs/ARCHITECTURE.md'), 'utf8')
+  const rooms = readdirSync(join(ROOT, 'src')).filter((name) => existsSync(join(ROOT, 'src', name, 'tsconfig.json')))
+  for (const room of rooms) {
+    const project = JSON.parse(readFileSync(join(ROOT, 'src', room, 'tsconfig.json'), 'utf8'))
+    const may = project.references.map(({ path }: { path: string }) => path.replace('../', ''))
+    const said = new RegExp(`^\\| \`${room}\` \\|.*\\| ([^|]*) \\|$`, 'm').exec(text)?.[1] ?? ''
+    const named = rooms.filter((name) => new RegExp(`\\b${name}\\b`).test(said))
+    expect(named.sort(), room).toEqual(may.sort())
+  }
+})
+
 test.each(
   markdown(join(ROOT, 'src/machine'))
     .map((path) => relative(ROOT, path))
