@@ -64,19 +64,44 @@ export const NETBSD_STAGES: readonly Stage[] = [
     ],
   },
   {
+    name: 'ubc_init',
+    about: 'Autoconf has found its devices: deferred entropy, per-CPU generators, mappings of the file cache',
+    marks: [
+      { kind: 'call', symbol: 'rnd_init_softint' },
+      { kind: 'call', symbol: 'ubc_init' },
+    ],
+  },
+  {
     name: 'initclocks',
     about: 'Timecounters and the periodic interrupt are set up; delays and calibrations take their time here',
     marks: [{ kind: 'call', symbol: 'initclocks' }],
   },
   {
+    // Kernels built with link-time or -O2 inlining have no configure2 to be called: it begins with this.
     name: 'configure2',
-    about: 'Interrupts are on; secondary CPUs, clocks and deferred device work',
-    marks: [{ kind: 'call', symbol: 'configure2' }],
+    about: 'Interrupts are on; secondary CPUs, kernel threads and deferred device work',
+    marks: [
+      { kind: 'call', symbol: 'configure2' },
+      { kind: 'call', symbol: 'cpu_boot_secondary_processors' },
+    ],
+  },
+  {
+    name: 'domaininit',
+    about: 'Network domains and their protocols',
+    marks: [{ kind: 'call', symbol: 'domaininit' }],
+  },
+  {
+    // main() calls it for a few classes before; the first fork is that of process 1, just before it is called for all.
+    name: 'module_init_class',
+    about:
+      'Process 1 is forked and waits; built-in modules start: ciphers with their self-tests, file systems, executables',
+    marks: [{ kind: 'call', symbol: 'fork1' }],
   },
   {
     name: 'vfs_mountroot',
     about: 'The root file system is found and mounted',
     marks: [
+      { kind: 'call', symbol: 'cpu_rootconf' },
       { kind: 'call', symbol: 'vfs_mountroot' },
       { kind: 'console', pattern: 'root on \\w+' },
     ],
@@ -84,9 +109,11 @@ export const NETBSD_STAGES: readonly Stage[] = [
   {
     name: 'start_init',
     about: 'Process 1 looks for init(8) and executes it',
+    // Its thread begins with start_init() as soon as somebody sleeps, and waits: main() ends when it lets it go on.
     marks: [
-      { kind: 'call', symbol: 'start_init' },
+      { kind: 'call', symbol: 'uvm_scheduler' },
       { kind: 'console', pattern: 'root file system type' },
+      { kind: 'call', symbol: 'start_init' },
     ],
   },
   {

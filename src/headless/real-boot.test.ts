@@ -83,8 +83,8 @@ for (const { architecture, kernel, machineStart } of KERNELS)
 
       test('has the stages of the kernel, in their order', () => {
         expect(trace.stages.map((stage) => stage.name)).toEqual([
-          ...['start_pvh', machineStart, 'main', 'configure', 'mainbus0', 'isa0', 'pv0', 'initclocks', 'vfs_mountroot'],
-          ...['start_init', 'init', 'prompt'],
+          ...['start_pvh', machineStart, 'main', 'configure', 'mainbus0', 'isa0', 'pv0', 'ubc_init', 'initclocks'],
+          ...['configure2', 'domaininit', 'module_init_class', 'vfs_mountroot', 'start_init', 'init', 'prompt'],
         ])
         const shares = trace.stages.reduce((sum, stage) => sum + stage.share, 0)
         expect(shares).toBeCloseTo(1, 6)

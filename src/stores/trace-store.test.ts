@@ -54,6 +54,16 @@ describe('the trace desk', () => {
     expect([desk.view.from, desk.view.to, desk.view.shown?.trace.end]).toEqual([1600, 1700, 2600])
   })
 
+  it('shows the later of two whole traces that come at once, and remembers that one', async () => {
+    const { desk } = booting()
+    desk.update({ boot: 1, trace: made(2000), namesFrom: 0, full: true, done: false })
+    desk.update({ boot: 1, trace: made(3000), namesFrom: 0, full: true, done: true })
+    await expect.poll(() => desk.view.runs.length).toBe(1)
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    expect(desk.view.shown?.trace.end).toBe(3000)
+    expect(desk.view.runs[0]?.trace.end).toBe(3000)
+  })
+
   it('starts afresh when the machine does, whoever says so first', async () => {
     const { desk, lean } = booting()
     lean(900)

@@ -112,6 +112,8 @@ export class TraceDesk {
   /** Power-ons of the machine that are known of: of marks and updates, which come on different ways. */
   #boot = 1
   #names: readonly string[] = []
+  /** Full traces that have come: of two under way the later one stays. */
+  #turn = 0
   #askedAt = Number.NEGATIVE_INFINITY
   #scene: { readonly key: readonly unknown[]; readonly scene: Scene } | undefined
   #then: ((run: Run) => void) | undefined
@@ -232,14 +234,15 @@ export class TraceDesk {
 
   /** Everything at once would be a long task: rows, colours and the picture each have their own. */
   async #takeFull(run: Run): Promise<void> {
+    const turn = ++this.#turn
     await nextTask()
     const timeline = timelineOf(run.trace, 'guest')
     await nextTask()
     functionSubsystems(run.trace)
     await unhurried(timeline.prepare((timeline.end - timeline.start) / SCREEN_PIXELS))
     await nextTask()
-    // Another boot has begun meanwhile.
-    if (this.#live?.id !== run.id) return
+    // Another boot has begun meanwhile, or a later one of this boot has overtaken.
+    if (this.#live?.id !== run.id || turn !== this.#turn) return
     this.#replace(run)
     const whenFull = this.#whenFull
     this.#whenFull = undefined

@@ -4,7 +4,8 @@
  */
 import { readyMark } from '../stores/machine-store.ts'
 import { type StageSpan, stageSpans } from '../stores/stage-spans.ts'
-import type { StageRow } from '../trace/model/trace.ts'
+import { type Axis, onAxis } from '../trace/model/clock.ts'
+import type { ClockTable, StageRow } from '../trace/model/trace.ts'
 import { useMachine, useTrace } from './context.ts'
 import { count, duration, said } from './quantity.ts'
 import { stageHue } from './stage-hue.ts'
@@ -12,8 +13,27 @@ import { stageHue } from './stage-hue.ts'
 /** Narrower than this share of the strip, a block has no room for its words. */
 const NAME_MIN_SHARE = 0.03
 
-const isNamed = ({ startNs, endNs }: StageSpan, totalNs: number): boolean =>
-  (endNs - startNs) / totalNs >= NAME_MIN_SHARE
+/** What a strip is drawn along, as the ruler below it is. */
+export interface StripAxis {
+  readonly axis: Axis
+  /** To wall time and back: of the trace that the stages are of. */
+  readonly clock?: ClockTable
+}
+const GUEST: StripAxis = { axis: 'guest' }
+
+interface Extent {
+  readonly from: number
+  readonly length: number
+  readonly words: string
+}
+
+const extentOf = (span: StageSpan, { axis, clock }: StripAxis): Extent => {
+  const along = (ns: number): number => (axis === 'wall' && clock ? onAxis(clock, axis, ns) : ns)
+  const [from, to] =
+    axis === 'instructions' ? [span.startInstructions, span.endInstructions] : [along(span.startNs), along(span.endNs)]
+  const length = Math.max(0, to - from)
+  return { from, length, words: said(axis === 'instructions' ? count(length) : duration(length)) }
+}
 
 const share = (part: number, whole: number): string => `${(100 * part) / whole}%`
 
@@ -44,28 +64,31 @@ export const useStages = (): readonly StageSpan[] => {
 
 interface BlockProps {
   readonly span: StageSpan
-  readonly totalNs: number
+  readonly total: number
+  readonly along: StripAxis
   readonly onChoose: ((span: StageSpan) => void) | undefined
 }
 
-const Block = ({ span, totalNs, onChoose }: BlockProps) => {
+const Block = ({ span, total, along, onChoose }: BlockProps) => {
   const ns = span.endNs - span.startNs
+  const { from, length, words } = extentOf(span, along)
   const instructions = span.endInstructions - span.startInstructions
-  const text = `${span.name}: ${said(duration(ns))}, ${said(count(instructions))} instructions`
+  const wall = along.axis === 'wall' ? `, ${words} of wall time` : ''
+  const text = `${span.name}: ${said(duration(ns))}, ${said(count(instructions))} instructions${wall}`
   return (
     <li
       className="stage"
       data-hue={stageHue(span.name)}
       data-open={span.open}
-      style={{ left: share(span.startNs, totalNs), width: share(ns, totalNs) }}
+      style={{ left: share(from, total), width: share(length, total) }}
       title={text}
       onClick={() => onChoose?.(span)}
       onKeyDown={undefined}
     >
-      {isNamed(span, totalNs) ? (
+      {length / total >= NAME_MIN_SHARE ? (
         <>
           <span className="stage-name">{span.name}</span>
-          <span className="stage-time">{said(duration(ns))}</span>
+          <span className="stage-time">{words}</span>
         </>
       ) : (
         <span className="visually-hidden">{text}</span>
@@ -76,15 +99,22 @@ const Block = ({ span, totalNs, onChoose }: BlockProps) => {
 
 interface StageStripProps {
   readonly spans: readonly StageSpan[]
-  /** What the strip's whole width stands for. */
-  readonly totalNs: number
+  /** What the strip's whole width stands for, on its axis. */
+  readonly total: number
+  readonly along?: StripAxis
   readonly onChoose?: (span: StageSpan) => void
 }
 
-export const StageStrip = ({ spans, totalNs, onChoose }: StageStripProps) => (
-  <ol className="stages" data-testid="stages">
+export const StageStrip = ({ spans, total, along = GUEST, onChoose }: StageStripProps) => (
+  <ol className="stages" data-testid="stages" data-axis={along.axis}>
     {spans.map((span) => (
-      <Block key={`${span.name}${span.startNs}`} span={span} totalNs={Math.max(1, totalNs)} onChoose={onChoose} />
+      <Block
+        key={`${span.name}${span.startNs}`}
+        span={span}
+        total={Math.max(1, total)}
+        along={along}
+        onChoose={onChoose}
+      />
     ))}
   </ol>
 )

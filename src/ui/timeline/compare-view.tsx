@@ -18,14 +18,25 @@ const signed = (change: number, measure: CompareMeasure): string =>
 const ratioWords = ({ ratio, status }: Difference): string =>
   status === 'added' || status === 'removed' ? status : ratio === undefined ? '' : `×\u2009${threeFigures(ratio)}`
 
-const Strip = ({ run, word, totalNs }: { readonly run: Run; readonly word: string; readonly totalNs: number }) => {
+interface StripProps {
+  readonly run: Run
+  readonly word: string
+  readonly total: number
+  readonly measure: CompareMeasure
+}
+
+const Strip = ({ run, word, total, measure }: StripProps) => {
   const desk = useDesk()
   return (
     <div className="compare-strip">
       <button type="button" className="row-button compare-name" onClick={() => desk.show(run)}>
         <span className="muted">{word}</span> #{run.id} {runWords(run)}
       </button>
-      <StageStrip spans={ofTrace(run.trace.stages, false)} totalNs={totalNs} />
+      <StageStrip
+        spans={ofTrace(run.trace.stages, false)}
+        total={total}
+        along={{ axis: measure === 'time' ? 'guest' : 'instructions' }}
+      />
     </div>
   )
 }
@@ -36,7 +47,8 @@ export const CompareView = ({ comparing }: { readonly comparing: Comparing }) =>
   const [measure, setMeasure] = useState<CompareMeasure>('time')
   const [by, setBy] = useState<'stages' | 'functions'>('stages')
   const result = useMemo(() => compareTraces(before.trace, after.trace, measure), [before, after, measure])
-  const totalNs = Math.max(1, ...[before, after].map(({ trace }) => ofTrace(trace.stages, false).at(-1)?.endNs ?? 0))
+  const ends = [before, after].map(({ trace }) => ofTrace(trace.stages, false).at(-1))
+  const total = Math.max(1, ...ends.map((last) => (measure === 'time' ? last?.endNs : last?.endInstructions) ?? 0))
   const sorted =
     by === 'stages' ? result.stages.toSorted((a, b) => Math.abs(b.change) - Math.abs(a.change)) : result.functions
   const rows = sorted.filter((row) => by === 'stages' || row.status !== 'same').slice(0, ROWS)
@@ -94,8 +106,8 @@ export const CompareView = ({ comparing }: { readonly comparing: Comparing }) =>
           count instructions (Clock, under Details) compare exactly.
         </p>
       )}
-      <Strip run={before} word="before" totalNs={totalNs} />
-      <Strip run={after} word="after" totalNs={totalNs} />
+      <Strip run={before} word="before" total={total} measure={measure} />
+      <Strip run={after} word="after" total={total} measure={measure} />
       <div className="table-frame">
         <table className="table" data-testid="compare-table">
           <caption className="visually-hidden">What changed, biggest change first</caption>

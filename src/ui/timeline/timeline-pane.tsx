@@ -6,7 +6,7 @@ import type { Axis, Mode } from '../../stores/trace-store.ts'
 import { hasWall, onAxis } from '../../trace/model/clock.ts'
 import { useDesk, useTrace } from '../context.ts'
 import { CloseIcon, DownIcon, FitIcon, HelpIcon, MinusIcon, PlusIcon, UpIcon } from '../icons.tsx'
-import { StageStrip, useStages } from '../stage-strip.tsx'
+import { StageStrip, type StripAxis, useStages } from '../stage-strip.tsx'
 import type { Appearance } from '../terminal-theme.ts'
 import { CompareView } from './compare-view.tsx'
 import { FileMenu } from './file-menu.tsx'
@@ -265,8 +265,16 @@ export const TimelinePane = ({ appearance, hidden, onDetails }: TimelinePaneProp
   const field = useRef<HTMLInputElement>(null)
   const [view, setView] = useState<FlameView>()
   const last = spans.at(-1)?.endNs ?? 0
+  const along: StripAxis = shown ? { axis, clock: shown.trace.clock } : { axis: 'guest' }
   const to = useTrace((view) => (view.shown?.live && view.following ? view.to : 0))
-  const totalNs = shown?.live && axis === 'guest' ? Math.max(last, to) : (shown?.trace.end ?? last)
+  const total =
+    shown === undefined
+      ? last
+      : shown.live && axis === 'guest'
+        ? Math.max(last, to)
+        : axis === 'instructions'
+          ? shown.trace.endInstructions
+          : onAxis(shown.trace.clock, axis, shown.trace.end)
   const choose = (span: StageSpan) => {
     if (!shown) return
     desk.setMode('time')
@@ -328,7 +336,7 @@ export const TimelinePane = ({ appearance, hidden, onDetails }: TimelinePaneProp
       {comparing ? null : isEmpty ? (
         <p className="timeline-empty">Boot a guest, and its stages and functions are drawn here as they run.</p>
       ) : (
-        <StageStrip spans={spans} totalNs={totalNs} onChoose={choose} />
+        <StageStrip spans={spans} total={total} along={along} onChoose={choose} />
       )}
       {shown && mode === 'time' && !table && !comparing && <MiniMapCanvas appearance={appearance} />}
       {shown && table && !comparing && <StageTable />}
