@@ -92,22 +92,6 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
       },
       io,
     )
-    const logged = new Set<string>()
-    const created = begun.value.machine({
-      console: run.console,
-      log: (line) => {
-        if (logged.has(line)) return
-        logged.add(line)
-        io.stderr(`[playground] ${line}\n`)
-      },
-      ...(options.trace !== undefined && {
-        callEvents: (bytes: Uint8Array) => callEvents.push(bytes.slice()),
-        note: (note: TraceNote) => notes.push(note),
-      }),
-    })
-    if (!created.ok) return refused(created.problem)
-    const machine = created.value
-    for (const warning of machine.kernel.warnings ?? []) io.stderr(`${sentence(warning)}\n`)
     let signal: number | undefined
     let stopSignals: (() => void) | undefined
     const asked = new Promise<void>((resolve) => {
@@ -118,7 +102,26 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
       })
     })
     try {
-      const result = await run.of(machine)
+      const logged = new Set<string>()
+      const created = begun.value.machine({
+        console: run.console,
+        log: (line) => {
+          if (logged.has(line)) return
+          logged.add(line)
+          io.stderr(`[playground] ${line}\n`)
+        },
+        ...(options.trace !== undefined && {
+          callEvents: (bytes: Uint8Array) => callEvents.push(bytes.slice()),
+          note: (note: TraceNote) => notes.push(note),
+        }),
+      })
+      if (!created.ok) return refused(created.problem)
+      const machine = created.value
+      for (const warning of machine.kernel.warnings ?? []) io.stderr(`${sentence(warning)}\n`)
+      const running = run.of(machine)
+      // Heard while the machine was made.
+      if (signal !== undefined) run.interrupt()
+      const result = await running
       const { end, figures } = result
       await drained(run, end, io, asked)
 

@@ -15,6 +15,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -159,12 +160,18 @@ describe.skipIf(!posix)('standard output', () => {
     expect(timed.status).toBe(3)
     // A pipe's 64 KiB, and what one slice may print.
     expect(json('j').consoleBytes).toBeLessThan(4e6)
-    const one = start(['--kernel', 'flood', '--json', 'j'], pipe)
-    await new Promise((later) => setTimeout(later, 1500))
+    const another = inDir('another')
+    execFileSync('mkfifo', [another])
+    const file = await open(another, constants.O_RDWR)
+    const one = start(['--kernel', 'flood', '--json', 'j'], file.fd)
+    // It has begun, and nobody reads on.
+    await file.read(Buffer.alloc(1), 0, 1)
+    await new Promise((later) => setTimeout(later, 200))
     one.child.kill('SIGTERM')
     expect((await one.ended).status).toBe(143)
     expect(json('j').exit).toBe('interrupted')
     closeSync(pipe)
+    await file.close()
     // Node's own pipes between processes are sockets.
     const socket = spawn(process.execPath, [COMMAND, '--kernel', 'flood', '--timeout', '0.5'], { cwd: dir })
     running.push(socket)
