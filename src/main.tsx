@@ -71,7 +71,8 @@ const open = async (): Promise<void> => {
   Object.assign(window, { playground: createAutomation(playground) })
   const linked = playground.trace.openLink(location.hash)
   window.addEventListener('hashchange', () => playground.trace.openLink(location.hash))
-  if (address.autostart && supported && !linked) playground.boot()
+  if (address.snapshot && supported) void playground.open(address.snapshot)
+  else if (address.autostart && supported && !linked) playground.boot()
 }
 
 void open()

@@ -8,6 +8,8 @@ import type { ThemeChoice } from './settings-store.ts'
 export interface Address {
   readonly form: BootForm
   readonly autostart: boolean
+  /** A saved machine to go on with. */
+  readonly snapshot: FileSource | undefined
   readonly theme: ThemeChoice | undefined
   /** What was said of settings and could not be taken as it was. */
   readonly problem: Problem | undefined
@@ -40,6 +42,7 @@ export const readAddress = (href: string, guests: readonly GuestChoice[], own: G
   const guest = named ?? (kernel !== undefined ? own : (guests[0] ?? own))
   const kernelSource = kernel === undefined ? undefined : source(kernel)
   const initrd = text('initrd')
+  const snapshot = text('snapshot')
   const disks = searchParams.getAll('disk').flatMap((value) => {
     const readOnly = value.endsWith(',ro')
     const found = source(readOnly ? value.slice(0, -3) : value)
@@ -61,6 +64,7 @@ export const readAddress = (href: string, guests: readonly GuestChoice[], own: G
       disks: disks.length > 0 ? disks : base.disks,
       changes: searchParams.has('keep') && searchParams.get('keep') !== '0' ? 'keep' : base.changes,
     },
+    snapshot: snapshot === undefined ? undefined : source(snapshot),
     autostart: searchParams.has('autostart') && searchParams.get('autostart') !== '0',
     theme: theme === 'light' || theme === 'dark' || theme === 'system' ? theme : undefined,
     problem: firstProblem(said),

@@ -76,7 +76,10 @@ export interface Automation {
   discardKept(key: string): Promise<void>
   boot(options?: string | BootOptions): Promise<void>
   pause(): void
-  resume(): void
+  /** The machine as a file, as it is now. */
+  save(): Promise<Blob>
+  /** Goes on after `pause`; with a saved machine, its bytes or its address, goes on with that one. */
+  resume(file?: Blob | Uint8Array | string): Promise<void>
   reset(): void
   powerOff(): void
   send(text: string | Uint8Array): void
@@ -137,6 +140,21 @@ export const createAutomation = (playground: Playground): Automation => {
       check()
     })
   }
+
+  /** Resolves once the machine that was asked for runs; rejects with the sentence why it does not. */
+  const started = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const settle = () => {
+        const now = playground.machine.getState().state
+        if (now.name === 'loading' || now.name === 'warming') return
+        unsubscribe()
+        if (now.name === 'refused') reject(new Error(sentence(now.problem)))
+        else if (now.name === 'fault') reject(new Error(now.report.message))
+        else resolve()
+      }
+      const unsubscribe = playground.machine.subscribe(settle)
+      settle()
+    })
 
   const trace = (run = playground.trace.view.shown): AutomationTrace | undefined => {
     const { mode, axis, from, to, following, found, comparing, runs, selected, func } = playground.trace.view
@@ -223,21 +241,21 @@ export const createAutomation = (playground: Playground): Automation => {
       })
       if (!playground.form.getState().kernel) throw new Error('there is no kernel to boot: choose a guest or a kernel')
       playground.boot()
-      await new Promise<void>((resolve, reject) => {
-        const settle = () => {
-          const now = playground.machine.getState().state
-          if (now.name === 'loading' || now.name === 'warming') return
-          unsubscribe()
-          if (now.name === 'refused') reject(new Error(sentence(now.problem)))
-          else if (now.name === 'fault') reject(new Error(now.report.message))
-          else resolve()
-        }
-        const unsubscribe = playground.machine.subscribe(settle)
-        settle()
-      })
+      await started()
     },
     pause: () => playground.pause(),
-    resume: () => playground.resume(),
+    save: async () => orThrow(await playground.save()),
+    resume: async (file) => {
+      if (file === undefined) {
+        playground.resume()
+        return
+      }
+      const named =
+        file instanceof Blob ? ({ kind: 'blob', name: 'machine', blob: file } as const) : source('machine', file)
+      const wrong = await playground.open(named)
+      if (wrong) throw new Error(sentence(wrong))
+      await started()
+    },
     reset: () => playground.reset(),
     powerOff: () => playground.powerOff(),
     send: (text) => playground.console.send(text),

@@ -7,7 +7,7 @@ import { type Problem, problem } from '../base/problem.ts'
 import { imageProblem } from '../disk/disk-image.ts'
 
 export type Dropped =
-  | { readonly kind: 'kernel' | 'disk' | 'trace' }
+  | { readonly kind: 'kernel' | 'disk' | 'trace' | 'snapshot' }
   /** None of a boot's files. On a root it is a file like any other; elsewhere it is refused. */
   | { readonly kind: 'other'; readonly problem: Problem }
   | { readonly kind: 'refused'; readonly problem: Problem }
@@ -21,7 +21,7 @@ const IMAGE_NAME = /\.(img|raw|iso|ffs|ext2|ext4|dd|disk|image)$/i
 const PACKED_IMAGE_NAME = /\.(img|raw|iso|ffs|ext2|ext4|dd|disk|image)\.[a-z0-9]{1,5}$/i
 const TRACE_NAME = /\.(json|folded|tslog|txt)$/i
 
-const EXPECTED = 'a kernel (ELF, also gzip’d), a raw disk image, or a trace'
+const EXPECTED = 'a kernel (ELF, also gzip’d), a raw disk image, a saved machine, or a trace'
 
 const has = (bytes: Uint8Array, at: number, ...magic: readonly number[]): boolean =>
   magic.every((byte, index) => bytes[at + index] === byte)
@@ -88,6 +88,8 @@ export const lookAtDrop = async (file: File): Promise<Dropped> => {
   if (file.size === 0) return other(file, 'empty')
   const head = await bytesOf(file.slice(0, DISK_HEAD_BYTES))
   if (isElf(head)) return { kind: 'kernel' }
+  // docs/snapshot-format.md.
+  if (has(head, 0, 0x89, 0x75, 0x56, 0x4d, 0x0d, 0x0a, 0x1a, 0x0a)) return { kind: 'snapshot' }
   const tail = await bytesOf(file.slice(Math.max(0, file.size - FORMAT_TAIL_BYTES)))
   const format = formatOf(head.subarray(0, FORMAT_HEAD_BYTES), tail)
   if (format) {

@@ -1,12 +1,12 @@
 /** The page's whole model: the stores and the verbs that act on them. React and the automation API are its two users. */
 
 import { createStore, type StoreApi } from 'zustand/vanilla'
-import { type Problem, problem } from '../base/problem.ts'
+import { type Problem, problem, type Result } from '../base/problem.ts'
 import { readRecord } from '../settings/read-settings.ts'
 import type { TerminalSize } from '../settings/settings.ts'
 import type { Trace } from '../trace/model/trace.ts'
 import type { EmulatorClient } from '../worker/client.ts'
-import type { EmulatorEvent } from '../worker/protocol.ts'
+import type { BootRequest, EmulatorEvent } from '../worker/protocol.ts'
 import { addTo, type Gathered, HOME } from './added-files.ts'
 import {
   type BootForm,
@@ -15,6 +15,7 @@ import {
   createBootFormStore,
   formFor,
   keepPrefix,
+  LIVE_NS,
   requestFrom,
   rootOf,
 } from './boot-form-store.ts'
@@ -33,6 +34,7 @@ import { GuestFiles } from './guest-files.ts'
 import type { Lesson } from './lessons.ts'
 import { Library } from './library.ts'
 import { createMachineStore, fold, isOn, type MachineStore, phaseOf } from './machine-store.ts'
+import { saveFile } from './save-file.ts'
 import { createSettingsStore, type SettingsStore } from './settings-store.ts'
 import { type Run, TraceDesk } from './trace-store.ts'
 
@@ -60,6 +62,12 @@ export interface Playground {
   bootWith(lesson: Lesson): void
   /** Boots what the shown trace says was booted. */
   bootShown(): void
+  /** The machine at hand as a file, to go on from anywhere. */
+  save(): Promise<Result<Blob>>
+  /** Hands that file to the browser's downloads. */
+  saveToFile(): Promise<void>
+  /** Goes on with a saved machine, in place of the one there is; says why not. */
+  open(file: FileSource): Promise<Problem | undefined>
   pause(): void
   resume(): void
   reset(): void
@@ -205,11 +213,16 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
     const liveNs = trace.liveNs(current.guestId)
     const request = requestFrom({ ...current, ...terminal }, guestOf(current.guestId), { liveNs, ...once })
     if (!request) return
+    if (current.changes === 'keep') void library.persist()
+    start(request, current)
+    void files.refresh()
+  }
+
+  const start = (request: BootRequest, from: BootForm) => {
     browser.close()
     complaint.setState({ problem: undefined })
-    if (current.changes === 'keep') void library.persist()
     stream.clear()
-    trace.begin(request.label, current, liveNs)
+    trace.begin(request.label, from, request.liveNs)
     machine.setState(({ powerOns }) => ({
       state: { name: 'loading' },
       request,
@@ -222,7 +235,33 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
       powerOns,
     }))
     client.boot(request)
-    void files.refresh()
+  }
+
+  /** The saved machine's settings are its own; what the form says stays for the next boot. */
+  const open = async (source: FileSource): Promise<Problem | undefined> => {
+    const looked = await client.lookAtSnapshot(source)
+    if (!looked.ok) {
+      complaint.setState({ problem: looked.problem })
+      return looked.problem
+    }
+    const { settings, file } = looked.value
+    const request: BootRequest = {
+      ...settings,
+      // A recording begins with a boot.
+      trace: false,
+      label: `${source.name}, resumed`,
+      kernel: source,
+      disks: [],
+      snapshot: { kind: 'blob', name: source.name, blob: file },
+      entryStage: 'resumed',
+      stages: [],
+      stageMarks: [],
+      guest: OWN_GUEST_ID,
+      liveNs: LIVE_NS,
+      expected: [],
+    }
+    start(request, { ...formFor(ownGuest), ...settings })
+    return undefined
   }
 
   /** Boots this once; what the person chose stays chosen. */
@@ -288,6 +327,14 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
       else form.setState(formOfTrace(run.trace, guests()), true)
       if (form.getState().kernel) boot()
     },
+    save: () => client.save(),
+    saveToFile: async () => {
+      const saved = await client.save()
+      const name = (machine.getState().request?.label ?? 'machine').replace(/, resumed$|\.microvm(?=, resumed$)/g, '')
+      if (saved.ok) saveFile(saved.value, `${name.replace(/[^\w.-]+/g, '-')}.microvm`)
+      else complaint.setState({ problem: saved.problem })
+    },
+    open,
     pause: () => client.pause(),
     resume: () => client.resume(),
     reset: () => {
@@ -341,6 +388,7 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
         const source: FileSource = { kind: 'blob', name: file.name, blob: file }
         const seen = await lookAtDrop(file)
         if (seen.kind === 'trace') await trace.openFile(file)
+        else if (seen.kind === 'snapshot') wrong ??= await open(source)
         else if (seen.kind === 'kernel') chooseKernel(source)
         else if (seen.kind === 'disk') addDisk(source)
         else if (seen.kind === 'other' && rootOf(form.getState()) >= 0) onRoot.push(found)

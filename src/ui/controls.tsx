@@ -38,6 +38,15 @@ export const Controls = ({ supported }: { readonly supported: boolean }) => {
       <button type="button" className="button" disabled={!on && !starting} onClick={() => playground.powerOff()}>
         Power off
       </button>
+      <button
+        type="button"
+        className="button"
+        disabled={!on}
+        title="The machine as it is now, as a file: drop it here, or give it to --snapshot, and it goes on"
+        onClick={() => playground.saveToFile()}
+      >
+        Save machine
+      </button>
     </fieldset>
   )
 }

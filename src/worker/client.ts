@@ -16,8 +16,10 @@ import type {
   DiskRef,
   EmulatorControl,
   EmulatorEvent,
+  FileSource,
   Folder,
   PageMessage,
+  SnapshotSummary,
   TraceAttachment,
   TraceEvent,
 } from './protocol.ts'
@@ -100,6 +102,15 @@ export class EmulatorClient {
 
   takeFrom(disk: DiskRef, part: DiskPart): Promise<Result<Blob>> {
     return this.#read((control) => control.takeFrom(disk, part))
+  }
+
+  /** The machine at hand as a file. */
+  save(): Promise<Result<Blob>> {
+    return this.#read((control) => control.save())
+  }
+
+  lookAtSnapshot(file: FileSource): Promise<Result<SnapshotSummary>> {
+    return this.#read((control) => control.lookAtSnapshot(file))
   }
 
   forgetDisk(): void {

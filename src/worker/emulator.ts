@@ -5,13 +5,22 @@
  * One emulator boots one machine. Power-off and replacement end the worker (client.ts): no other way gives gigabytes of
  * shared memory back at once and for certain.
  */
-import { ProblemError } from '../base/problem.ts'
+import { ProblemError, problem, type Result, refuse } from '../base/problem.ts'
 import type { ByteSource } from '../disk/ext2-reader.ts'
 import type { Pace } from '../host/pace.ts'
 import { Session } from '../host/session.ts'
 import { is32BitKernel } from '../machine/boot/elf.ts'
 import type { TraceNote } from '../machine/call-event.ts'
-import type { CreateMachine, Machine, MachineConfig, MachineHost, Slice } from '../machine/machine.ts'
+import type {
+  CreateMachine,
+  Machine,
+  MachineConfig,
+  MachineEvents,
+  MachineHost,
+  RestoreMachine,
+  Slice,
+} from '../machine/machine.ts'
+import { readSnapshot } from '../machine/snapshot/snapshot.ts'
 import { settingsOf, type TerminalSize } from '../settings/settings.ts'
 import { type HostedDisk, openDisks } from './disks.ts'
 import { fetchFile } from './fetch-file.ts'
@@ -23,6 +32,7 @@ import {
   type FileSource,
   type Problem,
 } from './protocol.ts'
+import { saveMachine, sha256 } from './saved-machine.ts'
 import { StageWatcher } from './stage-watcher.ts'
 import type { TraceFeed } from './trace-feed.ts'
 
@@ -51,8 +61,19 @@ export type Post = (event: EmulatorEvent, transfer?: Transferable[]) => void
 
 type Phase = 'new' | 'starting' | 'on' | 'ended'
 
+type MakeMachine = (events: MachineEvents) => Result<Machine>
+
+const NO_MACHINE = problem('no-machine', 'there is no machine', 'one that runs', 'boot a guest first')
+const NO_KERNEL = problem(
+  'no-kernel-file',
+  'the machine came out of a file, which has no kernel to start anew with',
+  'a machine that was booted here',
+  'boot the guest, or open the file again',
+)
+
 export class Emulator {
   readonly #createMachine: CreateMachine
+  readonly #restoreMachine: RestoreMachine | undefined
   readonly #host: HoldableHost
   readonly #pace: Pace
   readonly #session: Session<'over'>
@@ -65,6 +86,8 @@ export class Emulator {
   #terminal: TerminalSize | undefined
   #watcher: StageWatcher | undefined
   #feed: TraceFeed | undefined
+  #kernel: Uint8Array = new Uint8Array(0)
+  #kernelSha256: string | undefined
   #disks: readonly HostedDisk[] = []
   readonly #failures = new Set<string>()
   #boots = 0
@@ -76,8 +99,15 @@ export class Emulator {
   #typedAhead: Uint8Array[] = []
   #log: string[] = []
 
-  constructor(createMachine: CreateMachine, host: HoldableHost, pace: Pace, post: Post) {
+  constructor(
+    createMachine: CreateMachine,
+    host: HoldableHost,
+    pace: Pace,
+    post: Post,
+    restoreMachine?: RestoreMachine,
+  ) {
     this.#createMachine = createMachine
+    this.#restoreMachine = restoreMachine
     this.#host = host
     this.#pace = pace
     this.#post = post
@@ -108,12 +138,12 @@ export class Emulator {
     this.#request = request
     try {
       this.#post({ type: 'state', state: { name: 'loading' } })
-      const config = await this.#load(request)
+      const make = request.snapshot ? await this.#resumed(request, request.snapshot) : await this.#booted(request)
       this.#post({ type: 'state', state: { name: 'warming' } })
       // Let the event out before the thread is busy compiling.
       await this.#pace.turn()
       await this.#host.makeEngine?.(request.trace)
-      const created = this.#createMachine(config, this.#host, {
+      const created = make({
         console: (bytes) => this.#session.console(bytes),
         log: (line) => this.#onLog(line),
         ...(request.trace && {
@@ -123,6 +153,8 @@ export class Emulator {
       })
       if (!created.ok) throw new ProblemError(created.problem)
       this.#machine = created.value
+      // A guest that was saved with another terminal hears of this one.
+      if (request.snapshot && this.#terminal) created.value.resizeConsole(this.#terminal.columns, this.#terminal.rows)
       const { entry, elfClass, bytes, cmdline, symbols, warnings = [] } = created.value.kernel
       this.#post({ type: 'kernel', kernel: { entry, elfClass, bytes, cmdline, symbols: symbols.length, warnings } })
     } catch (error) {
@@ -161,6 +193,12 @@ export class Emulator {
   reset(): void {
     const machine = this.#machine
     if (!machine) return
+    if (this.#request?.snapshot) {
+      this.#session.interrupt('over')
+      this.#phase = 'ended'
+      this.#post({ type: 'state', state: { name: 'refused', problem: NO_KERNEL } })
+      return
+    }
     const wasRunning = this.#phase === 'on'
     this.#host.release()
     this.#session.resume()
@@ -198,9 +236,31 @@ export class Emulator {
     return this.#machine?.registers() ?? {}
   }
 
+  async save(): Promise<Result<Blob>> {
+    const machine = this.#machine
+    if (!machine) return refuse(NO_MACHINE)
+    this.#kernelSha256 ??= await sha256(this.#kernel)
+    // No slice runs from here on: what is saved is one moment.
+    return saveMachine(machine, this.#kernelSha256)
+  }
+
   /** As the guest would read it now. */
   disk(index: number): ByteSource | undefined {
     return this.#disks[index]?.backend
+  }
+
+  async #resumed({ trace, engine }: BootRequest, source: FileSource): Promise<MakeMachine> {
+    const snapshot = readSnapshot(await this.#loadFile(source))
+    if (!snapshot.ok) throw new ProblemError(snapshot.problem)
+    this.#kernelSha256 = snapshot.value.kernel.sha256
+    const config = { snapshot: snapshot.value, disks: [], trace, engine }
+    return (events) => (this.#restoreMachine ? this.#restoreMachine(config, this.#host, events) : refuse(NO_MACHINE))
+  }
+
+  async #booted(request: BootRequest): Promise<MakeMachine> {
+    const config = await this.#load(request)
+    this.#kernel = config.kernel
+    return (events) => this.#createMachine(config, this.#host, events)
   }
 
   async #load(request: BootRequest): Promise<MachineConfig> {

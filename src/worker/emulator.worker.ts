@@ -1,5 +1,5 @@
 import urls from 'virtual:engine-urls'
-import { createMachine, prepareEngine } from '../machine/microvm.ts'
+import { createMachine, prepareEngine, restoreMachine } from '../machine/microvm.ts'
 import { fetchEngine } from './engine-file.ts'
 import { serve } from './serve.ts'
 
@@ -16,6 +16,6 @@ const makeEngine = (traced: boolean): Promise<void> => {
   return made
 }
 
-serve(createMachine, makeEngine)
+serve(createMachine, makeEngine, restoreMachine)
 // While the person reads: what Boot would otherwise wait for. The page boots traced.
 setTimeout(() => void makeEngine(true), 0)

@@ -106,6 +106,15 @@ export interface Folder {
 /** What is taken out of a disk: a file as it is, a folder as a tar archive, the disk as a raw image. */
 export type DiskPart = { readonly kind: 'file' | 'folder'; readonly path: string } | { readonly kind: 'image' }
 
+/** What a saved machine says of itself, and the file, fetched if it was an address. */
+export interface SnapshotSummary {
+  readonly settings: MachineSettings
+  readonly cmdline: string
+  readonly instructions: number
+  readonly guestNs: number
+  readonly file: Blob
+}
+
 /** A stage begins when a console line matches. */
 export interface StagePattern {
   readonly name: string
@@ -118,6 +127,8 @@ export interface BootRequest extends MachineSettings {
   readonly kernel: FileSource
   readonly initrd?: FileSource
   readonly disks: readonly DiskSource[]
+  /** A saved machine that goes on, in place of a kernel that boots: kernel and disks are its own then. */
+  readonly snapshot?: FileSource
   /** What the first stage, from power-on, is called. */
   readonly entryStage: string
   readonly stages: readonly StagePattern[]
@@ -292,4 +303,7 @@ export interface EmulatorControl {
   listFolder(disk: DiskRef, path: string): Promise<Result<Folder>>
   takeFrom(disk: DiskRef, part: DiskPart): Promise<Result<Blob>>
   forgetDisk(): void
+  /** The machine as a file, as it is between two slices. */
+  save(): Promise<Result<Blob>>
+  lookAtSnapshot(file: FileSource): Promise<Result<SnapshotSummary>>
 }

@@ -1,18 +1,23 @@
 /** Puts an emulator on this worker's ports. The machine is injected: the real one, or a fake for tests. */
 import * as Comlink from 'comlink'
-import type { CreateMachine } from '../machine/machine.ts'
+import type { CreateMachine, RestoreMachine } from '../machine/machine.ts'
 import { DiskShelf } from './disk-shelf.ts'
 import { Emulator } from './emulator.ts'
 import { EventRing } from './event-ring.ts'
 import { WorkerHost } from './host.ts'
 import { createPace } from './pace.ts'
 import type { EmulatorControl, EmulatorEvent, MachineToTrace, PageMessage, Problem } from './protocol.ts'
+import { lookAtSnapshot } from './saved-machine.ts'
 import { TraceFeed } from './trace-feed.ts'
 
-export const serve = (createMachine: CreateMachine, makeEngine?: (traced: boolean) => Promise<void>): void => {
+export const serve = (
+  createMachine: CreateMachine,
+  makeEngine?: (traced: boolean) => Promise<void>,
+  restoreMachine?: RestoreMachine,
+): void => {
   let events: MessagePort | undefined
   const post = (event: EmulatorEvent, transfer: Transferable[] = []): void => events?.postMessage(event, transfer)
-  const emulator = new Emulator(createMachine, new WorkerHost(makeEngine), createPace(), post)
+  const emulator = new Emulator(createMachine, new WorkerHost(makeEngine), createPace(), post, restoreMachine)
   const shelf = new DiskShelf((index) => emulator.disk(index))
   const control: EmulatorControl = {
     connect: (port, trace) => {
@@ -37,6 +42,8 @@ export const serve = (createMachine: CreateMachine, makeEngine?: (traced: boolea
     listFolder: (disk, path) => shelf.list(disk, path),
     takeFrom: (disk, part) => shelf.take(disk, part),
     forgetDisk: () => shelf.forget(),
+    save: () => emulator.save(),
+    lookAtSnapshot,
   }
   Comlink.expose(control)
 }
