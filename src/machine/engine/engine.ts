@@ -181,7 +181,8 @@ const generateEngine = (handlers: HandlerTable, traced: boolean): GeneratedEngin
   m.table(cold, MAX_REGIONS)
   m.exportTable('table')
 
-  const run = dispatchFunction(m, handlers, functions, decode, cross)
+  const tabled = m.define(tabledFunction(m, Op.First + handlers.list.length))
+  const run = dispatchFunction(handlers, functions, decode, cross, tabled)
   m.export('run', m.define(run))
   m.export('enter', functions.enter)
   for (const access of ['slowRead', 'slowWrite', 'slowModify'] as const)
@@ -300,12 +301,35 @@ const functionEmbedding = (f: FunctionBuilder<readonly ['i32']>, functions: Engi
   }
 }
 
+/**
+ * (record, op) of a handler that is a function of its own, or of a region, and from one region straight on into the next: the
+ * dispatch loop, which keeps much in registers, need not be entered in between.
+ */
+const tabledFunction = (m: ModuleBuilder, firstRegion: number): FunctionBuilder => {
+  const f = new FunctionBuilder('tabled', ['i32', 'i32'] as const, ['i32'])
+  const record = f.param(0)
+  const op = f.param(1)
+  f.loop((again) => {
+    f.set(record, m.callIndirect<'i32'>(['i32'], ['i32'], i32.sub(op, i32.const(Op.First)), record))
+    f.if(i32.or(i32.eqz(record), i32.and(record, i32.const(1))), () => f.return(record))
+    f.set(op, i32.load16_u(record, REC_OP))
+    f.if(i32.lt_u(op, i32.const(firstRegion)), () => f.return(record))
+    const budget = f.let(state.load32(BUDGET))
+    f.if(i32.eqz(budget), () => f.return(record))
+    // As the dispatch loop does for each.
+    f.emit(state.store32(BUDGET, i32.sub(budget, i32.const(1))))
+    f.br(again)
+  })
+  f.unreachable()
+  return f as unknown as FunctionBuilder
+}
+
 const dispatchFunction = (
-  m: ModuleBuilder,
   handlers: HandlerTable,
   functions: EngineFunctions,
   decode: FunctionRef,
   cross: FunctionRef,
+  tabled: FunctionRef,
 ): FunctionBuilder => {
   const f = new FunctionBuilder('run', [] as const, ['i32'])
   const rec = f.let(state.load32(RECORD))
@@ -445,7 +469,7 @@ const dispatchFunction = (
             f.block((other) => table(other))
             // A handler that is a function of its own, or a region.
             spill()
-            const r = f.let(m.callIndirect<'i32'>(['i32'], ['i32'], i32.sub(op, i32.const(Op.First)), rec))
+            const r = f.let(call<'i32'>(tabled, rec, op))
             refill()
             f.if(i32.eqz(r), () => {
               f.set(rec, state.load32(RECORD))
