@@ -60,7 +60,8 @@ export interface TraceView {
   readonly comparing: Comparing | undefined
   readonly problem: Problem | undefined
   readonly panel: Panel
-  readonly table: boolean
+  /** In place of the chart. */
+  readonly table: 'stages' | 'functions' | undefined
 }
 
 const RUNS_MAX = 6
@@ -90,7 +91,7 @@ const initial: TraceView = {
   comparing: undefined,
   problem: undefined,
   panel: undefined,
-  table: false,
+  table: undefined,
 }
 
 export type TraceStore = StoreApi<TraceView>

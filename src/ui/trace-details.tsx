@@ -6,6 +6,7 @@ import { neighboursOf } from '../stores/neighbours.ts'
 import { SUBSYSTEMS, subsystemTotals } from '../trace/model/subsystems.ts'
 import { NO_FUNCTION, spanName, type Trace } from '../trace/model/trace.ts'
 import { showAddress } from '../trace/spans/symbols.ts'
+import { inSubsystem } from '../trace/views/timeline.ts'
 import { useAppearance } from './appearance.ts'
 import { useDesk, useForm, usePhase, usePlayground, useTrace } from './context.ts'
 import { CloseIcon } from './icons.tsx'
@@ -229,6 +230,7 @@ export const TraceFacts = ({ trace }: { readonly trace: Trace }) => {
 }
 
 export const TraceSection = () => {
+  const desk = useDesk()
   const run = useTrace((view) => view.shown)
   // Sums move while it grows, and would move the page's words with them.
   if (!run || run.live) return null
@@ -242,7 +244,14 @@ export const TraceSection = () => {
         {rows.map(({ subsystem, self }) => (
           <li key={subsystem}>
             <Swatch subsystem={subsystem} />
-            <span className="legend-name">{SUBSYSTEMS[subsystem] ?? 'other'}</span>
+            <button
+              type="button"
+              className="row-button legend-name"
+              title="Find its functions"
+              onClick={() => desk.search(inSubsystem(SUBSYSTEMS[subsystem] ?? 'other'))}
+            >
+              {SUBSYSTEMS[subsystem] ?? 'other'}
+            </button>
             <span>{said(duration(self))}</span>
             <span className="muted legend-share">{percent(all > 0 ? self / all : 0)}</span>
           </li>

@@ -14,7 +14,8 @@
  */
 import { type Axis, onAxis } from '../model/clock.ts'
 import { isCpuLane } from '../model/lanes.ts'
-import { NO_FUNCTION, type Trace } from '../model/trace.ts'
+import { functionSubsystems, OTHER, SUBSYSTEMS, whereRan } from '../model/subsystems.ts'
+import { NO_FUNCTION, RAN, type Trace } from '../model/trace.ts'
 
 export interface TimelineRow {
   readonly lane: number
@@ -308,15 +309,29 @@ export interface SearchResult {
   readonly self: number
 }
 
-/** Functions whose name contains the text, whatever its case; `/.../` asks for a regular expression. */
+/** What to search for to find a subsystem's functions: 'in:memory'. 'in:other' finds those of none. */
+export const inSubsystem = (name: string): string => `in:${name}`
+
+const subsystemMatcher = (trace: Trace, text: string): ((name: string, func: number) => boolean) | undefined => {
+  const subsystem = [OTHER, ...SUBSYSTEMS.keys()].find((k) => inSubsystem(SUBSYSTEMS[k] ?? 'other') === text.trim())
+  if (subsystem === undefined) return undefined
+  const of = functionSubsystems(trace)
+  const ran = whereRan(trace)
+  return (_, func) => of[func] === subsystem && ran[func] <= RAN.user
+}
+
+/**
+ * Functions whose name contains the text, whatever its case; `/.../` asks for a regular expression, `in:memory` for all of
+ * a subsystem.
+ */
 export const search = (trace: Trace, text: string): SearchResult => {
   const functions = new Set<number>()
-  const matches = matcher(text)
+  const matches = subsystemMatcher(trace, text) ?? matcher(text)
   let calls = 0
   let self = 0
   if (matches !== undefined)
     for (const [func, name] of trace.functions.names.entries()) {
-      if (!matches(name)) continue
+      if (!matches(name, func)) continue
       functions.add(func)
       calls += trace.functions.calls[func]
       self += trace.functions.self[func]

@@ -51,7 +51,7 @@ export const StageTable = () => {
                   type="button"
                   className="row-button"
                   onClick={() => {
-                    desk.store.setState({ table: false })
+                    desk.store.setState({ table: undefined })
                     desk.setMode('time')
                     desk.setAxis('guest')
                     desk.setRange(stage.start, stage.end)

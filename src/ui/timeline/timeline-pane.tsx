@@ -11,6 +11,7 @@ import type { Appearance } from '../terminal-theme.ts'
 import { CompareView } from './compare-view.tsx'
 import { FileMenu } from './file-menu.tsx'
 import { FlameView } from './flame-view.ts'
+import { FunctionTable } from './function-table.tsx'
 import { MiniMapCanvas } from './mini-map.tsx'
 import { Panels } from './panels.tsx'
 import { SelectionBar } from './selection-bar.tsx'
@@ -21,6 +22,11 @@ const MODES: readonly { readonly mode: Mode; readonly name: string }[] = [
   { mode: 'left-heavy', name: 'Left-heavy' },
   { mode: 'sandwich', name: 'Sandwich' },
 ]
+
+const TABLES = [
+  { table: 'stages', name: 'Stages' },
+  { table: 'functions', name: 'Functions' },
+] as const
 
 const Views = () => {
   const desk = useDesk()
@@ -35,21 +41,24 @@ const Views = () => {
           className="segment"
           aria-pressed={!table && mode === which}
           onClick={() => {
-            desk.store.setState({ table: false })
+            desk.store.setState({ table: undefined })
             desk.setMode(which)
           }}
         >
           {name}
         </button>
       ))}
-      <button
-        type="button"
-        className="segment"
-        aria-pressed={table}
-        onClick={() => desk.store.setState({ table: true })}
-      >
-        Stages
-      </button>
+      {TABLES.map(({ table: which, name }) => (
+        <button
+          key={which}
+          type="button"
+          className="segment"
+          aria-pressed={table === which}
+          onClick={() => desk.store.setState({ table: which })}
+        >
+          {name}
+        </button>
+      ))}
     </fieldset>
   )
 }
@@ -339,10 +348,11 @@ export const TimelinePane = ({ appearance, hidden, onDetails }: TimelinePaneProp
         <StageStrip spans={spans} total={total} along={along} onChoose={choose} />
       )}
       {shown && mode === 'time' && !table && !comparing && <MiniMapCanvas appearance={appearance} />}
-      {shown && table && !comparing && <StageTable />}
+      {shown && table === 'stages' && !comparing && <StageTable />}
+      {shown && table === 'functions' && !comparing && <FunctionTable />}
       <FlameCanvas
         appearance={appearance}
-        hidden={!shown || table || comparing !== undefined}
+        hidden={!shown || table !== undefined || comparing !== undefined}
         onSearchKey={() => field.current?.focus()}
         onView={setView}
       />
