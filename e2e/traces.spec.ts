@@ -123,3 +123,29 @@ test('saves every format and reads its own back', async ({ playground, page }) =
     .setInputFiles({ name: 'x.json', mimeType: '', buffer: Buffer.from('{"what":"no trace"}') })
   await expect(page.getByTestId('trace-problem')).toContainText('Try: ')
 })
+
+test('functions are a table: sorted, searched and summed, by subsystem in table and chart alike', async ({ page }) => {
+  const link = readFileSync(new URL('../src/trace/formats/fixtures/v2-netbsd.link.txt', import.meta.url), 'utf8').trim()
+  await page.setViewportSize({ width: 1440, height: 900 })
+  await page.goto(`/${link}`)
+  await page.getByRole('button', { name: 'Functions', exact: true }).click()
+  const rows = page.getByTestId('function-table').locator('tbody tr')
+  await expect(page.getByTestId('function-table').getByRole('columnheader', { name: 'Self' })).toHaveAttribute(
+    'aria-sort',
+    'descending',
+  )
+  expect(await rows.count()).toBeGreaterThan(50)
+  await page.getByRole('button', { name: 'Calls', exact: true }).click()
+  const calls = (await rows.locator('td:nth-child(4)').allTextContents()).map((text) => Number(text.replace(/,/g, '')))
+  expect(calls).toEqual(calls.toSorted((a, b) => b - a))
+  const all = await page.getByTestId('function-sum').textContent()
+  await page.getByRole('group', { name: 'Subsystem' }).getByRole('button', { name: 'memory' }).click()
+  await expect(rows.locator('td:nth-child(5)').filter({ hasNotText: 'memory' })).toHaveCount(0)
+  await expect(page.getByTestId('function-sum')).not.toHaveText(all ?? '')
+  await page.screenshot({ path: 'e2e/screenshots/functions.png' })
+  const name = await rows.first().getByRole('button').textContent()
+  await rows.first().getByRole('button').click()
+  await expect(page.getByTestId('flame')).toBeVisible()
+  await expect(page.getByTestId('selection')).toContainText(name ?? '')
+  await page.screenshot({ path: 'e2e/screenshots/functions-chart.png' })
+})
