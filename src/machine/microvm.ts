@@ -137,7 +137,10 @@ class MicroVm implements Machine {
     this.#ram = ram
     // Devices ask for the time at their first reset, when there is no CPU yet.
     const count = (): Cpu | undefined => this.#cpu
-    const clock = config.clock === 'wall' ? new WallClock(host, count) : new CountedClock(count, config.epoch)
+    const clock =
+      config.clock === 'wall'
+        ? new WallClock(host, count, () => (this.#timers as Timers | undefined)?.next ?? Infinity)
+        : new CountedClock(count, config.epoch)
     this.#clock = clock
     const timers = new Timers(() => clock.now())
     this.#timers = timers
@@ -280,9 +283,14 @@ class MicroVm implements Machine {
       accessCost: clock.accessCost,
       readTsc: () => {
         clock.show()
+        this.#endWhenDue()
         return BigInt(Math.floor(clock.now())) + this.#tscOffset
       },
-      onAccess: (isClock) => (isClock ? clock.show() : clock.look()),
+      onAccess: (isClock) => {
+        if (isClock) clock.show()
+        else clock.look()
+        this.#endWhenDue()
+      },
       writeTsc: (value) => {
         this.#tscOffset = value - BigInt(Math.floor(clock.now()))
         lapic.scheduleTimer()
@@ -406,6 +414,11 @@ class MicroVm implements Machine {
     this.#exit = undefined
     this.#notes?.reset()
     this.#programs = this.#notes && new Programs(this.#cpu, this.#notes, this.kernel.os)
+  }
+
+  /** A guest that has seen a deadline pass has the timer's interrupt before its next instruction. */
+  #endWhenDue(): void {
+    if (this.#timers.next <= this.#clock.now()) this.#cpu.requestBreak()
   }
 
   #stop(exit: MachineExit): void {

@@ -118,6 +118,11 @@ const POLL_NS = 600
 const POLL_WORK = 50_000
 const POLL_PACE = 1.5
 const POLL_LAG_NS = 400e6
+/**
+ * While guest time is behind by less than this it stops at every deadline on its way too, so that no tick of a timer is merged
+ * with the next. A guest whose timer is faster than its handler would never catch up.
+ */
+const EVERY_TICK_NS = 10e9
 /** The RTC follows guest time while both are so close, and the host's calendar when that was set or the machine stood still. */
 const CALENDAR_MS = 1500
 
@@ -136,6 +141,7 @@ export class WallClock implements GuestClock {
   readonly accessCost = WALL_ACCESS_NS
   readonly #host: Pick<MachineHost, 'monotonicNs' | 'unixMs'>
   readonly #count: () => InstructionCount | undefined
+  readonly #deadline: () => number
   /** Host time at guest time 0. */
   #origin = 0
   #now = 0
@@ -153,9 +159,15 @@ export class WallClock implements GuestClock {
   /** Milliseconds since 1970 at guest time 0. */
   #calendar = 0
 
-  constructor(host: Pick<MachineHost, 'monotonicNs' | 'unixMs'>, count: () => InstructionCount | undefined) {
+  /** `deadline` is the next timer's, Infinity without one. */
+  constructor(
+    host: Pick<MachineHost, 'monotonicNs' | 'unixMs'>,
+    count: () => InstructionCount | undefined,
+    deadline: () => number = () => Infinity,
+  ) {
     this.#host = host
     this.#count = count
+    this.#deadline = deadline
     this.start(0)
   }
 
@@ -187,6 +199,10 @@ export class WallClock implements GuestClock {
     let step = work * this.#pace * Math.max(SLOWEST, 1 + lag / LAG_NS)
     if (isShown || (this.#wasShown && work < POLL_WORK))
       step = Math.min(step, Math.max(POLL_NS, work * POLL_PACE) * Math.max(1, lag / POLL_LAG_NS))
+    if (lag < EVERY_TICK_NS) {
+      const left = this.#deadline() - this.#now
+      if (left > 0) step = Math.min(step, left)
+    }
     // Nobody sees the same time twice, as two RDTSC do not.
     this.#now += Math.max(1, step)
     this.#done = done
