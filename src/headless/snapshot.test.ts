@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { CALL_EVENT_BYTES, CallEventKind, type TraceNote } from '../machine/call-event.ts'
 import { MemoryDisk } from '../machine/devices/virtio/memory-disk.ts'
 import { SeededEntropy } from '../machine/entropy.ts'
 import type { Machine, MachineConfig, MachineEvents } from '../machine/machine.ts'
@@ -42,7 +43,7 @@ const withConsole = (make: (events: MachineEvents) => ReturnType<typeof createMa
   return { machine: made.value, text: () => text }
 }
 
-const booted = (settings: Partial<MachineSettings>): Running => {
+const booted = (settings: Partial<MachineSettings>, more: Partial<MachineEvents> = {}): Running => {
   const config: MachineConfig = {
     ...DEFAULTS,
     clock: 'icount',
@@ -54,7 +55,7 @@ const booted = (settings: Partial<MachineSettings>): Running => {
     kernel: readFileSync(EMBEDDED),
     disks: [new MemoryDisk(new Uint8Array(65536).fill(7), { id: 'd' })],
   }
-  const running = withConsole((events) => createMachine(config, host, events))
+  const running = withConsole((events) => createMachine(config, host, { ...events, ...more }))
   running.machine.send(TYPED)
   return running
 }
@@ -101,6 +102,38 @@ describe.each(['microvm', 'firecracker'] as const)('on %s', (profile) => {
       expect([at, stateHash(after.machine)]).toEqual([at, hash])
     }
   })
+})
+
+test('a traced machine that is saved and resumed records what one that was not does', () => {
+  /** Call events but the clock's, which tell where `run` looked at it, and notes in order of the instructions they begin at. */
+  const recorder = () => {
+    const events: Buffer[] = []
+    const notes: { readonly instructions: number }[] = []
+    return {
+      callEvents: (bytes: Uint8Array) => {
+        for (let at = 0; at < bytes.length; at += CALL_EVENT_BYTES) {
+          const event = Buffer.from(bytes.slice(at, at + CALL_EVENT_BYTES))
+          if (event.readUInt32LE(0) !== CallEventKind.Clock) events.push(event)
+        }
+      },
+      note: (note: TraceNote) => notes.push(note),
+      events: () => Buffer.concat(events).toString('hex'),
+      requests: () => notes.filter((note) => 'request' in note).map((note) => JSON.stringify(note)),
+    }
+  }
+  const whole = recorder()
+  runTo(booted({ trace: true }, whole), END)
+  const parts = recorder()
+  const before = booted({ trace: true, engine: 'interp' }, parts)
+  runTo(before, 217_321)
+  const snapshot = carried(before.machine)
+  runTo(
+    withConsole((events) => restoreMachine({ snapshot, disks: [], engine: 'auto' }, host, { ...events, ...parts })),
+    END,
+  )
+  expect(parts.events().length).toBeGreaterThan(100_000)
+  expect(parts.events() === whole.events()).toBe(true)
+  expect(parts.requests()).toEqual(whole.requests())
 })
 
 test('under the wall clock guest time goes on from where it was, and entropy is fresh', () => {
