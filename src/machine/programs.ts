@@ -116,14 +116,14 @@ export class Programs implements SavedPart {
 
   #word(linear: bigint, size: number): bigint | undefined {
     const bytes = new Uint8Array(8)
-    if (this.#cpu.peek(linear, bytes.subarray(0, size)) < size) return undefined
+    if (this.#cpu.memory.peek(linear, bytes.subarray(0, size)) < size) return undefined
     return new DataView(bytes.buffer).getBigUint64(0, true)
   }
 
   /** Bytes up to a zero, one character each; undefined where there are none. */
   #text(linear: bigint): string | undefined {
     const bytes = new Uint8Array(PATH_MAX)
-    const there = bytes.subarray(0, this.#cpu.peek(linear, bytes))
+    const there = bytes.subarray(0, this.#cpu.memory.peek(linear, bytes))
     const end = there.indexOf(0)
     return end > 0 ? String.fromCharCode(...there.subarray(0, end)) : undefined
   }
