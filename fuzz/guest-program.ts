@@ -7,6 +7,7 @@
  * Every event goes on with the next piece of the program: its address is in RESUME before the piece begins.
  */
 
+import { LAPIC } from '../src/machine/devices/legacy/lapic.ts'
 import { VIRTIO_F_VERSION_1 } from '../src/machine/devices/virtio/device.ts'
 import * as mmio from '../src/machine/devices/virtio/mmio.ts'
 import {
@@ -248,7 +249,8 @@ class ProgramMaker {
     if (n < 40) this.#access()
     else if (n < 60) for (let i = 1 + r.below(6); i > 0; i--) this.#portAccess()
     else if (n < 64) this.#stackAccess()
-    else if (n < 68) this.#interruptsOn()
+    else if (n < 67) this.#interruptsOn()
+    else if (n < 68) this.#sleep()
     else if (n < 82) this.#virtio()
     else
       r.pick([() => this.#rtc(), () => this.#ioapic(), () => this.#lapic(), () => this.#fwCfg(), () => this.#timer()])()
@@ -293,6 +295,40 @@ class ProgramMaker {
     if (r.chance(20)) this.#emit(0xf4)
     for (let i = r.below(30); i > 0; i--) this.#emit(0x90)
     if (r.chance(70)) this.#emit(0xfa)
+  }
+
+  /** Long sleeps, in a loop, until a timer that is far off; some for ever, so that guest time comes to its end. */
+  #sleep(): void {
+    const r = this.#r
+    const slow = r.below(4)
+    if (slow === 0) {
+      this.#store(LAPIC_BASE + LAPIC.SVR, 0x1ff)
+      this.#store(LAPIC_BASE + LAPIC.TIMER_DCR, 0xa)
+      this.#store(LAPIC_BASE + LAPIC.LVT_TIMER, r.pick([0x40, 0x20040, 0x10040]))
+      this.#store(LAPIC_BASE + LAPIC.TIMER_ICR, r.pick([0xffffffff, r.u32()]))
+    } else if (slow === 1) {
+      this.#store(LAPIC_BASE + LAPIC.SVR, 0x1ff)
+      this.#store(LAPIC_BASE + LAPIC.LVT_TIMER, 0x40040)
+      this.#load(RCX, 0x6e0)
+      this.#load(RDX, r.pick([r.below(0x200000), r.below(0x1000), r.u32()]))
+      this.#load(RAX, r.u32())
+      this.#emit(0x0f, 0x30)
+    } else if (slow === 2) {
+      for (let register = 1; register < 6; register += 2) {
+        this.#out(PORT_RTC, register)
+        this.#out(PORT_RTC + 1, r.pick([0x23, 0x05, 0xff]))
+      }
+      this.#out(PORT_RTC, 11)
+      this.#out(PORT_RTC + 1, 0x22)
+    }
+    this.#load(RCX, r.pick([1, 100, 100_000]))
+    this.#emit(
+      ...r.pick([
+        [0xfb, 0xf4, 0xe2, 0xfc],
+        [0xfb, 0xf4, 0xeb, 0xfc],
+        [0xf4, 0xe2, 0xfd],
+      ]),
+    )
   }
 
   #store(address: number, value: number): void {

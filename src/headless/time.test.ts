@@ -69,3 +69,10 @@ describe.each(['icount', 'wall'] as const)('HLT with IF clear, under %s', (clock
     expect(run(code.replaceAll(' ', ''), { clock }).exit).toEqual({ reason: 'halt' })
   })
 })
+
+test('a guest that sleeps for more than 104 days comes to the end of what its clock counts exactly', () => {
+  // i8254 counter 0 stopped (control word 30, no count); LAPIC on, LVT_TIMER in TSC-deadline mode; wrmsr IA32_TSC_DEADLINE, 2^53 less 2^32; sti; 1: hlt; jmp 1b
+  const code =
+    'b030e643 c705f000e0feff010000 c7052003e0fe40000400 b9e0060000 baffff1f00 31c0 0f30 fb f4 ebfd'.replaceAll(' ', '')
+  expect(run(code, { clock: 'icount', cpu: { 'tsc-deadline': true } }).exit).toEqual({ reason: 'clock-end' })
+})
