@@ -22,8 +22,15 @@ export class PlaygroundPage {
     page.on('pageerror', (error) => this.errors.push(error.message))
   }
 
+  /** The embedded guest, unless the query says another: what a first visit offers depends on the kernels that are here. */
   async open(query = ''): Promise<void> {
     const parameters = new URLSearchParams(query)
+    if (!parameters.has('boot') && !parameters.has('kernel')) parameters.set('boot', 'embedded')
+    await this.visit(parameters)
+  }
+
+  /** Whatever the page offers by itself. */
+  async visit(parameters = new URLSearchParams()): Promise<void> {
     if (FAKE) parameters.set('machine', 'fake')
     const search = parameters.toString()
     await this.page.goto(search === '' ? '/' : `/?${search}`)

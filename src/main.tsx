@@ -5,7 +5,9 @@ import { GUESTS, NETBSD_INIT, NETBSD_INIT32 } from './guests/catalogue.ts'
 import { findGuest, readAddress } from './stores/address.ts'
 import { createAutomation } from './stores/automation.ts'
 import { bundledSource, choiceOf, ownGuest } from './stores/guest-choice.ts'
-import { createPlayground } from './stores/playground.ts'
+import { isHere } from './stores/guest-files.ts'
+import { isOn, phaseOf } from './stores/machine-store.ts'
+import { createPlayground, type Playground } from './stores/playground.ts'
 import { App } from './ui/app.tsx'
 import { EmulatorClient } from './worker/client.ts'
 
@@ -31,6 +33,25 @@ const spawnMachine = (): Worker =>
 const spawnTrace = (): Worker =>
   new Worker(new URL('./worker/trace.worker.ts', import.meta.url), { type: 'module', name: 'trace' })
 
+/** A server that is slow to say which guests it has is not waited for. */
+const FIRST_LOOK_MS = 1000
+const BEST_GUEST = 'netbsd-microvm'
+
+/** The address says itself what is to be booted or seen. */
+const isAsked = ({ search, hash }: Location): boolean => {
+  const asked = new URLSearchParams(search)
+  return asked.has('boot') || asked.has('kernel') || asked.has('snapshot') || hash !== ''
+}
+
+/** The last one booted, else NetBSD, where its files are here; else the one that is in the page. */
+const firstGuest = ({ guests, files, settings }: Playground): string => {
+  const status = files.store.getState()
+  const found = [settings.getState().guestId, BEST_GUEST]
+    .flatMap((id) => guests.find((guest) => guest.id === id) ?? [])
+    .find((guest) => guest.kernel && isHere(guest, status))
+  return found?.id ?? guests[0]?.id ?? ownGuest.id
+}
+
 const open = async (): Promise<void> => {
   const supported = crossOriginIsolated && typeof SharedArrayBuffer !== 'undefined'
   if (!supported && (await isolate())) return
@@ -54,13 +75,20 @@ const open = async (): Promise<void> => {
       return client
     },
   })
-  playground.files.watch(new URL('guests/status.json', document.baseURI))
+  const filesKnown = playground.files.watch(new URL('guests/status.json', document.baseURI))
   // An address may name a guest that is kept here.
   const looked = playground.library.looked()
   const named = new URLSearchParams(location.search).get('boot') ?? ''
   if (named !== '' && !findGuest(named, guests)) await looked
   const address = readAddress(location.href, playground.guests, ownGuest)
   playground.form.setState(address.form, true)
+  if (!isAsked(location)) {
+    await Promise.race([
+      Promise.all([filesKnown, looked]),
+      new Promise((resolve) => setTimeout(resolve, FIRST_LOOK_MS)),
+    ])
+    playground.chooseGuest(firstGuest(playground))
+  }
   if (!address.autostart) void looked.then(() => playground.goOnKept())
   playground.complaint.setState({ problem: address.problem })
   if (address.theme) playground.settings.setState({ theme: address.theme })
@@ -69,8 +97,14 @@ const open = async (): Promise<void> => {
   if (!root) throw new Error('index.html has no #root')
   createRoot(root).render(<App playground={playground} supported={supported} />)
   Object.assign(window, { playground: createAutomation(playground) })
-  const linked = playground.trace.openLink(location.hash)
-  window.addEventListener('hashchange', () => playground.trace.openLink(location.hash))
+  const linked = playground.openLink(location.hash)
+  window.addEventListener('hashchange', () => {
+    if (!playground.openLink(location.hash)) playground.trace.closeLink()
+  })
+  window.addEventListener('beforeunload', (event) => {
+    const view = playground.machine.getState()
+    if (view.typedAt && isOn(phaseOf(view))) event.preventDefault()
+  })
   if (address.snapshot && supported) void playground.open(address.snapshot)
   else if (address.autostart && supported && !linked) playground.boot()
 }

@@ -8,7 +8,7 @@ import { findGuest, urlSource } from './address.ts'
 import type { DiskPart, DiskRef, FolderEntry } from './disk-browser.ts'
 import { type BootMark, type LiveFigures, type Phase, phaseOf, readyMark } from './machine-store.ts'
 import type { Playground } from './playground.ts'
-import type { Axis, Mode } from './trace-store.ts'
+import type { Axis, Mode, Run } from './trace-store.ts'
 
 /** A setting that is left out is the guest's own. */
 export interface BootOptions extends Partial<MachineSettings> {
@@ -156,7 +156,7 @@ export const createAutomation = (playground: Playground): Automation => {
       settle()
     })
 
-  const trace = (run = playground.trace.view.shown): AutomationTrace | undefined => {
+  const describe = (run: Run | undefined): AutomationTrace | undefined => {
     const { mode, axis, from, to, following, found, comparing, runs, selected, func } = playground.trace.view
     if (!run) return undefined
     const { trace: data, origin, name, live, full } = run
@@ -269,12 +269,12 @@ export const createAutomation = (playground: Playground): Automation => {
     },
     registers: () => playground.registers(),
     guests: () => playground.guests.map(({ id }) => id),
-    trace: () => trace(),
+    trace: () => describe(playground.trace.view.shown),
     waitForTrace: ({ timeoutMs = TIMEOUT_MS } = {}) =>
       new Promise((resolve, reject) => {
         const check = () => {
           // Without a boot, a link's or a file's. With one, its own: an older run is not what is waited for.
-          const now = trace(playground.trace.hasBooted ? playground.trace.recorded : playground.trace.view.shown)
+          const now = describe(playground.trace.hasBooted ? playground.trace.recorded : playground.trace.view.shown)
           if (!now?.full || now.live) return
           unsubscribe()
           clearTimeout(timer)
@@ -298,7 +298,7 @@ export const createAutomation = (playground: Playground): Automation => {
       return playground.trace.link()?.fragment ?? ''
     },
     openLink: async (fragment) => {
-      if (!playground.trace.openLink(fragment)) throw new Error('a link begins with #v=')
+      if (!playground.openLink(fragment)) throw new Error('a link begins with #v=')
       const { problem } = playground.trace.view
       if (problem) throw new Error(sentence(problem))
     },

@@ -18,9 +18,10 @@ export class GuestFiles {
     this.#isLoading = isLoading
   }
 
-  watch(address: URL): void {
+  /** Resolves when the server has answered, or could not. */
+  watch(address: URL): Promise<void> {
     this.#address = address
-    void this.refresh()
+    return this.refresh()
   }
 
   /** Asks now, and until nothing is on its way. A server that cannot say leaves everything as it was. */
@@ -38,6 +39,10 @@ export class GuestFiles {
     if (fetches && (isComing || this.#isLoading())) this.#timer = setTimeout(() => void this.refresh(), AGAIN_MS)
   }
 }
+
+/** Its server has said that all of its files are there. */
+export const isHere = ({ files: paths }: Pick<GuestChoice, 'files'>, { files }: GuestStatus): boolean =>
+  paths.every((path) => files[path]?.state === 'here')
 
 /** What is left to get before `guest` can boot: nothing, a share that has come, a fetch that Boot begins, or not to be had. */
 export const standing = (

@@ -33,6 +33,8 @@ export interface MachineView {
   readonly log: readonly string[]
   /** Counts power-ons, so that a view can tell two boots apart. */
   readonly powerOns: number
+  /** Somebody has typed at it since it was switched on. */
+  readonly typedAt: boolean
 }
 
 /** What a person would call it. */
@@ -66,6 +68,7 @@ export const initialView: MachineView = {
   marks: [],
   log: [],
   powerOns: 0,
+  typedAt: false,
 }
 
 export const readyMark = (view: Pick<MachineView, 'marks'>): BootMark | undefined =>
@@ -127,7 +130,7 @@ export const fold = (view: MachineView, event: EmulatorEvent): MachineView => {
       return { ...view, figures: event.figures }
     case 'mark':
       return event.mark.kind === 'power-on'
-        ? { ...view, marks: [event.mark], figures: undefined, powerOns: view.powerOns + 1 }
+        ? { ...view, marks: [event.mark], figures: undefined, powerOns: view.powerOns + 1, typedAt: false }
         : { ...view, marks: [...view.marks, event.mark] }
     case 'log':
       return view.log.length < LOG_LINES ? { ...view, log: [...view.log, event.line] } : view

@@ -43,6 +43,11 @@ export interface Complaint {
   readonly problem: Problem | undefined
 }
 
+/** What would end a machine with somebody's work in it, until they have said yes or no. */
+export interface Asking {
+  readonly act: (() => void) | undefined
+}
+
 export interface Playground {
   /** The catalogue's, those kept in this browser, and the one that a person puts together. */
   readonly guests: readonly GuestChoice[]
@@ -68,6 +73,12 @@ export interface Playground {
   saveToFile(): Promise<void>
   /** Goes on with a saved machine, in place of the one there is; says why not. */
   open(file: FileSource): Promise<Problem | undefined>
+  /** Shows a link's trace; where no machine is on, its guest is what Boot boots. Says whether it was a link. */
+  openLink(fragment: string): boolean
+  /** Does it now, or after the person agreed, where a machine is on that they typed at. */
+  replacing(act: () => void): void
+  /** What waits for that. */
+  readonly asking: StoreApi<Asking>
   pause(): void
   resume(): void
   reset(): void
@@ -139,6 +150,7 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
   const form = createBootFormStore(catalogue[0] ?? ownGuest)
   const settings = createSettingsStore()
   const complaint = createStore<Complaint>(() => ({ problem: undefined }))
+  const asking = createStore<Asking>(() => ({ act: undefined }))
   let terminal: TerminalSize | undefined
 
   const client = connect((event) => {
@@ -166,7 +178,10 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
     } else if (event.type === 'figures' && machine.getState().disks.some(({ kept }) => kept)) library.refreshSoon()
   })
   const stream: ConsoleStream = new ConsoleStream({
-    send: (bytes) => client.send(bytes),
+    send: (bytes) => {
+      client.send(bytes)
+      if (!machine.getState().typedAt) machine.setState({ typedAt: true })
+    },
     acknowledge: (bytes) => client.acknowledge(bytes),
   })
 
@@ -215,6 +230,7 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
     if (!request) return
     if (current.changes === 'keep') void library.persist()
     start(request, current)
+    settings.setState({ guestId: current.guestId === OWN_GUEST_ID ? undefined : current.guestId })
     void files.refresh()
   }
 
@@ -233,6 +249,7 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
       marks: [],
       log: [],
       powerOns,
+      typedAt: false,
     }))
     client.boot(request)
   }
@@ -319,6 +336,19 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
       }
       bootForm(base)
       trace.whenDone(compareWith)
+    },
+    openLink: (fragment) => {
+      if (!trace.openLink(fragment)) return false
+      const { shown, problem } = trace.view
+      if (shown && !problem && !isOn(phaseOf(machine.getState())))
+        form.setState(formOfTrace(shown.trace, guests()), true)
+      return true
+    },
+    asking,
+    replacing: (act) => {
+      const view = machine.getState()
+      if (isOn(phaseOf(view)) && view.typedAt) asking.setState({ act })
+      else act()
     },
     bootShown: () => {
       const run = trace.view.shown

@@ -8,22 +8,25 @@ export interface Settings {
   readonly detailsOpen: boolean
   /** Height of the timeline in CSS pixels; undefined until dragged. */
   readonly timelineHeight: number | undefined
+  /** Booted last. */
+  readonly guestId: string | undefined
 }
 
 const KEY = 'playground.settings'
 
-const initial: Settings = { theme: 'system', detailsOpen: true, timelineHeight: undefined }
+const initial: Settings = { theme: 'system', detailsOpen: true, timelineHeight: undefined, guestId: undefined }
 
 const themes: readonly unknown[] = ['system', 'light', 'dark']
 
 const recall = (): Settings => {
   try {
     const kept = JSON.parse(localStorage.getItem(KEY) ?? '{}') as Record<string, unknown>
-    const { theme, detailsOpen, timelineHeight } = kept
+    const { theme, detailsOpen, timelineHeight, guestId } = kept
     return {
       theme: themes.includes(theme) ? (theme as ThemeChoice) : initial.theme,
       detailsOpen: typeof detailsOpen === 'boolean' ? detailsOpen : initial.detailsOpen,
       timelineHeight: typeof timelineHeight === 'number' ? timelineHeight : undefined,
+      guestId: typeof guestId === 'string' ? guestId : undefined,
     }
   } catch {
     return initial

@@ -26,6 +26,8 @@ export interface Run {
   /** Still grows. */
   readonly live: boolean
   readonly form?: BootForm
+  /** The fragment that it came by. */
+  readonly link?: string
 }
 
 export interface Comparing {
@@ -110,6 +112,8 @@ export class TraceDesk {
   readonly #askFull: () => void
   #ids = 0
   #live: Recording | undefined
+  /** Of that boot, as far as it has come: a link's trace may be shown meanwhile. */
+  #own: Run | undefined
   /** Power-ons of the machine that are known of: of marks and updates, which come on different ways. */
   #boot = 1
   #names: readonly string[] = []
@@ -169,6 +173,7 @@ export class TraceDesk {
     this.#live = { id: ++this.#ids, name, form, liveNs, isOver: false }
     this.#boot = 1
     this.#names = []
+    this.#own = undefined
     this.#pendingComparison = undefined
     this.#then = undefined
     this.#whenFull = undefined
@@ -203,6 +208,7 @@ export class TraceDesk {
     const { shown } = this.view
     if (!this.#live || this.#live.isOver) return
     this.#live.isOver = true
+    if (this.#own) this.#own = { ...this.#own, live: false }
     this.#then = undefined
     this.#whenFull = undefined
     this.#pendingComparison = undefined
@@ -280,6 +286,9 @@ export class TraceDesk {
   /** The same run, more of it: range and selection stay where they are. */
   #replace(run: Run): void {
     const before = this.view
+    this.#own = run
+    // Somebody reads a link or a file while the machine boots: both stay what they are.
+    if (before.shown && before.shown.origin !== 'boot') return
     const old = before.shown
     const isSame = old?.id === run.id
     const selected = isSame && before.mode === 'time' ? this.#again(before.selected, old.trace, run.trace) : -1
@@ -538,7 +547,10 @@ export class TraceDesk {
       return true
     }
     const { trace, view } = read.value
-    const run = this.#keep({ origin: 'link', name: trace.meta.title, trace })
+    // Back and Forward come to the same link again.
+    const run =
+      this.view.runs.find(({ link }) => link === fragment) ??
+      this.#keep({ origin: 'link', name: trace.meta.title, trace, link: fragment })
     const { shown } = this.view
     if (compare && shown) {
       this.compare(run, shown)
@@ -551,6 +563,13 @@ export class TraceDesk {
       this.setRange(onAxis(trace.clock, axis, view.from), onAxis(trace.clock, axis, view.to))
     if (view.selected !== undefined) this.select(view.selected)
     return true
+  }
+
+  /** The address says no link any more: the boot at hand is shown again, or nothing. */
+  closeLink(): void {
+    if (this.view.shown?.origin !== 'link') return
+    if (this.#own) this.show(this.#own)
+    else this.store.setState({ ...initial, runs: this.view.runs, query: this.view.query, table: this.view.table })
   }
 
   async openFile(file: File, compare = false): Promise<void> {
@@ -577,7 +596,7 @@ export class TraceDesk {
     this.store.setState({ problem: what })
   }
 
-  #keep(run: Pick<Run, 'origin' | 'name' | 'trace'>): Run {
+  #keep(run: Pick<Run, 'origin' | 'name' | 'trace' | 'link'>): Run {
     const kept: Run = { ...run, id: ++this.#ids, full: true, live: false }
     this.store.setState(({ runs }) => ({ runs: [kept, ...runs].slice(0, RUNS_MAX) }))
     return kept

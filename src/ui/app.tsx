@@ -2,6 +2,7 @@ import { type CSSProperties, useEffect, useState } from 'react'
 import { gatherDropped } from '../stores/added-files.ts'
 import type { Playground } from '../stores/playground.ts'
 import { useAppearance, useIsNarrow } from './appearance.ts'
+import { Asking } from './asking.tsx'
 import { ConsolePane } from './console-pane.tsx'
 import { PlaygroundContext, usePhase, usePlayground, useSettings, useTrace } from './context.ts'
 import { DetailsPane } from './details-pane.tsx'
@@ -113,6 +114,7 @@ const Page = ({ supported }: { readonly supported: boolean }) => {
         {PHASE_WORDS[phase].spoken}
       </p>
       <FileBrowser />
+      <Asking />
       {isDropping && <div className="drop-ground">Drop a kernel, a disk image, files for its root, or a trace</div>}
     </div>
   )

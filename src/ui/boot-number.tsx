@@ -1,9 +1,40 @@
 /** The number: guest time of the boot, large; wall time and instructions beside it. Counts while the boot runs. */
 import { isOn, readyMark } from '../stores/machine-store.ts'
-import { useMachine, usePhase } from './context.ts'
+import type { Run } from '../stores/trace-store.ts'
+import { bootLength } from '../trace/views/compare.ts'
+import { useMachine, useOpened, usePhase } from './context.ts'
 import { count, duration, said } from './quantity.ts'
 
+/** Of a trace that came by link or file, while no machine has a number of its own. */
+const OpenedNumber = ({ run }: { readonly run: Run }) => {
+  const { trace } = run
+  const guest = duration(bootLength(trace))
+  return (
+    <div className="number" data-final={true}>
+      <output className="number-guest" aria-label="Guest time" data-testid="guest-time">
+        <span className="number-value">{guest.value}</span>
+        <span className="number-unit">{guest.unit}</span>
+      </output>
+      <dl className="number-beside">
+        <div className="number-caption">
+          <dt className="visually-hidden">What the number is</dt>
+          <dd>{trace.meta.title}, guest time</dd>
+        </div>
+        <div className="number-instructions">
+          <dd>{said(count(trace.endInstructions))}</dd>
+          <dt>instructions</dt>
+        </div>
+      </dl>
+    </div>
+  )
+}
+
 export const BootNumber = () => {
+  const opened = useOpened()
+  return opened ? <OpenedNumber run={opened} /> : <MachineNumber />
+}
+
+const MachineNumber = () => {
   const phase = usePhase()
   const ready = useMachine(readyMark)
   const figures = useMachine((view) => view.figures)

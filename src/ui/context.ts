@@ -7,7 +7,7 @@ import type { LibraryView } from '../stores/library.ts'
 import { type MachineView, type Phase, phaseOf } from '../stores/machine-store.ts'
 import type { Playground } from '../stores/playground.ts'
 import type { Settings } from '../stores/settings-store.ts'
-import type { TraceDesk, TraceView } from '../stores/trace-store.ts'
+import type { Run, TraceDesk, TraceView } from '../stores/trace-store.ts'
 
 export const PlaygroundContext = createContext<Playground | undefined>(undefined)
 
@@ -26,3 +26,9 @@ export const useForm = <T>(select: (form: BootForm) => T): T => useStore(usePlay
 export const useSettings = <T>(select: (settings: Settings) => T): T => useStore(usePlayground().settings, select)
 export const useDesk = (): TraceDesk => usePlayground().trace
 export const useTrace = <T>(select: (view: TraceView) => T): T => useStore(useDesk().store, select)
+/** A trace that came by link or file, where it is what the page is about: no machine is there. */
+export const useOpened = (): Run | undefined => {
+  const phase = usePhase()
+  const shown = useTrace((view) => view.shown)
+  return shown && shown.origin !== 'boot' && (phase === 'first-visit' || phase === 'off') ? shown : undefined
+}

@@ -10,6 +10,9 @@ export const Controls = ({ supported }: { readonly supported: boolean }) => {
   const playground = usePlayground()
   const phase = usePhase()
   const hasKernel = useForm((form) => form.kernel !== undefined)
+  const guestId = useForm((form) => form.guestId)
+  const guest = playground.guests.find(({ id }) => id === guestId)
+  const isAbsent = standing(guest ?? { files: [] }, useGuestFiles()).state === 'not here'
   const on = isOn(phase)
   const starting = phase === 'loading' || phase === 'warming'
   const canReset = on || phase === 'powered-off' || phase === 'halted' || phase === 'reset' || phase === 'crashed'
@@ -18,8 +21,8 @@ export const Controls = ({ supported }: { readonly supported: boolean }) => {
       <button
         type="button"
         className={on || starting ? 'button' : 'button primary'}
-        disabled={!supported || !hasKernel || starting}
-        onClick={() => playground.boot()}
+        disabled={!supported || !hasKernel || isAbsent || starting}
+        onClick={() => playground.replacing(() => playground.boot())}
       >
         Boot
       </button>

@@ -7,7 +7,7 @@ import type { LoadingFile } from '../stores/machine-store.ts'
 import { bootLength } from '../trace/views/compare.ts'
 import { addedWords } from './added-files.tsx'
 import { ConfirmButton } from './confirm-button.tsx'
-import { useDesk, useForm, useGuestFiles, useMachine, usePhase, usePlayground, useTrace } from './context.ts'
+import { useDesk, useForm, useGuestFiles, useMachine, useOpened, usePhase, usePlayground, useTrace } from './context.ts'
 import { byteCount, count, duration, said } from './quantity.ts'
 import { TraceFacts } from './trace-details.tsx'
 
@@ -15,7 +15,8 @@ const FirstVisit = () => {
   const playground = usePlayground()
   const form = useForm((state) => state)
   const guest = playground.guests.find(({ id }) => id === form.guestId)
-  const { why } = standing(guest ?? { files: [] }, useGuestFiles())
+  const { state, why } = standing(guest ?? { files: [] }, useGuestFiles())
+  const canBoot = form.kernel !== undefined && state !== 'not here'
   const button = useRef<HTMLButtonElement>(null)
   useEffect(() => {
     if (document.activeElement === document.body) button.current?.focus({ preventScroll: true })
@@ -36,7 +37,7 @@ const FirstVisit = () => {
       ref={button}
       type="button"
       className="overlay first-visit"
-      disabled={!form.kernel}
+      disabled={!canBoot}
       onClick={() => playground.boot()}
     >
       <span className="first-title">{guest?.name ?? 'microVM'}</span>
@@ -51,7 +52,7 @@ const FirstVisit = () => {
         ))}
       </span>
       <span className="first-call">
-        {form.kernel ? (
+        {canBoot ? (
           <>
             <span className="when-keys">
               Press <kbd>Enter</kbd> to boot
@@ -59,6 +60,8 @@ const FirstVisit = () => {
             <span className="when-touch">Tap to boot</span>
             <span className="cursor" aria-hidden="true" />
           </>
+        ) : form.kernel ? (
+          'Its files are not here: choose another guest'
         ) : (
           'Choose a kernel, or drop one here'
         )}
@@ -208,9 +211,9 @@ const Unsupported = () => (
 
 export const Overlay = ({ supported }: { readonly supported: boolean }) => {
   const phase = usePhase()
-  const isOpened = useTrace((view) => view.shown !== undefined && view.shown.origin !== 'boot')
+  const opened = useOpened()
   // A trace needs no machine, and no shared memory.
-  if (isOpened && (phase === 'first-visit' || phase === 'off')) return <Opened supported={supported} />
+  if (opened) return <Opened supported={supported} />
   if (!supported) return <Unsupported />
   switch (phase) {
     case 'first-visit':

@@ -313,7 +313,7 @@ export const LessonsSection = () => {
                 type="button"
                 className="button small"
                 disabled={busy || !change}
-                onClick={() => playground.bootWith(lesson)}
+                onClick={() => playground.replacing(() => playground.bootWith(lesson))}
               >
                 {lesson.name}
               </button>

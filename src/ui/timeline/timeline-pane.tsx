@@ -14,6 +14,7 @@ import { FlameView } from './flame-view.ts'
 import { FunctionTable } from './function-table.tsx'
 import { MiniMapCanvas } from './mini-map.tsx'
 import { Panels } from './panels.tsx'
+import { runWords } from './run-words.ts'
 import { SelectionBar } from './selection-bar.tsx'
 import { StageTable } from './stage-table.tsx'
 
@@ -295,6 +296,12 @@ export const TimelinePane = ({ appearance, hidden, onDetails }: TimelinePaneProp
     <section className="timeline" aria-label="Timeline" hidden={hidden} data-shown={shown?.origin ?? 'none'}>
       <div className="pane-bar timeline-bar">
         <h2 className="pane-title">{comparing ? 'Comparison' : 'Timeline'}</h2>
+        {shown && !comparing && (
+          <span className="trace-name" data-testid="trace-name" title={runWords(shown)}>
+            {shown.name}
+            {shown.origin !== 'boot' && `, from a ${shown.origin}`}
+          </span>
+        )}
         {shown && (
           <>
             {!comparing && (
