@@ -1,7 +1,8 @@
 /** A CPU with RAM and interrupt controllers, every feature on, and no other device. */
 import { nodeHost } from '../src/headless/node-host.ts'
 import { Bus } from '../src/machine/bus.ts'
-import { Cpu, type CpuSurroundings } from '../src/machine/cpu/cpu.ts'
+import { Cpu } from '../src/machine/cpu/cpu.ts'
+import type { CpuSurroundings } from '../src/machine/cpu/surroundings.ts'
 import { I8259 } from '../src/machine/devices/legacy/i8259.ts'
 import { InterruptController } from '../src/machine/devices/legacy/interrupt-controller.ts'
 import { Ioapic } from '../src/machine/devices/legacy/ioapic.ts'

@@ -8,18 +8,14 @@
 import { assert } from '../../base/assert.ts'
 import { hex } from '../../base/hex.ts'
 import type { Bus } from '../bus.ts'
-import type { CallEventKind } from '../call-event.ts'
 import type { InterruptController } from '../devices/legacy/interrupt-controller.ts'
 import { type EngineImports, engineFor, type GeneratedEngine, RunResult } from '../engine/engine.ts'
 import { Translator, type TranslatorPolicy } from '../engine/regions/registry.ts'
 import { Decoder } from '../isa/decoder.ts'
 import { Op } from '../isa/handler.ts'
 import { ROWS } from '../isa/table.ts'
-import type { HostMemory, MachineHost } from '../machine.ts'
 import { type PartState, type SavedPart, StateReader } from '../part.ts'
-import type { GuestRam } from '../ram.ts'
 import type { CpuCore } from '../semantics/core.ts'
-import type { CpuModel } from '../semantics/system/cpu-model.ts'
 import {
   deliverBreakpoint,
   deliverException,
@@ -37,35 +33,16 @@ import { FLAGS_IF, FLAGS_RF, FLAGS_TF } from '../state/flags.ts'
 import {
   BUDGET,
   CodeMode,
-  CR0,
-  CR0_ET,
-  CR0_PE,
-  CS,
-  DR0,
-  DS,
-  ES,
   FAULT,
   FAULT_ERROR,
-  FCW,
   FETCH_FAULT,
-  FS,
-  FTW,
-  GDTR_LIMIT,
-  GS,
-  IDTR_LIMIT,
-  LDTR,
-  MXCSR,
-  RBX,
   RECORD,
   RECORD_PAGE,
   RFLAGS_SYSTEM,
   RIP,
   SLOT_PAGE,
-  SS,
-  TR,
   TRACE_END,
   TRACE_HEAD,
-  XCR0,
 } from '../state/layout.ts'
 import { REC_LENGTH, RECORD_SHIFT, REPEATING, TRACE_RING } from '../state/record.ts'
 import { CallTrace } from './call-trace.ts'
@@ -76,43 +53,11 @@ import { createHostFunctions, type HostFunction } from './host-functions.ts'
 import { CpuMemory } from './linear-memory.ts'
 import { Mode } from './mode.ts'
 import { Paging } from './paging.ts'
+import { enterAsPvh } from './pvh-entry.ts'
 import { SegmentCheck } from './segment-check.ts'
+import type { CpuSurroundings } from './surroundings.ts'
 import { Tlb } from './tlb.ts'
 import { type CpuCounters, type CpuWorkings, newCounters } from './workings.ts'
-
-/** What the CPU needs of the machine around it. */
-export interface CpuSurroundings {
-  readonly ram: GuestRam
-  /** Machine memory that RAM is a window of. */
-  readonly buffer: ArrayBufferLike
-  /** What `buffer` belongs to. */
-  readonly hostMemory: HostMemory
-  readonly ramOffset: number
-  readonly memory: Bus
-  readonly ports: Bus
-  readonly interrupts: InterruptController
-  readonly host: MachineHost
-  readonly model: CpuModel
-  /** Instructions that a device access takes as long as (icount); 0 when time is not counted in instructions. */
-  readonly accessCost: number
-  /** Whether calls and returns are recorded. */
-  readonly traced: boolean
-  /** How hot code is found that is worth translating; undefined: interpret only. */
-  readonly translate: TranslatorPolicy | undefined
-  /** Takes recorded events out of the ring, which is written over when it returns. */
-  readonly callEvents?: ((bytes: Uint8Array) => void) | undefined
-  /** The call event of an entry to a handler or of a return from one has been recorded. */
-  readonly levelChanged?: ((kind: CallEventKind, argument: number) => void) | undefined
-  readTsc(): bigint
-  /** A port or device is about to be accessed; `isClock`: the guest may read the time off it. */
-  onAccess(isClock: boolean): void
-  writeTsc(value: bigint): void
-  apicBaseChanged(value: bigint): void
-  readTscDeadline(): bigint
-  writeTscDeadline(value: bigint): void
-  random(): bigint
-  log(line: string): void
-}
 
 /** Instructions, and what devices cost, that leave room to count on: some months. */
 const RETIRED_MAX = 2 ** 52
@@ -263,22 +208,7 @@ export class Cpu implements CpuCore, SavedPart {
     s.u8.fill(0)
     s.set32(TRACE_HEAD, TRACE_RING)
     this.system.reset()
-    s.set64(CR0, BigInt(CR0_PE | CR0_ET))
-    s.set64(DR0 + 6 * 8, 0xffff0ff0n)
-    s.set64(DR0 + 7 * 8, 0x400n)
-    s.set64(XCR0, 1n)
-    s.rflags = 2
-    s.setSegment(CS, 0x8, 0xc09b, 0xffffffff, 0n)
-    for (const segment of [ES, SS, DS, FS, GS]) s.setSegment(segment, 0x10, 0xc093, 0xffffffff, 0n)
-    s.setSegment(TR, 0x18, 0x008b, 0x67, 0n)
-    s.setSegment(LDTR, 0, 0x0082, 0xffff, 0n)
-    s.set32(IDTR_LIMIT, 0xffff)
-    s.set32(GDTR_LIMIT, 0xffff)
-    s.view.setUint16(FCW, 0x37f, true)
-    s.view.setUint16(FTW, 0xffff, true)
-    s.set32(MXCSR, 0x1f80)
-    s.set64(RBX, BigInt(startInfo))
-    s.rip = BigInt(entry)
+    enterAsPvh(s, entry, startInfo)
     this.#retired = 0
     this.charged = 0
     this.#inhibitUntil = 0
