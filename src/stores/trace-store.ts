@@ -5,7 +5,15 @@
 import { createStore, type StoreApi } from 'zustand/vanilla'
 import { type Problem, problem } from '../base/problem.ts'
 import { importTrace } from '../trace/formats/import-trace.ts'
-import { isLink, linkBudget, readLink, type WrittenLink, writeLink } from '../trace/formats/link.ts'
+import {
+  isLink,
+  LINK_BUDGET,
+  linkBudget,
+  readLink,
+  type WrittenLink,
+  writeComparison,
+  writeLink,
+} from '../trace/formats/link.ts'
 import { type Axis, guestNsAt, hasWall, onAxis } from '../trace/model/clock.ts'
 import { functionSubsystems } from '../trace/model/subsystems.ts'
 import { NO_FUNCTION, type Trace } from '../trace/model/trace.ts'
@@ -546,7 +554,7 @@ export class TraceDesk {
       this.store.setState({ problem: read.problem })
       return true
     }
-    const { trace, view } = read.value
+    const { trace, view, before } = read.value
     // Back and Forward come to the same link again.
     const run =
       this.view.runs.find(({ link }) => link === fragment) ??
@@ -557,6 +565,14 @@ export class TraceDesk {
       return true
     }
     this.show(run)
+    if (before) {
+      const link = `${fragment} before`
+      const other =
+        this.view.runs.find((known) => known.link === link) ??
+        this.#keep({ origin: 'link', name: before.meta.title, trace: before, link })
+      this.compare(other, run)
+      return true
+    }
     if (view.axis) this.setAxis(view.axis)
     const axis = this.view.axis
     if (view.from !== undefined && view.to !== undefined)
@@ -622,6 +638,14 @@ export class TraceDesk {
 
   endCompare(): void {
     this.store.setState({ comparing: undefined })
+  }
+
+  /** The comparison that is shown, as a link. */
+  comparisonLink(base = '', stagesOnly = false): string | undefined {
+    const { comparing } = this.view
+    if (!comparing) return undefined
+    const budget = 2 * LINK_BUDGET - base.length
+    return writeComparison(comparing.before.trace, comparing.after.trace, { budget, stagesOnly })
   }
 
   /** `base` is the address that the fragment will stand behind. */

@@ -10,7 +10,7 @@ import { randomNumbers, syntheticEvents, syntheticTrace } from '../testing/synth
 import { compareTraces } from '../views/compare.ts'
 import { sandwich } from '../views/merged-stacks.ts'
 import { ByteReader, ByteWriter, fromBase64url, toBase64url } from './bytes.ts'
-import { isLink, LINK_BUDGET, readLink, readVersioned, writeLink } from './link.ts'
+import { isLink, LINK_BUDGET, readLink, readVersioned, SHORT_BUDGET, writeComparison, writeLink } from './link.ts'
 import { readTrace, writeTrace } from './trace-file.ts'
 
 const PICTURE = `
@@ -258,6 +258,36 @@ test('a link of a trace that came by a link keeps its sums, and so does a file',
   expect([...file.functions.self]).toEqual([...once.functions.self])
   const main = (trace: Trace): number => trace.functions.total[trace.functions.names.indexOf(once.functions.names[0]!)]!
   expect(main(again)).toBe(main(once))
+})
+
+test('a comparison travels in one link of at most 16,000 characters, a short one in 2,000', () => {
+  const before = recorded(8)
+  const after = recorded(9)
+  for (const stagesOnly of [false, true]) {
+    const fragment = writeComparison(before, after, { stagesOnly })
+    expect(fragment.length).toBeLessThanOrEqual(16_000)
+    const back = value(readLink(fragment))
+    for (const [was, is] of [
+      [before, back.before!],
+      [after, back.trace],
+    ] as const) {
+      expect(subsystemTotals(is).map(({ calls }) => calls)).toEqual(subsystemTotals(was).map(({ calls }) => calls))
+      expect(compareTraces(was, is).stages.every(({ change }) => Math.abs(change) <= 1)).toBe(true)
+    }
+  }
+  expect(said(`${writeLink(after).fragment}&b=AAAA`)).toMatch(/unpacked|read/)
+})
+
+test('stages and sums alone are less than a thousand characters of a NetBSD boot', () => {
+  const trace = syntheticTrace(200_000, 2)
+  const { fragment, spans } = writeLink(trace, { budget: SHORT_BUDGET, stagesOnly: true })
+  expect(fragment.length).toBeLessThanOrEqual(1000)
+  expect(spans).toBe(0)
+  const back = value(readLink(fragment)).trace
+  expect(back.stages.length).toBe(trace.stages.length)
+  expect(back.functions.length).toBe(0)
+  const sums = (of: Trace): readonly number[] => subsystemTotals(of).map(({ calls }) => calls)
+  expect(sums(back)).toEqual(sums(trace))
 })
 
 test('a comparison says nothing of functions that a link does not name', () => {

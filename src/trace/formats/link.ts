@@ -15,7 +15,7 @@ import type { Axis } from '../model/clock.ts'
 import type { Trace } from '../model/trace.ts'
 import { BytesError, fromBase64url, toBase64url } from './bytes.ts'
 import type { LinkDocument } from './link-bytes.ts'
-import { draftOf, type Fit, linkBudget, linkOrder, mostThatFit } from './link-choose.ts'
+import { draftOf, type Fit, LINK_BUDGET, linkBudget, linkOrder, mostThatFit } from './link-choose.ts'
 import { decodeV1 } from './link-v1.ts'
 import { decodeV2, encodeV2 } from './link-v2.ts'
 
@@ -35,6 +35,8 @@ export interface LinkView {
 export interface LinkContent {
   readonly trace: Trace
   readonly view: LinkView
+  /** Of a comparison: the trace that it is compared with, which came before. */
+  readonly before?: Trace
 }
 
 // ── limits on what is read ───────────────────────────────────────────────────────────────────────────────────────────
@@ -50,7 +52,12 @@ export interface LinkOptions {
   /** Characters of the fragment; linkBudget() when left out. */
   readonly budget?: number
   readonly view?: LinkView
+  /** Stages and sums, and no spans. */
+  readonly stagesOnly?: boolean
 }
+
+/** Stages and sums of a boot: fits a chat. */
+export const SHORT_BUDGET = 1000
 
 export interface WrittenLink {
   /** '#v=2&...' */
@@ -68,9 +75,21 @@ export const writeLink = (trace: Trace, options: LinkOptions = {}): WrittenLink 
     return fragmentOf(trace, chosen, encodeV2(trace, draft, chosen, marks), options.view)
   }
   const within = (marks: number): Fit | undefined =>
-    mostThatFit(draft.longest.length, budget, (kept) => write(kept, marks))
-  const { kept, fragment } = within(MARKS_KEPT) ?? within(0) ?? { kept: 0, fragment: write(0, 0) }
+    mostThatFit(options.stagesOnly ? 0 : draft.longest.length, budget, (kept) => write(kept, marks))
+  const { kept, fragment } = (options.stagesOnly ? undefined : within(MARKS_KEPT)) ??
+    within(0) ?? { kept: 0, fragment: write(0, 0) }
   return { fragment, spans: kept, pruned: trace.spans.length - kept }
+}
+
+/** Two traces in one link, in twice the room of one. */
+export const writeComparison = (
+  before: Trace,
+  after: Trace,
+  { budget = 2 * LINK_BUDGET, stagesOnly = false }: Pick<LinkOptions, 'budget' | 'stagesOnly'> = {},
+): string => {
+  const first = writeLink(before, { budget: Math.floor(budget / 2), stagesOnly }).fragment
+  const data = `&b=${first.slice(first.indexOf('d=') + 2)}`
+  return writeLink(after, { budget: budget - data.length, stagesOnly }).fragment + data
 }
 
 const fragmentOf = (trace: Trace, chosen: Uint32Array, payload: Uint8Array, view: LinkView | undefined): string => {
@@ -144,18 +163,26 @@ export const readLink = (fragment: string): Result<LinkContent> => {
     )
   const data = parts.get('d')
   if (data === undefined || data === '') return refuse(broken('has no trace in it'))
+  const document = documentOf(data, version)
+  if (!document.ok) return document
+  const content: LinkContent = { trace: document.value.trace, view: readView(parts, document.value) }
+  const other = parts.get('b')
+  if (other === undefined) return ok(content)
+  const before = documentOf(other, version)
+  return before.ok ? ok({ ...content, before: before.value.trace }) : before
+}
+
+const documentOf = (data: string, version: number): Result<LinkDocument> => {
   const deflated = fromBase64url(data)
   if (deflated === undefined) return refuse(broken('has characters that do not belong there'))
   const payload = inflate(deflated)
   if (typeof payload === 'string') return refuse(broken(payload))
-  let document: LinkDocument
   try {
-    document = readVersioned(version, payload, READERS, UPGRADERS) as LinkDocument
+    return ok(readVersioned(version, payload, READERS, UPGRADERS) as LinkDocument)
   } catch (error) {
     if (error instanceof BytesError) return refuse(broken(`cannot be read: ${error.message}`))
     throw error
   }
-  return ok({ trace: document.trace, view: readView(parts, document) })
 }
 
 /** A view that does not fit its trace is left out: the trace matters more. */

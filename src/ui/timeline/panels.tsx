@@ -1,7 +1,7 @@
 /** What opens over the page and closes again: sharing, keys, what to compare with. */
 import { type ReactNode, useEffect, useMemo, useRef, useState } from 'react'
 import { encode } from 'uqr'
-import { writeLink } from '../../trace/formats/link.ts'
+import { SHORT_BUDGET, writeLink } from '../../trace/formats/link.ts'
 import { useDesk, useTrace } from '../context.ts'
 import { byteCount, said } from '../quantity.ts'
 import { Sheet as Dialog } from '../sheet.tsx'
@@ -33,16 +33,47 @@ const Qr = ({ text }: { readonly text: string }) => {
   )
 }
 
+type Length = 'stages' | 'spans'
+
+interface Shared {
+  readonly fragment: string
+  /** In words, what it holds. */
+  readonly holds: string
+}
+
 const SharePanel = () => {
   const desk = useDesk()
   const run = useTrace((view) => view.shown)
+  const comparing = useTrace((view) => view.comparing)
   const [copied, setCopied] = useState<'not yet' | 'yes' | 'no'>('not yet')
+  const [length, setLength] = useState<Length>('spans')
   const base = `${location.origin}${location.pathname}`
-  const made = useMemo(() => (run ? desk.link(base) : undefined), [desk, run, base])
-  const small = useMemo(
-    () => (run ? writeLink(run.trace, { budget: Math.max(400, QR_BUDGET - base.length) }) : undefined),
-    [run, base],
-  )
+  const made = useMemo((): Shared | undefined => {
+    const stagesOnly = length === 'stages'
+    if (comparing)
+      return {
+        fragment: desk.comparisonLink(base, stagesOnly) ?? '',
+        holds: `It holds both boots of the comparison, ${stagesOnly ? 'their stages and exact sums of subsystems' : 'with their longest spans and exact sums'}.`,
+      }
+    if (!run) return undefined
+    if (stagesOnly) {
+      const { fragment } = writeLink(run.trace, { budget: SHORT_BUDGET, stagesOnly })
+      return { fragment, holds: 'It holds the stages and exact sums of subsystems, and no spans.' }
+    }
+    const link = desk.link(base)
+    if (!link) return undefined
+    const spans = link.spans.toLocaleString('en')
+    const holds =
+      link.pruned > 0
+        ? `It holds the ${spans} longest spans, and exact sums of functions, subsystems and stages.`
+        : `It holds all ${spans} spans.`
+    return { fragment: link.fragment, holds }
+  }, [desk, run, comparing, base, length])
+  const small = useMemo(() => {
+    if (!run) return undefined
+    if (comparing) return { fragment: desk.comparisonLink(base, true) ?? '', spans: 0 }
+    return writeLink(run.trace, { budget: Math.max(400, QR_BUDGET - base.length) })
+  }, [desk, run, comparing, base])
   const url = made ? `${base}${made.fragment}` : ''
   const copy = useMemo(
     () => () => {
@@ -59,13 +90,24 @@ const SharePanel = () => {
   useEffect(() => copy(), [copy])
   if (!run || !made || !small) return null
   return (
-    <Sheet title="Share this trace" id="share-title">
+    <Sheet title={comparing ? 'Share this comparison' : 'Share this trace'} id="share-title">
       <p>
-        The link is the trace: nothing is uploaded, and it opens without a boot.{' '}
-        {made.pruned > 0
-          ? `It holds the ${made.spans.toLocaleString('en')} longest spans, and exact sums of functions, subsystems and stages.`
-          : `It holds all ${made.spans.toLocaleString('en')} spans.`}
+        The link is the {comparing ? 'comparison' : 'trace'}: nothing is uploaded, and it opens without a boot.{' '}
+        {made.holds}
       </p>
+      <fieldset className="segments" aria-label="Length">
+        {(['spans', 'stages'] as const).map((which) => (
+          <button
+            key={which}
+            type="button"
+            className="segment"
+            aria-pressed={length === which}
+            onClick={() => setLength(which)}
+          >
+            {which === 'spans' ? 'With spans' : 'Stages only'}
+          </button>
+        ))}
+      </fieldset>
       <div className="share-line">
         <input
           type="text"
@@ -90,7 +132,7 @@ const SharePanel = () => {
       </div>
       <p className="hint" role="status" data-testid="copied">
         {copied === 'yes' ? 'Copied. ' : copied === 'no' ? 'The browser did not let us copy it; select and copy. ' : ''}
-        {said(byteCount(url.length))}.
+        {said(byteCount(url.length))}. Everything that was recorded is in the trace file, under Files.
       </p>
       <h3>For the room</h3>
       <Qr text={`${base}${small.fragment}`} />
