@@ -149,3 +149,25 @@ test('functions are a table: sorted, searched and summed, by subsystem in table 
   await expect(page.getByTestId('selection')).toContainText(name ?? '')
   await page.screenshot({ path: 'e2e/screenshots/functions-chart.png' })
 })
+
+test('a comparison is shared as a comparison, in full and short', async ({ page }) => {
+  const fixture = (name: string) =>
+    readFileSync(new URL(`../src/trace/formats/fixtures/${name}.link.txt`, import.meta.url), 'utf8').trim()
+  await page.goto(`/${fixture('v2-netbsd')}`)
+  await page.getByRole('button', { name: 'Compare', exact: true }).click()
+  await page.getByRole('textbox', { name: 'A link to a trace' }).fill(fixture('v2-small'))
+  await page.getByRole('dialog').getByRole('button', { name: 'Compare', exact: true }).click()
+  const total = await page.getByTestId('compare-total').textContent()
+  await page.getByRole('button', { name: 'Share', exact: true }).click()
+  const full = await page.getByTestId('link').inputValue()
+  await page.screenshot({ path: 'e2e/screenshots/share-comparison.png' })
+  await page.getByRole('button', { name: 'Stages only' }).click()
+  const short = await page.getByTestId('link').inputValue()
+  expect(full.length).toBeLessThanOrEqual(16_000)
+  expect(short.length).toBeLessThanOrEqual(2_000)
+  for (const link of [full, short]) {
+    await page.goto('about:blank')
+    await page.goto(link)
+    await expect(page.getByTestId('compare-total')).toHaveText(total ?? '')
+  }
+})
