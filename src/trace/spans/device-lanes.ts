@@ -1,10 +1,11 @@
 /** What devices were asked, in lanes of their own: beside the CPU, so that none of it is the CPU's time. */
+
+import type { GuestSystem } from '../../guests/systems/system.ts'
 import type { Mark } from '../model/trace.ts'
 import type { TracedDevice, TraceNote } from './call-events.ts'
 import type { CallingContexts } from './calling-contexts.ts'
 import type { FunctionNames } from './function-names.ts'
 import type { SpanSink } from './span-sink.ts'
-import type { GuestSystem } from './systems.ts'
 
 const MAX_DEVICE_SPANS = 32768
 const MAX_DEVICE_DEPTH = 32

@@ -11,10 +11,10 @@
  * getpid corrects that. What no call ever told stays unknown.
  */
 
+import type { GuestSystem, ProcessCall } from '../../guests/systems/system.ts'
 import { cleanText } from '../model/text.ts'
 import type { Lane } from '../model/trace.ts'
 import { ARGUMENT_CARRY, ARGUMENT_RAX_SHIFT } from './call-events.ts'
-import type { GuestSystem, ProcessCall } from './systems.ts'
 
 /** Later processes share the last lane. */
 const MAX_PROCESSES = 512

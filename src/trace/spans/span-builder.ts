@@ -26,6 +26,7 @@
  * CPU, and user-level threads that switch stacks by themselves (their frames unwind as if by longjmp).
  */
 
+import { guestSystem } from '../../guests/systems/systems.ts'
 import { functionTable } from '../model/stacks.ts'
 import { computeStages, type StageSpec } from '../model/stages.ts'
 import { cleanText } from '../model/text.ts'
@@ -58,7 +59,6 @@ import { EXCEPTION_VECTORS, vectorName } from './processes.ts'
 import { SliceClock } from './slice-clock.ts'
 import { longSpans, SpanSink } from './span-sink.ts'
 import { address48, type CodeSymbol, fromBigint } from './symbols.ts'
-import { guestSystem } from './systems.ts'
 import { NEAR, Threads } from './threads.ts'
 
 export interface SpanBuilderOptions {

@@ -3,6 +3,7 @@
  * span-builder.ts for the model; that file's loop takes what simply nests.
  */
 
+import type { GuestSystem } from '../../guests/systems/system.ts'
 import type { Moment } from '../model/stages.ts'
 import { cleanText } from '../model/text.ts'
 import { grown, type Mark, NO_FUNCTION } from '../model/trace.ts'
@@ -13,7 +14,6 @@ import type { FunctionNames } from './function-names.ts'
 import { Processes, type UserEntry } from './processes.ts'
 import type { SpanSink } from './span-sink.ts'
 import { UPPER_HALF } from './symbols.ts'
-import type { GuestSystem } from './systems.ts'
 
 /** Stacks put aside; NetBSD has under a hundred at boot. They are searched one by one, but only at switches. */
 const MAX_CONTEXTS = 512

@@ -1,5 +1,8 @@
+/** NetBSD: its devices' names, its system calls and what they do to processes. */
+import { bareNumber, type GuestSystem, numbered } from './system.ts'
+
 /**
- * Names of NetBSD's system calls, as kdump(1) shows them: the name of SYS_* in <sys/syscall.h>, which is made of
+ * Names of the system calls, as kdump(1) shows them: the name of SYS_* in <sys/syscall.h>, which is made of
  * sys/kern/syscalls.master; calls of older releases begin with compat_. Held against the table of a real kernel by
  * real-boot.test.ts. A number that was never given, or whose call is gone, is a dash.
  */
@@ -97,4 +100,30 @@ for (const word of NAMES.split(/\s+/))
 export const netbsdSyscallName = (number: number): string | undefined => {
   const name = table[number]
   return name === '-' ? undefined : name
+}
+
+/** com(4), ld(4), vioif(4), viornd(4), viocon(4); sys/kern/syscalls.master. */
+export const NETBSD: GuestSystem = {
+  deviceName: numbered({
+    uart: 'com',
+    'virtio-blk': 'ld',
+    'virtio-net': 'vioif',
+    'virtio-rng': 'viornd',
+    'virtio-console': 'viocon',
+  }),
+  syscallName: (number) => netbsdSyscallName(number) ?? bareNumber(number),
+  processCalls: new Map([
+    [1, 'exit'],
+    [2, 'fork'],
+    [7, 'wait'],
+    [20, 'getpid'],
+    [59, 'exec'],
+    [66, 'fork'],
+    [282, 'fork'],
+    [287, 'clone'],
+    [449, 'wait'],
+    [474, 'spawn'],
+    [481, 'wait'],
+  ]),
+  failsByCarry: true,
 }
