@@ -57,6 +57,8 @@ const VALUE = STATE + SCRATCH
 const ADDRESS = VALUE + 16
 /** u32: whether a store is to be made. */
 const STORES = VALUE + 24
+/** u32: whether the register stack is popped after it. */
+const POPS = VALUE + 28
 
 const unit = new Unit()
 const registerOf = (record: number, bytes: DataView): number => bytes.getUint8(record + REC_R1) >> 4
@@ -287,7 +289,6 @@ const loadConstant =
     u.end()
   }
 
-let storePops = false
 /** First half of a store: `compute` writes the value, or answers false to leave memory alone. */
 const store =
   (empty: (bytes: DataView) => void, compute: (u: Unit, bytes: DataView) => boolean, pops: boolean): X87Function =>
@@ -301,11 +302,11 @@ const store =
       })
     } else stores = compute(u, bytes)
     bytes.setUint32(STORES, stores ? 1 : 0, true)
-    storePops = stores && pops
+    bytes.setUint32(POPS, stores && pops ? 1 : 0, true)
   }
 /** Second half. */
 const commitStore: X87Function = (_core, _record, bytes) => {
-  if (storePops) unit.pop()
+  if (bytes.getUint32(POPS, true) !== 0) unit.pop()
   unit.end(addressOf(bytes))
 }
 /** An unmasked exception keeps memory and stack as they are; an unmasked PE does not. */
