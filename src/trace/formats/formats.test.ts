@@ -40,6 +40,12 @@ test('our own format keeps everything', () => {
   expect(value(importTrace(exportTrace(trace, 'native')))).toEqual(trace)
 })
 
+test('a trace that ends between two nanoseconds is read again', () => {
+  const trace = syntheticTrace(200, 1, 3068134734.2998147)
+  expect(trace.end).not.toBe(Math.round(trace.end * 1000) / 1000)
+  expect(value(importTrace(exportTrace(trace, 'native'))).end).toBe(3068134734.3)
+})
+
 test('Chrome and speedscope keep the picture', () => {
   const trace = traceFromPicture(PICTURE)
   for (const format of ['chrome', 'speedscope'] as const) {

@@ -30,8 +30,8 @@ export const VERSION = 1
 const UPGRADERS: readonly ((file: Record<string, unknown>) => Record<string, unknown>)[] = []
 
 /** Whole numbers where they are whole: most are. */
-const numbers = (values: ArrayLike<number>): number[] =>
-  Array.from(values, (v) => (Number.isInteger(v) ? v : Math.round(v * 1000) / 1000))
+const written = (value: number): number => (Number.isInteger(value) ? value : Math.round(value * 1000) / 1000)
+const numbers = (values: ArrayLike<number>): number[] => Array.from(values, written)
 /** No function, no parent: null would be longer, and -1 is no index. */
 const indices = (values: ArrayLike<number>, none: number): number[] => Array.from(values, (v) => (v === none ? -1 : v))
 
@@ -41,8 +41,9 @@ export const writeTrace = (trace: Trace): string => {
     format: FORMAT,
     version: VERSION,
     meta: trace.meta,
-    end: trace.end,
-    endInstructions: trace.endInstructions,
+    // As its spans are: none may end after it.
+    end: written(trace.end),
+    endInstructions: written(trace.endInstructions),
     clock: {
       instructions: numbers(clock.instructions),
       guestNs: numbers(clock.guestNs),
