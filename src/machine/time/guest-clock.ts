@@ -30,7 +30,7 @@ export interface GuestClock {
   readonly accessCost: number
   /** Guest time begins at `ns`: 0 at power-on. */
   start(ns: number): void
-  /** Guest nanoseconds since power-on, as of the last `look`. */
+  /** Whole guest nanoseconds since power-on, as of the last `look`. */
   now(): number
   /** The machine acts on the time next. */
   look(): void
@@ -204,7 +204,7 @@ export class WallClock implements GuestClock {
       if (left > 0) step = Math.min(step, left)
     }
     // Nobody sees the same time twice, as two RDTSC do not.
-    this.#now += Math.max(1, step)
+    this.#now += Math.max(1, Math.floor(step))
     this.#done = done
     this.#wasShown = isShown
   }
@@ -216,7 +216,7 @@ export class WallClock implements GuestClock {
   rest(deadline: number): Rest {
     const before = this.#now
     const host = this.#hostTime()
-    this.#now = Math.max(before, Math.min(host, deadline))
+    this.#now = Math.max(before, Math.min(host, Math.ceil(deadline)))
     this.#done = this.#work()
     this.#rested = true
     const left = deadline - host
@@ -251,7 +251,7 @@ export class WallClock implements GuestClock {
   }
 
   #hostTime(): number {
-    const host = this.#host.monotonicNs() - this.#origin
+    const host = Math.floor(this.#host.monotonicNs() - this.#origin)
     if (host < this.#now + SLEPT_NS) return host
     this.#origin += host - this.#now
     this.#measuredHost = this.#now
