@@ -328,7 +328,7 @@ class MicroVm implements Machine {
   }
 
   save(kernelSha256: string): SnapshotSource {
-    if (!this.#running) this.#clock.look()
+    this.#catchUp()
     return {
       settings: settingsOf(this.#config),
       kernel: { sha256: kernelSha256, info: this.kernel },
@@ -435,6 +435,7 @@ class MicroVm implements Machine {
     const cpu = this.#cpu
     const clock = this.#clock
     const end = this.#host.monotonicNs() + maxMs * 1e6
+    this.#catchUp()
     this.#running = true
     this.#yielded = false
     try {
@@ -489,7 +490,7 @@ class MicroVm implements Machine {
   }
 
   send(bytes: Uint8Array): void {
-    this.#clock.look()
+    this.#catchUp()
     this.#switch.send(bytes)
   }
   resizeConsole(columns: number, rows: number): void {
@@ -503,8 +504,13 @@ class MicroVm implements Machine {
     for (const part of this.#parts) part.reset()
   }
 
+  /** Guest time went on while the machine was not run. */
+  #catchUp(): void {
+    if (!this.#running) this.#clock.resume(this.#cpu.halted, this.#timers.next)
+  }
+
   figures(): Figures {
-    if (!this.#running) this.#clock.look()
+    this.#catchUp()
     return {
       instructions: this.#cpu.retired,
       guestNs: this.#clock.now(),

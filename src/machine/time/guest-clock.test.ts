@@ -100,6 +100,30 @@ describe('under the wall clock', () => {
     expect(Math.abs(ticks - realNs / 10e6)).toBeLessThan(3)
   })
 
+  test('being asked while it sleeps does not make the guest faster when it wakes', () => {
+    const machine = coarseHost(0.005)
+    machine.run(1000)
+    machine.clock.look()
+    for (let tick = 1; tick <= 500; tick++) {
+      const deadline = machine.clock.now() + 10e6
+      machine.clock.rest(deadline)
+      // Somebody draws figures meanwhile.
+      machine.stall(5e6)
+      machine.clock.resume(true, deadline)
+      machine.stall(5e6)
+      machine.clock.resume(true, deadline)
+      for (let i = 0; i < 3; i++) {
+        machine.run(300)
+        machine.clock.look()
+      }
+    }
+    for (let i = 0; i < 1000; i++) {
+      machine.run(2000)
+      machine.clock.look()
+    }
+    expect(Math.abs(machine.clock.now() - machine.realNs)).toBeLessThan(2e6)
+  })
+
   test('the calendar agrees with guest time, and follows the host when that was set', () => {
     const machine = coarseHost(1)
     const { seconds } = machine.clock.unix()

@@ -32,6 +32,11 @@ export interface GuestClock {
   start(ns: number): void
   /** Whole guest nanoseconds since power-on, as of the last `look`. */
   now(): number
+  /**
+   * The machine is run again, or asked something while it is not: the host was elsewhere meanwhile. `deadline`: of the next
+   * timer, with `halted`, when the CPU waits in HLT.
+   */
+  resume(halted: boolean, deadline: number): void
   /** The machine acts on the time next. */
   look(): void
   /** The guest sees the time next: it reads the TSC, or a device that tells time. */
@@ -75,6 +80,7 @@ export class CountedClock implements GuestClock {
     const count = this.#count()
     return count === undefined ? 0 : count.retired + count.charged + this.#skipped
   }
+  resume(): void {}
   look(): void {}
   show(): void {}
   chunk(deadline: number): number {
@@ -154,7 +160,7 @@ export class WallClock implements GuestClock {
   /** Where the pace's measurement began: host time, and what was done by then. */
   #measuredHost = 0
   #measuredDone = 0
-  /** The CPU halted since the last look, and the host slept: no time to take the pace from. */
+  /** The CPU halted since the last look: no time to take the pace from. */
   #rested = false
   /** Milliseconds since 1970 at guest time 0. */
   #calendar = 0
@@ -175,13 +181,18 @@ export class WallClock implements GuestClock {
     this.#origin = this.#host.monotonicNs() - ns
     this.#now = ns
     this.#calendar = this.#host.unixMs() - ns / 1e6
-    this.#done = this.#work()
     this.#measureFrom(ns)
   }
   now(): number {
     return this.#now
   }
 
+  resume(halted: boolean, deadline: number): void {
+    const host = this.#hostTime()
+    if (halted) this.#now = Math.max(this.#now, Math.min(host, Math.ceil(deadline)))
+    // Time outside of the machine says nothing of its pace.
+    this.#measureFrom(host)
+  }
   look(): void {
     this.#goOn(false)
   }
@@ -215,11 +226,9 @@ export class WallClock implements GuestClock {
 
   rest(deadline: number): Rest {
     const before = this.#now
-    const host = this.#hostTime()
-    this.#now = Math.max(before, Math.min(host, Math.ceil(deadline)))
-    this.#done = this.#work()
+    this.resume(true, deadline)
     this.#rested = true
-    const left = deadline - host
+    const left = deadline - this.#hostTime()
     return { passedNs: this.#now - before, sleepNs: left > SPIN_NS ? left : 0, jumped: false }
   }
 
@@ -238,6 +247,7 @@ export class WallClock implements GuestClock {
 
   #measureFrom(host: number): void {
     this.#rested = false
+    this.#done = this.#work()
     this.#measuredHost = host
     this.#measuredDone = this.#done
   }
