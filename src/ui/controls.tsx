@@ -48,7 +48,7 @@ export const Controls = ({ supported }: { readonly supported: boolean }) => {
         title="The machine as it is now, as a file: drop it here, or give it to --snapshot, and it goes on"
         onClick={() => playground.saveToFile()}
       >
-        Save machine
+        Save<span className="verb-rest"> machine</span>
       </button>
     </fieldset>
   )
