@@ -4,5 +4,7 @@ export default defineConfig({
   test: {
     include: ['{src,guest,userland,scripts,tools,vectors,system-tests,fuzz}/**/*.test.{ts,tsx}'],
     testTimeout: 60_000,
+    // By default one core less than there are, which of two is half.
+    maxWorkers: '100%',
   },
 })

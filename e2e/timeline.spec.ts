@@ -174,8 +174,15 @@ test('a span is told by tooltip and details alike, and walked from by keys', asy
   await expect.poll(async () => (await view(page)).selected).not.toBe('main')
   await page.keyboard.press('ArrowUp')
   await expect.poll(async () => (await view(page)).selected).toBe('main')
+  // main begins so early that the margin before it may be the trace's beginning: its end is then what is cut.
+  const all = await view(page)
   await page.keyboard.press('Enter')
-  await expect.poll(async () => (await view(page)).from).toBeGreaterThan(0)
+  await expect
+    .poll(async () => {
+      const { from, to } = await view(page)
+      return from > all.from || to < all.to
+    })
+    .toBe(true)
   await page.keyboard.press('Escape')
   await expect(page.getByTestId('selection')).toBeHidden()
 })
