@@ -46,11 +46,10 @@ test('speedscope opens the exported file and shows its functions', async ({ play
     })
   })
   await other.goto('http://speedscope.test/index.html#profileURL=http://speedscope.test/profile.json')
-  const frames: { name: string }[] = JSON.parse(profile).shared.frames
-  expect(frames.map(({ name }) => name)).toContain('clear_bss')
-  // Its flame charts are canvases; its table is text, of the rows that fit: the functions with the most self time.
+  // Its flame charts are canvases; its table is text, of the rows that fit.
+  await other.setViewportSize({ width: 1280, height: 6000 })
   await other.getByText('Sandwich').click()
-  for (const name of ['console_write', 'idle'])
+  for (const name of ['clear_bss', 'console_write', 'idle'])
     await expect(other.getByText(name, { exact: true }).filter({ visible: true }).first()).toBeVisible()
   await other.screenshot({ path: 'e2e/screenshots/speedscope.png' })
   expect(errors).toEqual([])
