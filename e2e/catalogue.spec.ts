@@ -104,7 +104,11 @@ test.describe('npm start', () => {
 
   test('offers the embedded guest at once, and NetBSD as it comes', async ({ playground, page }) => {
     test.setTimeout(120_000)
-    mirror.on(HOST, PATH, serve(packed, { piece: Math.ceil(packed.length / 40), everyMs: 150 }))
+    let release = () => {}
+    const released = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    mirror.on(HOST, PATH, serve(packed, { released }))
     mirror.on('ftp.netbsd.org', SUMS, serve(sumsOf(packed)))
     await openAt(playground, await start())
     await expect(option(playground, 'netbsd-microvm')).toHaveText(/^NetBSD 11 MICROVM · \d+ %$/)
@@ -114,6 +118,7 @@ test.describe('npm start', () => {
     // Boot waits for the same transfer, and shows it.
     const booted = playground.boot('netbsd-microvm')
     await expect(page.getByText('netbsd-microvm/netbsd')).toBeVisible()
+    release()
     await booted
     await playground.waitForText(BOOTED, 60_000)
     await expect(option(playground, 'netbsd-microvm')).toHaveText('NetBSD 11 MICROVM')

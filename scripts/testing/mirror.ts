@@ -63,12 +63,14 @@ export interface ServeOptions {
   /** Sent in pieces of so many bytes, one every so often. */
   readonly piece?: number
   readonly everyMs?: number
+  /** Half of it is sent, and the rest after this. */
+  readonly released?: Promise<void>
 }
 
 export const serve =
   (body: Uint8Array, options: ServeOptions = {}): Answer =>
   (request, response) => {
-    const { cut = Number.POSITIVE_INFINITY, etag = '"1"', ranges = true, piece, everyMs = 0 } = options
+    const { cut = Number.POSITIVE_INFINITY, etag = '"1"', ranges = true, piece, everyMs = 0, released } = options
     const range = ranges ? /bytes=(\d+)-/.exec(request.headers.range ?? '') : null
     const condition = request.headers['if-range']
     const from = range && (condition === undefined || condition === etag) ? Number(range[1]) : 0
@@ -78,6 +80,12 @@ export const serve =
       'content-length': rest.length,
       ...(from > 0 && { 'content-range': `bytes ${from}-${body.length - 1}/${body.length}` }),
     })
+    if (released !== undefined) {
+      const half = rest.length >> 1
+      response.write(rest.subarray(0, half))
+      void released.then(() => response.end(rest.subarray(half)))
+      return
+    }
     if (piece !== undefined) return drip(response, rest, piece, everyMs)
     if (rest.length <= cut) response.end(rest)
     else response.write(rest.subarray(0, cut), () => setTimeout(() => response.destroy(), 20))

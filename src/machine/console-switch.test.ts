@@ -55,6 +55,25 @@ test('a program that reads without a prompt gets it too, a while later', () => {
   expect(virtio).toBe('line\n')
 })
 
+test('a paste on the virtio console waits for the guest to come to rest between its pieces', () => {
+  consoles.send(bytes('a'))
+  consoles.spoke('virtio-console', bytes('# '))
+  clock.advance(1000 * MS)
+  const paste = 'abcdefghijklmno\n'.repeat(64)
+  consoles.send(bytes(paste))
+  expect(virtio.length).toBe(65)
+  clock.advance(50 * MS)
+  expect(virtio.length).toBe(65)
+  consoles.guestWaits()
+  clock.advance(0)
+  expect(virtio.length).toBe(129)
+  for (let i = 0; i < 20; i++) {
+    consoles.guestWaits()
+    clock.advance(6 * MS)
+  }
+  expect(virtio).toBe(`a${paste}`)
+})
+
 test('once it listens, keys pass at once', () => {
   consoles.send(bytes('a'))
   consoles.spoke('virtio-console', bytes('# '))

@@ -5,11 +5,12 @@
  * The UART itself keeps what is typed ahead until a driver listens: receive interrupts tell. On the virtio console nothing
  * tells. NetBSD's viocon gives receive buffers when it attaches, and drops what comes before a program opens the tty; so
  * what is typed ahead stays here until the guest has spoken on it and fallen silent: shortly behind an unfinished line, which
- * is a prompt, and for longer behind a finished one. From then on bytes pass as they come.
+ * is a prompt, and for longer behind a finished one. From then on bytes pass, at `InputPace`'s pace.
  *
  * What waits at one console while the guest moves to the other goes with it.
  */
 import { joined } from '../base/bytes.ts'
+import { InputPace } from './input-pace.ts'
 import { type Part, type PartState, StateReader } from './part.ts'
 import type { Timer, Timers } from './timers.ts'
 
@@ -18,32 +19,40 @@ const PROMPT_NS = 100_000_000
 /** Silence behind a finished line: a program that reads without having asked. Kernels wait for devices for a second or two. */
 const SILENCE_NS = 3_000_000_000
 const NEWLINE = 10
+/** What the virtio console is given at once. */
+const BURST = 64
 
 export type Speaker = 'uart' | 'virtio-console'
 
-/** A console's way in. */
-interface ConsoleInput {
+interface VirtioInput {
   receive(bytes: Uint8Array): void
+}
+interface UartInput {
+  receive(bytes: Uint8Array): void
+  takeUnheard(): Uint8Array
+  guestWaits(): void
 }
 
 export class ConsoleSwitch implements Part {
   readonly name = 'console-switch'
-  readonly #uart: ConsoleInput & { takeUnheard(): Uint8Array }
-  readonly #virtio: ConsoleInput | undefined
+  readonly #uart: UartInput
+  readonly #virtio: VirtioInput | undefined
   readonly #timers: Timers
   readonly #silence: Timer
+  readonly #pace: InputPace
   #speaker: Speaker = 'uart'
   /** The guest has been silent on the virtio console since it spoke there. */
   #virtioListens = false
   #midLine = false
-  /** Typed ahead on the virtio console. */
+  /** What the virtio console has not been given. */
   #ahead: Uint8Array[] = []
 
-  constructor(uart: ConsoleInput & { takeUnheard(): Uint8Array }, virtio: ConsoleInput | undefined, timers: Timers) {
+  constructor(uart: UartInput, virtio: VirtioInput | undefined, timers: Timers) {
     this.#uart = uart
     this.#virtio = virtio
     this.#timers = timers
     this.#silence = timers.create(() => this.#listen())
+    this.#pace = new InputPace(timers, () => this.#carry())
   }
 
   /** The guest has written `bytes`. */
@@ -58,11 +67,17 @@ export class ConsoleSwitch implements Part {
   send(bytes: Uint8Array): void {
     if (bytes.length === 0) return
     if (this.#speaker === 'uart') this.#uart.receive(bytes)
-    else if (this.#virtioListens) this.#virtio?.receive(bytes.slice())
     else {
       this.#ahead.push(bytes.slice())
-      if (this.#silence.deadline === Infinity) this.#await()
+      if (this.#virtioListens) this.#carry()
+      else if (this.#silence.deadline === Infinity) this.#await()
     }
+  }
+
+  /** The CPU halts until something happens. */
+  guestWaits(): void {
+    this.#uart.guestWaits()
+    this.#pace.guestWaits()
   }
 
   /** What was typed at the machine as it was is not for the one that starts. */
@@ -72,6 +87,7 @@ export class ConsoleSwitch implements Part {
     this.#midLine = false
     this.#ahead = []
     this.#silence.cancel()
+    this.#pace.reset()
   }
 
   save(): PartState {
@@ -81,6 +97,7 @@ export class ConsoleSwitch implements Part {
       midLine: this.#midLine,
       ahead: joined(this.#ahead),
       silence: this.#silence.deadline,
+      pace: this.#pace.save(),
     }
   }
 
@@ -92,6 +109,12 @@ export class ConsoleSwitch implements Part {
     const ahead = s.bytesUpTo('ahead', Infinity)
     this.#ahead = ahead.length > 0 ? [ahead.slice()] : []
     this.#silence.load(s.nsOrNever('silence'))
+    this.#pace.reset()
+    if (s.has('pace')) {
+      const pace = s.group('pace')
+      this.#pace.load(pace)
+      pace.end()
+    }
     s.end()
   }
 
@@ -99,6 +122,7 @@ export class ConsoleSwitch implements Part {
     this.#speaker = to
     if (to === 'uart') {
       this.#silence.cancel()
+      this.#pace.cancel()
       const ahead = joined(this.#ahead)
       this.#ahead = []
       this.#uart.receive(ahead)
@@ -106,8 +130,8 @@ export class ConsoleSwitch implements Part {
     }
     const unheard = this.#uart.takeUnheard()
     if (unheard.length === 0) return
-    if (this.#virtioListens) this.#virtio?.receive(unheard)
-    else this.#ahead.push(unheard)
+    this.#ahead.push(unheard)
+    if (this.#virtioListens) this.#carry()
   }
 
   #await(): void {
@@ -116,6 +140,28 @@ export class ConsoleSwitch implements Part {
 
   #listen(): void {
     this.#virtioListens = true
-    for (const bytes of this.#ahead.splice(0)) this.#virtio?.receive(bytes)
+    this.#carry()
+  }
+
+  #carry(): void {
+    while (this.#ahead.length > 0 && this.#pace.ask()) {
+      const burst = this.#take(BURST)
+      this.#virtio?.receive(burst)
+      this.#pace.carried(burst.length)
+    }
+  }
+
+  /** The next `most` bytes that wait, or all. */
+  #take(most: number): Uint8Array {
+    const pieces: Uint8Array[] = []
+    for (let left = most; left > 0 && this.#ahead.length > 0; ) {
+      const [first] = this.#ahead
+      const piece = first.subarray(0, left)
+      pieces.push(piece)
+      left -= piece.length
+      if (piece.length < first.length) this.#ahead[0] = first.subarray(piece.length)
+      else this.#ahead.shift()
+    }
+    return joined(pieces)
   }
 }

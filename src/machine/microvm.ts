@@ -456,6 +456,7 @@ class MicroVm implements Machine {
             this.#exit = { reason: 'triple-fault', crash: this.#crash(cpu.shutdownCause) }
         } else if (!cpu.canWake) this.#exit = { reason: 'halt' }
         else {
+          this.#switch.guestWaits()
           const { sleepNs, passedNs, jumped } = this.#rest()
           if (sleepNs > 0) return { state: 'idle', sleepNs }
           if (jumped && patient) return { state: 'idle', sleepNs: passedNs }

@@ -170,6 +170,7 @@ class LegacyBoard implements Subject {
         this.shared[pick(2)].set(pick(2) === 0)
         this.consoles.spoke(pick(2) === 0 ? 'uart' : 'virtio-console', Uint8Array.of(pick(20)))
         this.consoles.send(Uint8Array.of(byte()))
+        if (pick(3) === 0) this.consoles.guestWaits()
         return access(this.resetControl, 0)
       default: {
         const bytes = new Uint8Array(pick(9))

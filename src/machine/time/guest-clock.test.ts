@@ -124,6 +124,28 @@ describe('under the wall clock', () => {
     expect(Math.abs(machine.clock.now() - machine.realNs)).toBeLessThan(2e6)
   })
 
+  test('a guest that works for a moment at a time comes to its pace as well, after it was slow for once', () => {
+    const machine = coarseHost(0.005)
+    // Decoding, compiling: a hundred times slower.
+    for (let i = 0; i < 100; i++) {
+      machine.run(1000, 1000)
+      machine.clock.look()
+    }
+    let most = 0
+    for (let i = 0; i < 1000; i++) {
+      const deadline = machine.clock.now() + 1e6
+      const { sleepNs } = machine.clock.rest(deadline)
+      machine.stall(sleepNs)
+      machine.clock.resume(true, deadline)
+      machine.clock.look()
+      const before = machine.clock.now()
+      machine.run(20_000)
+      machine.clock.look()
+      if (i >= 500) most = Math.max(most, machine.clock.now() - before)
+    }
+    expect(most).toBeLessThan(3e5)
+  })
+
   test('the calendar agrees with guest time, and follows the host when that was set', () => {
     const machine = coarseHost(1)
     const { seconds } = machine.clock.unix()

@@ -157,9 +157,11 @@ export class WallClock implements GuestClock {
   #wasShown = false
   /** Guest nanoseconds for one of those. */
   #pace = 1
-  /** Where the pace's measurement began: host time, and what was done by then. */
-  #measuredHost = 0
-  #measuredDone = 0
+  /** Host time of the last look. */
+  #looked = 0
+  /** What the pace is measured by: host time outside of HLT, and what was done in it. */
+  #tookHost = 0
+  #tookDone = 0
   /** The CPU halted since the last look: no time to take the pace from. */
   #rested = false
   /** Milliseconds since 1970 at guest time 0. */
@@ -248,23 +250,25 @@ export class WallClock implements GuestClock {
   #measureFrom(host: number): void {
     this.#rested = false
     this.#done = this.#work()
-    this.#measuredHost = host
-    this.#measuredDone = this.#done
+    this.#looked = host
   }
+  /** A guest that works for a moment between two rests is measured over many of them. */
   #measure(host: number, done: number): void {
-    const took = host - this.#measuredHost
-    if (took < PACE_NS) return
-    const measured = took / Math.max(1, done - this.#measuredDone)
+    this.#tookHost += host - this.#looked
+    this.#tookDone += done - this.#done
+    this.#looked = host
+    if (this.#tookHost < PACE_NS) return
+    const measured = this.#tookHost / Math.max(1, this.#tookDone)
     this.#pace = Math.min(this.#pace * PACE_STEP, Math.max(this.#pace / PACE_STEP, measured))
-    this.#measuredHost = host
-    this.#measuredDone = done
+    this.#tookHost = 0
+    this.#tookDone = 0
   }
 
   #hostTime(): number {
     const host = Math.floor(this.#host.monotonicNs() - this.#origin)
     if (host < this.#now + SLEPT_NS) return host
     this.#origin += host - this.#now
-    this.#measuredHost = this.#now
+    this.#looked = this.#now
     return this.#now
   }
 }

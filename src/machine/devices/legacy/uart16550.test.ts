@@ -126,6 +126,7 @@ describe('receiver', () => {
     expect(read(UART.IIR)).toBe(0x04)
     expect(read(UART.RBR)).toBe(0x61)
     expect(line.level).toBe(false)
+    uart.guestWaits()
     clock.advance(CHARACTER)
     expect(line.level).toBe(true)
     expect(read(UART.RBR)).toBe(0x62)
@@ -142,6 +143,7 @@ describe('receiver', () => {
     uart.receive(bytes(trigger - 1))
     expect(line.level).toBe(false)
     for (let i = 1; i < trigger; i++) read(UART.RBR)
+    uart.guestWaits()
     clock.advance(100 * CHARACTER)
     uart.receive(bytes(trigger))
     expect(read(UART.IIR)).toBe(0xc4)
@@ -186,6 +188,7 @@ describe('receiver', () => {
         while ((read(UART.LSR) & 1) !== 0) got.push(read(UART.RBR))
         quiet = 0
       } else {
+        uart.guestWaits()
         if (clock.timers.next === Infinity) quiet++
         else clock.advance(clock.timers.next - clock.ns)
       }
@@ -194,6 +197,27 @@ describe('receiver', () => {
     expect(got.every((byte, i) => byte === paste[i])).toBe(true)
     expect(clock.ns).toBeGreaterThan(8e9)
     expect(clock.ns).toBeLessThan(9.5e9)
+  })
+
+  test('a guest that has not come to rest is not run over: it gets 500 characters a second', () => {
+    write(UART.FCR, 0x81)
+    write(UART.IER, 0x01)
+    uart.receive(bytes(1000))
+    let got = 0
+    const readFor = (ms: number) => {
+      got = 0
+      for (const end = clock.ns + ms * 1e6; clock.ns < end; clock.advance(20_000))
+        for (; (read(UART.LSR) & 1) !== 0; got++) read(UART.RBR)
+    }
+    readFor(100)
+    expect(got).toBeGreaterThanOrEqual(48)
+    expect(got).toBeLessThanOrEqual(64)
+    // It rests: the line's own pace from here on, once.
+    uart.guestWaits()
+    readFor(1)
+    expect(got).toBe(16)
+    readFor(10)
+    expect(got).toBe(0)
   })
 
   test('a polling guest gets a queue as well', () => {
@@ -215,6 +239,7 @@ describe('receiver', () => {
     expect(read(UART.LSR) & 1).toBe(0)
     const got: number[] = []
     for (let i = 0; i < 300; i++) {
+      uart.guestWaits()
       clock.advance(CHARACTER)
       while ((read(UART.LSR) & 1) !== 0) got.push(read(UART.RBR))
     }

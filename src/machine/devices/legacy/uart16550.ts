@@ -2,15 +2,15 @@
  * 16550A UART with 16-byte FIFOs (National Semiconductor PC16550D datasheet, section 8), the console.
  *
  * A byte written to THR is transmitted at once, so THR is always empty; the THRE interrupt still comes and goes by the
- * datasheet's rules. What the host sends waits in a queue without limit and enters the FIFO as the guest makes room, no
- * faster than a 115,200 bit/s line would carry it whatever the divisor says: a paste of 100 KB loses nothing, and
- * the guest gets to run between the bursts. A terminal is always there: CTS, DSR and DCD are on.
+ * datasheet's rules. What the host sends waits in a queue without limit and enters the FIFO as the guest makes room, a
+ * FIFO's worth at a time and at `InputPace`'s pace whatever the divisor says. A terminal is always there: CTS, DSR and DCD are on.
  *
  * Missing: baud rate (the divisor is stored), parity, framing errors and break, DMA mode, OUT2 as the interrupt's gate
  * (QEMU and Firecracker have none either), RTS as flow control (the queue needs none).
  */
 import { joined } from '../../../base/bytes.ts'
 import type { AccessSize, BusDevice } from '../../bus.ts'
+import { CHARACTER_NS, InputPace } from '../../input-pace.ts'
 import type { InterruptLine } from '../../interrupt-line.ts'
 import { type Part, type PartState, StateReader } from '../../part.ts'
 import type { Timer, Timers } from '../../timers.ts'
@@ -85,9 +85,6 @@ const SETTLE_NS = 10_000_000
 /** A driver that waits to send looks at LSR once per byte here; one that looks this often waits for input. */
 const POLLS_THAT_LISTEN = 64
 
-/** Ten bits at 115,200 bit/s. */
-const CHARACTER_NS = 86_806
-
 export interface UartBackend {
   transmit(byte: number): void
 }
@@ -114,22 +111,20 @@ export class Uart16550 implements BusDevice, Part {
   readonly #queue: Uint8Array[] = []
   /** Bytes of the queue's first chunk already taken. */
   #queueStart = 0
-  /** Guest ns at which the line can carry the next byte. */
-  #lineFree = 0
   /** THR has emptied, or ETBEI found it empty, and IIR has not said so yet. */
   #thrEmptied = false
   #timedOut = false
   /** LSR reads that found nothing received, since the last byte sent. */
   #idlePolls = 0
   readonly #characterTimer: Timer
-  readonly #lineTimer: Timer
+  readonly #pace: InputPace
 
   constructor(irq: InterruptLine, timers: Timers, backend: UartBackend) {
     this.#irq = irq
     this.#timers = timers
     this.#backend = backend
     this.#characterTimer = timers.create(() => this.#characterTimeout())
-    this.#lineTimer = timers.create(() => this.#carry())
+    this.#pace = new InputPace(timers, () => this.#carry())
     this.reset()
   }
 
@@ -146,8 +141,13 @@ export class Uart16550 implements BusDevice, Part {
     const unheard = joined(this.#queue.map((chunk, i) => (i === 0 ? chunk.subarray(this.#queueStart) : chunk)))
     this.#queue.length = 0
     this.#queueStart = 0
-    this.#lineTimer.cancel()
+    this.#pace.cancel()
     return unheard
+  }
+
+  /** The guest has nothing more to do: it has dealt with what it was sent. */
+  guestWaits(): void {
+    this.#pace.guestWaits()
   }
 
   read(offset: number, _size: AccessSize): number {
@@ -214,8 +214,7 @@ export class Uart16550 implements BusDevice, Part {
     this.#idlePolls = 0
     this.#queue.length = 0
     this.#queueStart = 0
-    this.#lineFree = 0
-    this.#lineTimer.cancel()
+    this.#pace.reset()
     this.#fifo = []
     this.#clearFifo()
     this.#carry()
@@ -236,12 +235,11 @@ export class Uart16550 implements BusDevice, Part {
       overrun: this.#overrun,
       fifo: Uint8Array.from(this.#fifo),
       queue,
-      lineFree: this.#lineFree,
       thrEmptied: this.#thrEmptied,
       timedOut: this.#timedOut,
       idlePolls: Math.min(this.#idlePolls, POLLS_THAT_LISTEN),
       characterTimer: this.#characterTimer.deadline,
-      lineTimer: this.#lineTimer.deadline,
+      ...this.#pace.save(),
     }
   }
 
@@ -261,12 +259,11 @@ export class Uart16550 implements BusDevice, Part {
     this.#queue.length = 0
     if (queue.length > 0) this.#queue.push(queue.slice())
     this.#queueStart = 0
-    this.#lineFree = s.ns('lineFree')
     this.#thrEmptied = s.flag('thrEmptied')
     this.#timedOut = s.flag('timedOut')
     this.#idlePolls = s.integer('idlePolls', 0, POLLS_THAT_LISTEN)
     this.#characterTimer.load(s.nsOrNever('characterTimer'))
-    this.#lineTimer.load(s.nsOrNever('lineTimer'))
+    this.#pace.load(s)
     s.end()
   }
 
@@ -299,23 +296,18 @@ export class Uart16550 implements BusDevice, Part {
 
   #startListening(): void {
     if (this.#queue.length === 0) return
-    this.#lineFree = Math.max(this.#lineFree, this.#timers.now() + SETTLE_NS)
+    this.#pace.hold(SETTLE_NS)
     this.#carry()
   }
 
-  /** Takes what the line can bring by now: a FIFO's worth at once, then the line is busy for as long as that took. */
+  /** Takes what the line can bring by now: a FIFO's worth at once. */
   #carry(): void {
     if (this.#queue.length === 0 || (this.MCR & MCR_LOOP) !== 0 || !this.#listening) return
     const room = (this.#fifoEnabled ? FIFO_SIZE : 1) - this.#fifo.length
-    if (room <= 0) return
-    const now = this.#timers.now()
-    if (now < this.#lineFree) {
-      this.#lineTimer.arm(this.#lineFree)
-      return
-    }
+    if (room <= 0 || !this.#pace.ask()) return
     let carried = 0
     for (; carried < room && this.#queue.length > 0; carried++) this.#fifo.push(this.#dequeue())
-    this.#lineFree = now + carried * CHARACTER_NS
+    this.#pace.carried(carried)
     this.#restartCharacterTimer()
     this.#update()
   }
@@ -351,7 +343,8 @@ export class Uart16550 implements BusDevice, Part {
       if (left !== undefined && this.#queueStart > 0) this.#queue[0] = left.subarray(this.#queueStart)
       this.#queueStart = 0
       this.#queue.unshift(Uint8Array.from(this.#fifo))
-      this.#lineFree = this.#timers.now() + SETTLE_NS
+      this.#pace.reset()
+      this.#pace.hold(SETTLE_NS)
     }
     this.#fifo = []
     this.#timedOut = false
@@ -437,7 +430,10 @@ export class Uart16550 implements BusDevice, Part {
   // Status and interrupts.
 
   #readLsr(): number {
-    if (this.#fifo.length === 0 && ++this.#idlePolls === POLLS_THAT_LISTEN) this.#startListening()
+    if (this.#fifo.length === 0 && ++this.#idlePolls >= POLLS_THAT_LISTEN) {
+      if (this.#idlePolls === POLLS_THAT_LISTEN) this.#startListening()
+      if ((this.IER & IER_ERBFI) === 0) this.#pace.guestWaits()
+    }
     const value = LSR_THRE | LSR_TEMT | (this.#fifo.length > 0 ? LSR_DR : 0) | (this.#overrun ? LSR_OE : 0)
     if (this.#overrun) {
       this.#overrun = false
