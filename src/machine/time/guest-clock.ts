@@ -100,7 +100,7 @@ export class CountedClock implements GuestClock {
 
 /** What is taken for an instruction's and a device access's time, until the pace says how long they really take. */
 const INSTRUCTION_NS = 10
-const WALL_ACCESS_NS = 150
+const WALL_ACCESS_NS = 100
 /** Guest time between two looks of the machine, also its timers' granularity while the guest computes. */
 const CHUNK_NS = 2e5
 const CHUNK_LEAST = 500
@@ -120,7 +120,7 @@ const SLOWEST = 0.2
  * that only once guest time is far behind. A guest's reckoning (NetBSD takes the time of an empty delay from that of a
  * thousand others) wants equal turns more than right ones.
  */
-const POLL_NS = 300
+const POLL_NS = 200
 const POLL_WORK = 50_000
 const POLL_PACE = 1
 const POLL_LAG_NS = 400e6
