@@ -2,6 +2,7 @@
 import { useEffect, useRef } from 'react'
 import { Boxes, type Scene } from '../../stores/scene.ts'
 import type { TraceDesk } from '../../stores/trace-store.ts'
+import { pxOfScene, type SceneRange, sceneOfPx } from '../../stores/viewport.ts'
 import { useDesk } from '../context.ts'
 import type { Appearance } from '../terminal-theme.ts'
 import { fillOf, palette } from './palette.ts'
@@ -73,26 +74,25 @@ class MiniMap {
   }
 
   /** What the whole width stands for. */
-  #bounds(): { readonly start: number; readonly end: number } {
+  #whole(): SceneRange {
     const { start, end } = this.#desk.bounds()
     const { to, shown } = this.#desk.view
-    return { start, end: shown?.live ? Math.max(end, to) : end }
+    return { from: start, to: shown?.live ? Math.max(end, to) : end }
   }
 
-  #value(event: PointerEvent): number {
+  #sceneAt(event: PointerEvent): number {
     const box = this.#canvas.getBoundingClientRect()
-    const { start, end } = this.#bounds()
-    return start + ((event.clientX - box.left) / box.width) * (end - start)
+    return sceneOfPx(this.#whole(), box.width, event.clientX - box.left)
   }
 
   #down(event: PointerEvent): void {
     if (event.button !== 0 || !this.#desk.scene()) return
     this.#canvas.setPointerCapture(event.pointerId)
-    const at = this.#value(event)
+    const at = this.#sceneAt(event)
     const { from, to } = this.#desk.view
-    const { start, end } = this.#bounds()
-    const near = (HANDLE * (end - start)) / this.#canvas.clientWidth
-    const isAll = from <= start && to >= end
+    const whole = this.#whole()
+    const near = (HANDLE * (whole.to - whole.from)) / this.#canvas.clientWidth
+    const isAll = from <= whole.from && to >= whole.to
     const grip: Grip = isAll
       ? 'new'
       : Math.abs(at - from) < near && to - from > near
@@ -108,7 +108,7 @@ class MiniMap {
   #move(event: PointerEvent): void {
     const held = this.#grip
     if (!held) return
-    const at = this.#value(event)
+    const at = this.#sceneAt(event)
     const { grip, from, to } = held
     if (grip === 'move') this.#desk.setRange(from + at - held.at, to + at - held.at)
     else {
@@ -129,16 +129,16 @@ class MiniMap {
     c.fillStyle = colours.band
     c.fillRect(0, 0, width, height)
     if (!scene) return
-    const { start, end } = this.#bounds()
-    const key = [scene, width, height, ratio, start, end, this.#appearance]
+    const whole = this.#whole()
+    const key = [scene, width, height, ratio, whole.from, whole.to, this.#appearance]
     if (key.some((part, index) => part !== this.#pictureOf[index]) && this.#mayPaint()) {
-      this.#paint(scene, width, height, start, end)
+      this.#paint(scene, width, height, whole)
       this.#pictureOf = key
     }
     c.drawImage(this.#picture, 0, 0, width, height)
     const { from, to } = this.#desk.view
-    const left = ((from - start) / (end - start)) * width
-    const right = ((to - start) / (end - start)) * width
+    const left = pxOfScene(whole, width, from)
+    const right = pxOfScene(whole, width, to)
     if (left <= 0.5 && right >= width - 0.5) return
     c.globalAlpha = 0.72
     c.fillStyle = colours.ground
@@ -167,7 +167,7 @@ class MiniMap {
   }
 
   /** Depths grow upwards, all lanes on one ground: the busy ones are what is looked for. */
-  #paint(scene: Scene, width: number, height: number, start: number, end: number): void {
+  #paint(scene: Scene, width: number, height: number, { from, to }: SceneRange): void {
     resize(this.#picture, width, height)
     const c = this.#pictureContext
     const colours = palette(this.#appearance)
@@ -176,14 +176,14 @@ class MiniMap {
     const rows = scene.rows.filter(({ kind, lane }) => kind === 'boxes' && scene.trace.lanes[lane]?.kind !== 'idle')
     const shown = Math.min(rows.length, ROWS_MAX)
     const each = height / Math.max(8, shown)
-    const pixel = (end - start) / width
+    const pixel = (to - from) / width
     for (let index = 0; index < shown; index++) {
       const row = rows[index]
       if (!row) continue
-      scene.query(row.row, start, end, pixel, this.#boxes)
+      scene.query(row.row, from, to, pixel, this.#boxes)
       const y = index * each
       for (let k = 0; k < this.#boxes.length; k++) {
-        const x = (this.#boxes.start[k]! - start) / pixel
+        const x = (this.#boxes.start[k]! - from) / pixel
         c.fillStyle = fillOf(scene.trace, scene.funcOf(this.#boxes.span[k]!), colours)
         c.fillRect(x, y, Math.max(1, (this.#boxes.end[k]! - this.#boxes.start[k]!) / pixel), Math.max(1, each))
       }
