@@ -63,8 +63,8 @@ export interface Playground {
   readonly reader: DiskReader
   /** Boots what the form says, replacing the machine there is. Without a kernel it does nothing. */
   boot(once?: BootOnce): void
-  /** Boots again with one thing different, and compares when it is over. */
-  bootWith(lesson: Lesson): void
+  /** Boots again with one thing different, and compares when it is over; another boot in between takes that back. */
+  bootWith(lesson: Lesson): Promise<void>
   /** Boots what the shown trace says was booted. */
   bootShown(): void
   /** The machine at hand as a file, to go on from anywhere. */
@@ -154,28 +154,41 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
   let terminal: TerminalSize | undefined
 
   const client = connect((event) => {
-    if (event.type === 'console') {
-      stream.feed(event.bytes)
-      return
-    }
-    if (event.type === 'trace') {
-      trace.update(event.update)
-      return
-    }
-    if (event.type === 'trace-lost') {
-      trace.lost(event.problem)
-      return
-    }
-    if (event.type === 'disk-failed') complaint.setState({ problem: event.problem })
-    if (event.type === 'kernel' && event.kernel.warnings[0]) complaint.setState({ problem: event.kernel.warnings[0] })
-    if (event.type === 'mark' && event.mark.kind === 'power-on') {
-      stream.skip()
-      trace.powerOn(event.mark.boot)
-    }
     machine.setState(fold(machine.getState(), event), true)
-    if (event.type === 'disks' || event.type === 'state') {
-      if (machine.getState().request?.disks.some(({ keep }) => keep)) void library.refresh()
-    } else if (event.type === 'figures' && machine.getState().disks.some(({ kept }) => kept)) library.refreshSoon()
+    switch (event.type) {
+      case 'console':
+        stream.feed(event.bytes)
+        break
+      case 'trace':
+        trace.update(event.update)
+        break
+      case 'trace-lost':
+        trace.lost(event.problem)
+        break
+      case 'disk-failed':
+        complaint.setState({ problem: event.problem })
+        break
+      case 'kernel':
+        if (event.kernel.warnings[0]) complaint.setState({ problem: event.kernel.warnings[0] })
+        break
+      case 'mark':
+        if (event.mark.kind !== 'power-on') break
+        stream.skip()
+        trace.powerOn(event.mark.boot)
+        break
+      case 'disks':
+      case 'state':
+        if (machine.getState().request?.disks.some(({ keep }) => keep)) void library.refresh()
+        break
+      case 'figures':
+        if (machine.getState().disks.some(({ kept }) => kept)) library.refreshSoon()
+        break
+      case 'loading':
+      case 'log':
+        break
+      default:
+        event satisfies never
+    }
   })
   const stream: ConsoleStream = new ConsoleStream({
     send: (bytes) => {
@@ -223,22 +236,24 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
     form.setState({ ...formFor(guestOf(id)), added, changes: isKept(id) ? 'keep' : 'discard' }, true)
   }
 
-  const boot = (once: BootOnce = {}) => {
+  /** Undefined where there is nothing to boot. */
+  const boot = (once: BootOnce = {}): Promise<Run | undefined> | undefined => {
     const current = form.getState()
     const liveNs = trace.liveNs(current.guestId)
     const request = requestFrom({ ...current, ...terminal }, guestOf(current.guestId), { liveNs, ...once })
-    if (!request) return
+    if (!request) return undefined
     if (current.changes === 'keep') void library.persist()
-    start(request, current)
+    const recorded = start(request, current)
     settings.setState({ guestId: current.guestId === OWN_GUEST_ID ? undefined : current.guestId })
     void files.refresh()
+    return recorded
   }
 
-  const start = (request: BootRequest, from: BootForm) => {
+  const start = (request: BootRequest, from: BootForm): Promise<Run | undefined> => {
     browser.close()
     complaint.setState({ problem: undefined })
     stream.clear()
-    trace.begin(request.label, from, request.liveNs)
+    const recorded = trace.begin(request.label, from, request.liveNs)
     machine.setState(({ powerOns }) => ({
       state: { name: 'loading' },
       request,
@@ -252,6 +267,7 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
       typedAt: false,
     }))
     client.boot(request)
+    return recorded
   }
 
   /** The saved machine's settings are its own; what the form says stays for the next boot. */
@@ -277,16 +293,17 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
       liveNs: LIVE_NS,
       expected: [],
     }
-    start(request, { ...formFor(ownGuest), ...settings })
+    void start(request, { ...formFor(ownGuest), ...settings })
     return undefined
   }
 
   /** Boots this once; what the person chose stays chosen. */
-  const bootForm = (once: BootForm) => {
+  const bootForm = (once: BootForm): Promise<Run | undefined> | undefined => {
     const chosen = form.getState()
     form.setState(once, true)
-    boot()
+    const recorded = boot()
     form.setState(chosen, true)
+    return recorded
   }
 
   /** A machine that is over still holds its kept disks: it goes. One that runs is somebody's work, and stays. */
@@ -311,8 +328,8 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
     library,
     browser,
     reader: client,
-    boot,
-    bootWith: (lesson) => {
+    boot: (once) => void boot(once),
+    bootWith: async (lesson) => {
       const last = trace.view.runs.find((run) => run.form !== undefined)
       // What is changed is what was booted, not what the form has become since. Counting instructions, the host's speed
       // is in neither run: two boots are compared, not two moments of this computer, and both begin with the same disks.
@@ -324,18 +341,10 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
       }
       const change = lesson.apply(base)
       if (!change) return
-      const about = `${lesson.name}: ${lesson.about}`
-      const compareWith = (before: Run) => {
-        bootForm({ ...base, ...change })
-        trace.compareNext(before, about)
-      }
-      const before = trace.view.runs.find((run) => run.form && isSameForm(run.form, base))
-      if (before) {
-        compareWith(before)
-        return
-      }
-      bootForm(base)
-      trace.whenDone(compareWith)
+      const isBefore = (run: Run) => run.form !== undefined && isSameForm(run.form, base)
+      const before = trace.view.runs.find(isBefore) ?? (await bootForm(base))
+      const after = before && (await bootForm({ ...base, ...change }))
+      if (before && after) trace.compare(before, after, `${lesson.name}: ${lesson.about}`)
     },
     openLink: (fragment) => {
       if (!trace.openLink(fragment)) return false

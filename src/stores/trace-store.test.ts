@@ -21,7 +21,7 @@ const booting = () => {
   const desk = new TraceDesk(() => {
     asked++
   })
-  desk.begin('made', formFor(ownGuest), 1000)
+  void desk.begin('made', formFor(ownGuest), 1000)
   const lean = (end: number, boot = 1) =>
     desk.update({ boot, trace: made(end), namesFrom: 0, full: false, done: false })
   const whole = async (end: number, done: boolean) => {
@@ -141,13 +141,25 @@ describe('the trace desk', () => {
     expect(desk.view.problem?.kind).toBe('link-newer')
   })
 
-  it('compares when the awaited boot is over', async () => {
+  it('promises all of a boot, or says that it will not come', async () => {
     const { desk, whole } = booting()
+    const first = desk.begin('first', formFor(ownGuest), 1000)
     await whole(1000, true)
-    const before = desk.view.runs[0]!
-    desk.begin('again', formFor(ownGuest), 1000)
-    desk.compareNext(before, 'why')
-    await whole(1500, true)
-    expect(desk.view.comparing).toMatchObject({ before: { name: 'made' }, after: { name: 'again' }, about: 'why' })
+    expect(await first).toMatchObject({ name: 'first', full: true, live: false, trace: { end: 1000 } })
+    const second = desk.begin('second', formFor(ownGuest), 1000)
+    const third = desk.begin('third', formFor(ownGuest), 1000)
+    expect(await second).toBeUndefined()
+    desk.lost(problem('trace-lost', 'the trace worker ended', 'a recording', 'boot again'))
+    expect(await third).toBeUndefined()
+  })
+
+  it('waits for all that is recorded so far of a boot that goes on', async () => {
+    const { desk, lean, whole, asked } = booting()
+    lean(400)
+    const some = desk.whole()
+    expect(asked()).toBe(1)
+    await whole(450, false)
+    expect(await some).toMatchObject({ full: true, live: true, trace: { end: 450 } })
+    expect((await desk.whole())?.trace.end).toBe(450)
   })
 })

@@ -21,6 +21,18 @@ import { marksBetween, type SearchResult, search, spanAt } from '../trace/views/
 import type { TraceUpdate } from '../worker/protocol.ts'
 import { type BootForm, LIVE_NS } from './boot-form-store.ts'
 import { leftHeavyScene, type Mode, type Scene, sandwichScene, timelineOf, timeScene } from './scene.ts'
+import {
+  atLeastRange,
+  following,
+  moved,
+  revealing,
+  revealingMoment,
+  type SceneBounds,
+  type SceneRange,
+  spanning,
+  within,
+  zoomed,
+} from './viewport.ts'
 
 export type { Axis, Mode }
 
@@ -79,8 +91,6 @@ const FULL_EVERY_MS = 1000
 /** What is made ahead for a whole trace on a wide screen, in steps that no frame waits for. */
 const SCREEN_PIXELS = 2048
 const STEP_MS = 8
-/** The narrowest range: 20 ns or 20 instructions. */
-const RANGE_MIN = 20
 const FILE_MAX = 256 * 1024 * 1024
 
 const initial: TraceView = {
@@ -107,12 +117,30 @@ const initial: TraceView = {
 export type TraceStore = StoreApi<TraceView>
 
 /** The boot that updates belong to. */
-interface Recording {
+class Recording {
   readonly id: number
   readonly name: string
   readonly form: BootForm
   readonly liveNs: number
-  isOver: boolean
+  /** All of it, once the boot is over; undefined if it was lost or another boot took its place. */
+  readonly done: Promise<Run | undefined>
+  isOver = false
+  #settle: (run: Run | undefined) => void = () => {}
+
+  constructor(id: number, name: string, form: BootForm, liveNs: number) {
+    this.id = id
+    this.name = name
+    this.form = form
+    this.liveNs = liveNs
+    this.done = new Promise((resolve) => {
+      this.#settle = resolve
+    })
+  }
+
+  /** Once; what comes later changes nothing. */
+  settle(run: Run | undefined): void {
+    this.#settle(run)
+  }
 }
 
 export class TraceDesk {
@@ -129,10 +157,8 @@ export class TraceDesk {
   #turn = 0
   #askedAt = Number.NEGATIVE_INFINITY
   #scene: { readonly key: readonly unknown[]; readonly scene: Scene } | undefined
-  #then: ((run: Run) => void) | undefined
-  /** Waits for a full trace of the boot at hand. */
-  #whenFull: (() => void) | undefined
-  #pendingComparison: { readonly before: Run; readonly about: string } | undefined
+  /** Wait for all that is recorded of the boot at hand, which may go on. */
+  #awaiting: ((run: Run | undefined) => void)[] = []
 
   constructor(askFull: () => void) {
     this.#askFull = askFull
@@ -176,15 +202,14 @@ export class TraceDesk {
 
   // ── from the machine ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** A boot was asked for. */
-  begin(name: string, form: BootForm, liveNs: number): void {
-    this.#live = { id: ++this.#ids, name, form, liveNs, isOver: false }
+  /** A boot was asked for. Resolves with all of it when it is over: undefined if it is lost or another one begins. */
+  begin(name: string, form: BootForm, liveNs: number): Promise<Run | undefined> {
+    this.#live?.settle(undefined)
+    this.#live = new Recording(++this.#ids, name, form, liveNs)
     this.#boot = 1
     this.#names = []
     this.#own = undefined
-    this.#pendingComparison = undefined
-    this.#then = undefined
-    this.#whenFull = undefined
+    this.#give(undefined)
     this.store.setState({
       shown: undefined,
       mode: 'time',
@@ -202,12 +227,13 @@ export class TraceDesk {
       problem: undefined,
       panel: undefined,
     })
+    return this.#live.done
   }
 
   /** The same machine starts afresh. */
   powerOn(boot: number): void {
     if (!this.#live || boot <= this.#boot) return
-    this.begin(this.#live.name, this.#live.form, this.#live.liveNs)
+    void this.begin(this.#live.name, this.#live.form, this.#live.liveNs)
     this.#boot = boot
   }
 
@@ -217,9 +243,8 @@ export class TraceDesk {
     if (!this.#live || this.#live.isOver) return
     this.#live.isOver = true
     if (this.#own) this.#own = { ...this.#own, live: false }
-    this.#then = undefined
-    this.#whenFull = undefined
-    this.#pendingComparison = undefined
+    this.#live.settle(undefined)
+    this.#give(undefined)
     this.store.setState({ problem: what, ...(shown?.live && { shown: { ...shown, live: false } }) })
   }
 
@@ -259,29 +284,25 @@ export class TraceDesk {
     // Another boot has begun meanwhile, or a later one of this boot has overtaken.
     if (this.#live?.id !== run.id || turn !== this.#turn) return
     this.#replace(run)
-    const whenFull = this.#whenFull
-    this.#whenFull = undefined
-    whenFull?.()
+    this.#give(run)
     if (run.live) return
     this.store.setState(({ runs }) => ({ runs: [run, ...runs.filter(({ id }) => id !== run.id)].slice(0, RUNS_MAX) }))
-    const pending = this.#pendingComparison
-    this.#pendingComparison = undefined
-    const then = this.#then
-    this.#then = undefined
-    if (pending) this.compare(pending.before, run, pending.about)
-    then?.(run)
+    this.#live.settle(run)
   }
 
-  /** Does it with all that is recorded: at once, or when that has come. A boot need not end for it. */
-  withFull(act: () => void): void {
+  #give(run: Run | undefined): void {
+    const awaiting = this.#awaiting
+    this.#awaiting = []
+    for (const take of awaiting) take(run)
+  }
+
+  /** What is shown with all that is recorded of it so far: a boot need not end for that. Undefined: it will not come. */
+  async whole(): Promise<Run | undefined> {
     const { shown } = this.view
-    if (!shown) return
-    if (shown.full) {
-      act()
-      return
-    }
-    this.#whenFull = act
+    if (!shown || shown.full) return shown
+    const run = new Promise<Run | undefined>((resolve) => this.#awaiting.push(resolve))
     this.#askFull()
+    return run
   }
 
   #ask(): void {
@@ -311,11 +332,10 @@ export class TraceDesk {
   }
 
   /** At constant scale; when it is over, all of it. */
-  #followed(run: Run, axis: Axis): { readonly from: number; readonly to: number } {
+  #followed(run: Run, axis: Axis): SceneRange {
     const { end } = timelineOf(run.trace, axis)
     const window = run.live && axis === 'guest' ? (this.#live?.liveNs ?? LIVE_NS) : 0
-    if (window === 0) return { from: 0, to: Math.max(RANGE_MIN, end) }
-    return { from: Math.max(0, end - window), to: Math.max(window, end) }
+    return following(end, window === 0 ? atLeastRange({ start: 0, end }).end : window)
   }
 
   #again(span: number, from: Trace, to: Trace): number {
@@ -338,36 +358,27 @@ export class TraceDesk {
   }
 
   /** Bounds of all there is. */
-  bounds(): { readonly start: number; readonly end: number } {
+  bounds(): SceneBounds {
     const scene = this.scene()
-    if (!scene) return { start: 0, end: this.view.to }
-    return { start: scene.start, end: Math.max(scene.start + RANGE_MIN, scene.end) }
+    return scene ? atLeastRange(scene) : { start: 0, end: this.view.to }
   }
 
   setRange(from: number, to: number): void {
-    const { start, end } = this.bounds()
-    const width = Math.min(Math.max(RANGE_MIN, to - from), end - start)
-    const left = Math.max(start, Math.min(from + (to - from - width) / 2, end - width))
     this.#touch()
-    this.store.setState({ from: left, to: left + width })
+    this.store.setState(within(this.bounds(), { from, to }))
   }
 
-  /** `factor` below 1 zooms in; `at` keeps its place. */
-  zoom(factor: number, at = (this.view.from + this.view.to) / 2): void {
-    const { from, to } = this.view
-    const { start, end } = this.bounds()
-    const width = Math.min(Math.max(RANGE_MIN, (to - from) * factor), end - start)
-    const share = (at - from) / (to - from)
-    this.setRange(at - width * share, at + width * (1 - share))
+  /** `factor` below 1 zooms in; `heldScene` keeps its place. */
+  zoom(factor: number, heldScene?: number): void {
+    const { from, to } = zoomed(this.bounds(), this.view, factor, heldScene)
+    this.setRange(from, to)
   }
 
   /** By a share of what is visible. */
   pan(share: number): void {
-    const { from, to } = this.view
-    const by = (to - from) * share
-    const { start, end } = this.bounds()
-    const moved = Math.max(start - from, Math.min(by, end - to))
-    this.setRange(from + moved, to + moved)
+    const by = (this.view.to - this.view.from) * share
+    const { from, to } = moved(this.bounds(), this.view, by)
+    this.setRange(from, to)
   }
 
   fit(): void {
@@ -393,7 +404,7 @@ export class TraceDesk {
     const { shown, func, mode: old } = this.view
     if (!shown || mode === old) return
     if (mode !== 'time' && !shown.full) {
-      this.withFull(() => this.setMode(mode))
+      void this.whole().then((run) => run && this.setMode(mode))
       return
     }
     const chosen = mode === 'sandwich' && func === NO_FUNCTION ? heaviest(shown.trace) : func
@@ -444,21 +455,15 @@ export class TraceDesk {
   reveal(span: number): void {
     const scene = this.scene()
     if (!scene) return
-    const { from, to } = this.view
-    const start = scene.startOf(span)
-    const end = scene.endOf(span)
-    const isInside = start >= from && end <= to && end - start > (to - from) / 400
-    if (isInside) return
-    const width = Math.max((end - start) * 3, Math.min(to - from, (end - start) * 60), RANGE_MIN * 4)
-    const middle = (start + end) / 2
-    this.setRange(middle - width / 2, middle + width / 2)
+    const range = revealing(this.view, { start: scene.startOf(span), end: scene.endOf(span) })
+    if (range) this.setRange(range.from, range.to)
   }
 
   zoomTo(span: number): void {
     const scene = this.scene()
     if (!scene || span < 0) return
-    const margin = (scene.endOf(span) - scene.startOf(span)) * 0.02
-    this.setRange(scene.startOf(span) - margin, scene.endOf(span) + margin)
+    const { from, to } = spanning({ start: scene.startOf(span), end: scene.endOf(span) })
+    this.setRange(from, to)
   }
 
   /** Arrow keys among boxes: along the row, out and in. */
@@ -489,11 +494,8 @@ export class TraceDesk {
     const span = spanAt(timelineOf(shown.trace, 'guest'), at)
     this.#touch()
     this.store.setState({ selected: span, func: span < 0 ? NO_FUNCTION : shown.trace.spans.func[span]!, moment: at })
-    const { from, to } = this.view
-    const x = onAxis(shown.trace.clock, axis, at)
-    const width = Math.min(to - from, (timeline.end - timeline.start) / 4)
-    if (x < from + width * 0.05 || x > to - width * 0.05 || width < to - from)
-      this.setRange(x - width / 2, x + width / 2)
+    const range = revealingMoment(timeline, this.view, onAxis(shown.trace.clock, axis, at))
+    if (range) this.setRange(range.from, range.to)
   }
 
   /** Console lines printed while the selected span ran. */
@@ -523,6 +525,11 @@ export class TraceDesk {
     this.select(span)
     this.store.setState({ foundAt: next })
     this.reveal(span)
+  }
+
+  /** A panel about all that is recorded, also while it grows. */
+  async open(panel: 'share' | 'compare'): Promise<void> {
+    if (await this.whole()) this.store.setState({ panel })
   }
 
   // ── runs, links, files ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -624,16 +631,6 @@ export class TraceDesk {
       panel: undefined,
       problem: undefined,
     })
-  }
-
-  /** When the next boot is over, compare it with this run. */
-  compareNext(before: Run, about: string): void {
-    this.#pendingComparison = { before, about }
-  }
-
-  /** When the next boot is over, do this with it. Another boot in between takes it back. */
-  whenDone(then: (run: Run) => void): void {
-    this.#then = then
   }
 
   endCompare(): void {

@@ -50,7 +50,7 @@ export const FileMenu = ({ view }: { readonly view: FlameView | undefined }) => 
         aria-expanded={open}
         onClick={() => {
           // Files are of all that is recorded, also while it grows.
-          if (!open) desk.withFull(() => {})
+          if (!open) void desk.whole()
           setOpen(!open)
         }}
       >

@@ -313,18 +313,10 @@ export const TimelinePane = ({ appearance, hidden, onDetails }: TimelinePaneProp
               </>
             )}
             <div className={comparing ? 'timeline-actions alone' : 'timeline-actions'}>
-              <button
-                type="button"
-                className="button small"
-                onClick={() => desk.withFull(() => desk.store.setState({ panel: 'share' }))}
-              >
+              <button type="button" className="button small" onClick={() => void desk.open('share')}>
                 Share
               </button>
-              <button
-                type="button"
-                className="button small"
-                onClick={() => desk.withFull(() => desk.store.setState({ panel: 'compare' }))}
-              >
+              <button type="button" className="button small" onClick={() => void desk.open('compare')}>
                 Compare
               </button>
               <FileMenu view={view} />
