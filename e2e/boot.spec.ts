@@ -49,6 +49,31 @@ test('one click boots it, and what is typed reaches the guest', async ({ playgro
   await playground.prompt()
 })
 
+test('a guest that halts for good is said to have, and burns nothing', async ({ playground, page }) => {
+  // No port to power off by: the guest ends as a kernel's panic does, in HLT with interrupts off.
+  await playground.open('boot=embedded&profile=firecracker&autostart')
+  await playground.prompt()
+  await playground.type('poweroff\n')
+  await expect(page.getByTestId('state')).toHaveText('Halted')
+  const devtools = await page.context().browser()?.newBrowserCDPSession()
+  const processorSeconds = async () => {
+    const { processInfo = [] } = (await devtools?.send('SystemInfo.getProcessInfo')) ?? {}
+    return processInfo.reduce((sum, one) => sum + one.cpuTime, 0)
+  }
+  const instructions = () => page.evaluate(() => window.playground.figures()?.instructions)
+  // What the boot has left to do (the trace is built, the terminal draws) ends first.
+  await expect
+    .poll(async () => {
+      const before = await processorSeconds()
+      await page.waitForTimeout(1000)
+      return (await processorSeconds()) - before
+    })
+    .toBeLessThan(0.3)
+  const before = await instructions()
+  await page.waitForTimeout(300)
+  expect(await instructions()).toBe(before)
+})
+
 test('pauses, resumes, resets and powers off', async ({ playground, page }) => {
   await playground.open('boot=embedded&autostart')
   await playground.prompt()

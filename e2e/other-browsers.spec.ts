@@ -46,6 +46,8 @@ for (const { name, open } of BROWSERS)
       // Timers of a loaded computer are late: which self-tests see that is not this test's business.
       const timed = await boot(browser, 'embedded', 'wall', 'playground> $')
       expect(timed.text).toMatch(/selftest: \d+ tests, \d+ failed/)
+      // That the time goes on is.
+      expect(timed.text).toMatch(/TSC monotonic: ok/)
       if (!hasNetBSD) return
       const { text } = await boot(browser, 'netbsd-microvm', 'icount', '# $')
       expect(text).toContain('NetBSD')
