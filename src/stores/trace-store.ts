@@ -381,6 +381,14 @@ export class TraceDesk {
     this.setRange(from, to)
   }
 
+  /** As much as is visible, at one end of all there is. */
+  toEnd(which: 'start' | 'end'): void {
+    const { from, to } = this.view
+    const { start, end } = this.bounds()
+    if (which === 'start') this.setRange(start, start + to - from)
+    else this.setRange(end - to + from, end)
+  }
+
   fit(): void {
     const { start, end } = this.bounds()
     const { shown } = this.view

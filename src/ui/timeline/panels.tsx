@@ -5,6 +5,8 @@ import { SHORT_BUDGET, writeLink } from '../../trace/formats/link.ts'
 import { useDesk, useTrace } from '../context.ts'
 import { byteCount, said } from '../quantity.ts'
 import { Sheet as Dialog } from '../sheet.tsx'
+import { GESTURE_WORDS } from './flame-gestures.ts'
+import { CHART_KEYS } from './flame-keys.ts'
 import { runWords } from './run-words.ts'
 
 const Sheet = (props: { readonly title: string; readonly id: string; readonly children: ReactNode }) => {
@@ -143,36 +145,16 @@ const SharePanel = () => {
   )
 }
 
-const KEYS: readonly (readonly [string, string])[] = [
-  ['W S, + −', 'Zoom in and out'],
-  ['A D', 'Move left and right'],
-  ['← →', 'Move; with a selection: to the neighbour in its row'],
-  ['↑ ↓', 'Scroll; with a selection: to the caller, to the first callee'],
-  ['0', 'Show all'],
-  ['Home End', 'To the beginning, to the end'],
-  ['Enter', 'Zoom to the selection'],
-  ['Esc', 'Deselect'],
-  ['/', 'Search functions'],
-  ['n N', 'Next hit, previous hit'],
-  ['1 2 3', 'Timeline, left-heavy, sandwich'],
-  ['Wheel', 'Scroll; zoom where there is nothing to scroll'],
-  ['Ctrl+wheel, pinch', 'Zoom'],
-  ['Shift+wheel', 'Move left and right'],
-  ['Drag', 'Move; on the ruler or with Shift: zoom to the range'],
-  ['Double click', 'Zoom to a span; in merged views: its sandwich'],
-  ['?', 'This sheet'],
-]
-
 const KeysPanel = () => (
   <Sheet title="Keyboard and mouse" id="keys-title">
     <p className="hint">While the console has the focus, keys go to the guest: click the timeline first.</p>
     <dl className="keys" data-testid="keys">
-      {KEYS.map(([key, what]) => (
-        <div key={key}>
+      {[...CHART_KEYS, ...GESTURE_WORDS].map(({ face, about }) => (
+        <div key={face}>
           <dt>
-            <kbd>{key}</kbd>
+            <kbd>{face}</kbd>
           </dt>
-          <dd>{what}</dd>
+          <dd>{about}</dd>
         </div>
       ))}
     </dl>

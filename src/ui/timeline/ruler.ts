@@ -1,6 +1,9 @@
 /** Ticks at round numbers of a round unit, and what to write at them. */
 import { count, duration, said } from '../quantity.ts'
 
+/** Room for a tick and its label. */
+export const TICK_PX = 110
+
 export interface Tick {
   readonly at: number
   readonly label: string

@@ -211,17 +211,12 @@ const FlameCanvas = ({ appearance, hidden, onSearchKey, onView }: FlameCanvasPro
       const isOurs = event.target === made.canvas
       // A focused button keeps Enter and the arrows for itself.
       if (!isOurs && event.target !== document.body && event.key.length > 1) return
-      if (event.key === '?') {
-        desk.store.setState({ panel: 'keys' })
-        event.preventDefault()
-        return
-      }
       if ((event.ctrlKey || event.metaKey) && event.key === 'f' && isOurs) {
         onKey()
         event.preventDefault()
         return
       }
-      if (desk.scene() && !(event.key === 'Enter' && !isOurs) && made.key(event)) event.preventDefault()
+      if (!(event.key === 'Enter' && !isOurs) && made.key(event)) event.preventDefault()
     }
     window.addEventListener('keydown', onKeyDown)
     return () => {
