@@ -7,6 +7,7 @@
 import type { Cpu } from '../src/machine/cpu/cpu.ts'
 import { EAGER } from '../src/machine/engine/regions/registry.ts'
 import type { GuestRam } from '../src/machine/ram.ts'
+import { updateFpu } from '../src/machine/semantics/system/fpu-blocked.ts'
 import { FCW, FPR, FTW, MXCSR, SLOT_FS_BASE, SLOT_GS_BASE, XMM } from '../src/machine/state/layout.ts'
 import { bareCpu, RAM_OFFSET } from '../vectors/bare-cpu.ts'
 import { CASE_LENGTH, Case, PATCH_HEADER } from '../vectors/case.ts'
@@ -126,7 +127,7 @@ export class CpuFuzzer implements Family {
     s.view.setUint16(FCW, (r.u32() & 0x1f3f) | 0x40, true)
     s.set32(MXCSR, r.u32() & 0xffff)
     if (long) for (const slot of [SLOT_FS_BASE, SLOT_GS_BASE]) s.set64(slot, this.#value(r) & 0x7fffffffffffn)
-    cpu.updateFpu()
+    updateFpu(s)
     const from = cpu.retired
     const { exceptions } = cpu.counters
     const start = performance.now()

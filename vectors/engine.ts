@@ -7,6 +7,7 @@ import type { Cpu } from '../src/machine/cpu/cpu.ts'
 import type { TranslatorPolicy } from '../src/machine/engine/regions/registry.ts'
 import type { GuestRam } from '../src/machine/ram.ts'
 import { resumeFlag } from '../src/machine/semantics/system/exceptions.ts'
+import { updateFpu } from '../src/machine/semantics/system/fpu-blocked.ts'
 import {
   CPL,
   CR2,
@@ -351,7 +352,7 @@ export class Engine {
     }
     s.u8.set(fx.subarray(FX_XMM, FX_XMM + 256), XMM)
     for (let j = 0; j < 4; j++) s.u8[MXCSR + j] = fx[FX_MXCSR + j] as number
-    this.cpu.updateFpu()
+    updateFpu(s)
   }
 
   #read(step: boolean, legacy: boolean, float: boolean): void {

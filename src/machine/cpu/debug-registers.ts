@@ -53,6 +53,11 @@ export class DebugRegisters {
     this.#ports = all.filter((b) => b.kind === 2 && ports)
     this.active = all.length > 0
   }
+  takeHits(): number {
+    const { hits } = this
+    this.hits = 0
+    return hits
+  }
   /** DR6 bits of the instruction breakpoints at a linear address. */
   codeHits(linear: bigint): number {
     let hits = 0

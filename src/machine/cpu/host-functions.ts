@@ -3,14 +3,17 @@
  * instruction, and leaves a result there. GuestFault thrown from here is the instruction's fault.
  */
 import type { AccessSize } from '../bus.ts'
+import type { CpuCore } from '../semantics/core.ts'
 import { SSE_HOST } from '../semantics/softfloat/host.ts'
 import * as control from '../semantics/system/control.ts'
 import { cpuid } from '../semantics/system/cpuid.ts'
 import { int1, int3, into, softwareInterrupt } from '../semantics/system/exceptions.ts'
+import { fpuFault, updateFpu } from '../semantics/system/fpu-blocked.ts'
 import * as fpu from '../semantics/system/fpu-state.ts'
 import * as io from '../semantics/system/io.ts'
 import { iret } from '../semantics/system/iret.ts'
 import { readMsr, writeMsr } from '../semantics/system/msr.ts'
+import { checkSegment } from '../semantics/system/segment-limits.ts'
 import * as segments from '../semantics/system/segments.ts'
 import * as syscalls from '../semantics/system/syscalls.ts'
 import { X87_HOST } from '../semantics/x87/host.ts'
@@ -44,14 +47,13 @@ import {
   SS,
 } from '../state/layout.ts'
 import { REC_DISP, REC_IMM, REC_SEGMENT, REC_WIDTH, REPEATING } from '../state/record.ts'
-import type { Cpu } from './cpu.ts'
 
 export type HostFunction = (record: number) => void
 type Functions = Record<string, HostFunction>
 
 const MASK64 = (1n << 64n) - 1n
 
-export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
+export const createHostFunctions = (cpu: CpuCore, bytes: DataView): Functions => {
   const s = cpu.state
   const in0 = (): bigint => s.get64(SCRATCH)
   const in1 = (): bigint => s.get64(SCRATCH + 8)
@@ -181,7 +183,7 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
     s.codeMode === CodeMode.Bits64 ? MASK64 : (s.attributes(SS) & 0x4000) !== 0 ? 0xffffffffn : 0xffffn
   const stackLinear = (sp: bigint, size: number, write: boolean): bigint => {
     if (s.codeMode === CodeMode.Bits64) return sp
-    cpu.checkSegment(SS, Number(sp), size, write)
+    checkSegment(s, SS, Number(sp), size, write)
     return (s.get64(SLOT_SEGMENT_BASE + SS * 8) + sp) & 0xffffffffn
   }
   const setStackPointer = (sp: bigint): void => {
@@ -251,7 +253,7 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
     // The upper bound is not looked at, nor its segment's limit, when the index is below the lower one.
     const segment = bytes.getUint8(record + REC_SEGMENT)
     const offset = (Number(at - s.base(segment)) + size) >>> 0
-    cpu.checkSegment(segment, offset, size, false)
+    checkSegment(s, segment, offset, size, false)
     if (index > BigInt.asIntN(bits, cpu.memory.read((s.base(segment) + BigInt(offset)) & 0xffffffffn, size)))
       throw new GuestFault(BR)
   }
@@ -268,7 +270,7 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
     if (s.codeMode === CodeMode.Bits64) return
     const segment = bytes.getUint8(record + REC_SEGMENT)
     const offset = s.get32(SCRATCH + 48) - Number(s.base(segment))
-    cpu.checkSegment(segment, offset >>> 0, s.get32(SCRATCH + 56), true)
+    checkSegment(s, segment, offset >>> 0, s.get32(SCRATCH + 56), true)
   }
   f['displace'] = (record) => {
     const long = s.codeMode === CodeMode.Bits64
@@ -280,7 +282,7 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
   }
   f['checkLimit'] = () => {
     const what = low1()
-    cpu.checkSegment(what & 0xff, low0(), (what >> 8) & 0xff, what >> 16 !== 0)
+    checkSegment(s, what & 0xff, low0(), (what >> 8) & 0xff, what >> 16 !== 0)
   }
   for (const bits of [16, 32, 64] as const) {
     const size = (bits / 8) as 2 | 4 | 8
@@ -335,11 +337,11 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
   f['smsw'] = () => out(control.storeMachineStatus(cpu))
   f['lmsw'] = () => {
     control.loadMachineStatus(cpu, low0() & 0xffff)
-    cpu.updateFpu()
+    updateFpu(s)
   }
   f['clts'] = () => {
     control.clearTaskSwitched(cpu)
-    cpu.updateFpu()
+    updateFpu(s)
   }
   f['invlpg'] = () => control.invalidatePage(cpu, in0())
   f['invpcid'] = () => control.invalidatePcid(cpu, in0(), in1())
@@ -347,7 +349,7 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
   f['readCr'] = () => out(control.readControlRegister(cpu, low1()))
   f['writeCr'] = () => {
     control.writeControlRegister(cpu, low0(), in1())
-    cpu.updateFpu()
+    updateFpu(s)
   }
   f['readDr'] = () => out(control.readDebugRegister(cpu, low1()))
   f['writeDr'] = () => control.writeDebugRegister(cpu, low0(), in1())
@@ -384,10 +386,10 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
   // ── floating-point and vector state ────────────────────────────────────────────────────────────────────────────────
 
   for (const size of [4, 8] as const) {
-    const area = (name: string, run: (core: Cpu, linear: bigint, size: 4 | 8) => void): void => {
+    const area = (name: string, run: (core: CpuCore, linear: bigint, size: 4 | 8) => void): void => {
       f[`${name}${size}`] = () => {
         run(cpu, in0(), size)
-        cpu.updateFpu()
+        updateFpu(s)
       }
     }
     area('fxsave', fpu.fxsave)
@@ -396,7 +398,7 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
     area('xsaveopt', fpu.xsaveopt)
     area('xrstor', fpu.xrstor)
   }
-  for (const kind of ['sse', 'mmx', 'x87'] as const) f[`fpuFault.${kind}`] = () => cpu.fpuFault(kind)
+  for (const kind of ['sse', 'mmx', 'x87'] as const) f[`fpuFault.${kind}`] = () => fpuFault(s, kind)
 
   for (const [name, run] of Object.entries(SSE_HOST)) f[name] = (record) => void run(cpu, record)
   for (const [name, run] of Object.entries(X87_HOST))
@@ -404,7 +406,7 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
       try {
         run(cpu, record, bytes)
       } finally {
-        cpu.updateFpu()
+        updateFpu(s)
       }
     }
 
@@ -445,7 +447,7 @@ export const createHostFunctions = (cpu: Cpu, bytes: DataView): Functions => {
           iterate(() => {
             const port = s.get32(RDX) & 0xffff
             const offset = index(RDI, address)
-            if (s.codeMode !== CodeMode.Bits64) cpu.checkSegment(ES, Number(offset), size, true)
+            if (s.codeMode !== CodeMode.Bits64) checkSegment(s, ES, Number(offset), size, true)
             const linear =
               s.codeMode === CodeMode.Bits64 ? offset : (offset + s.get64(SLOT_SEGMENT_BASE + ES * 8)) & 0xffffffffn
             cpu.memory.probeWrite(linear, size, s.cpl)

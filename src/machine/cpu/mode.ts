@@ -1,5 +1,6 @@
 /** What decoding and access rights depend on, found out once for each change: CS, CPL, RFLAGS.AC, paging, segments. */
 import { updateFpu } from '../semantics/system/fpu-blocked.ts'
+import { clearBelow } from '../semantics/system/segment-limits.ts'
 import type { CpuState } from '../state/cpu-state.ts'
 import { FLAGS_AC } from '../state/flags.ts'
 import { ATTR_DB, CodeMode, CR0, CR0_AM, CS, GS, RFLAGS_SYSTEM, SLOT_SEGMENT_BASE, SS } from '../state/layout.ts'
@@ -16,7 +17,6 @@ import {
   TlbContext,
 } from '../state/record.ts'
 import type { Paging } from './paging.ts'
-import { clearBelow } from './segment-check.ts'
 import type { CpuWorkings } from './workings.ts'
 
 export class Mode {

@@ -6,9 +6,10 @@ import type { InterruptController } from '../devices/legacy/interrupt-controller
 import type { TranslatorPolicy } from '../engine/regions/registry.ts'
 import type { HostMemory, MachineHost } from '../machine.ts'
 import type { GuestRam } from '../ram.ts'
+import type { Outside } from '../semantics/core.ts'
 import type { CpuModel } from '../semantics/system/cpu-model.ts'
 
-export interface CpuSurroundings {
+export interface CpuSurroundings extends Outside {
   readonly ram: GuestRam
   /** Machine memory that RAM is a window of. */
   readonly buffer: ArrayBufferLike
@@ -30,13 +31,7 @@ export interface CpuSurroundings {
   readonly callEvents?: ((bytes: Uint8Array) => void) | undefined
   /** The call event of an entry to a handler or of a return from one has been recorded. */
   readonly levelChanged?: ((kind: CallEventKind, argument: number) => void) | undefined
-  readTsc(): bigint
   /** A port or device is about to be accessed; `isClock`: the guest may read the time off it. */
   onAccess(isClock: boolean): void
-  writeTsc(value: bigint): void
-  apicBaseChanged(value: bigint): void
-  readTscDeadline(): bigint
-  writeTscDeadline(value: bigint): void
-  random(): bigint
   log(line: string): void
 }

@@ -33,6 +33,20 @@ export interface LinearMemory {
   writeBlock(linear: bigint, from: Uint8Array): void
 }
 
+/** What instructions ask of the board outside of memory and ports. */
+export interface Outside {
+  /** The TSC now. */
+  readTsc(): bigint
+  writeTsc(value: bigint): void
+  /** IA32_APIC_BASE has been written: the local APIC moves, or is switched on or off. */
+  apicBaseChanged(value: bigint): void
+  /** IA32_TSC_DEADLINE: the TSC at which the local APIC's timer fires, 0 when disarmed. */
+  readTscDeadline(): bigint
+  writeTscDeadline(value: bigint): void
+  /** 64 random bits for RDRAND and RDSEED. */
+  random(): bigint
+}
+
 export interface CpuCore {
   readonly state: CpuState
   /** System registers that only TypeScript reads: the CPU model, MSRs, NMI blocking. */
@@ -40,10 +54,16 @@ export interface CpuCore {
   readonly memory: LinearMemory
   readonly ports: Bus
   readonly interrupts: InterruptController
+  readonly outside: Outside
 
   /** Where execution continues. Set to the following instruction before the function runs; a branch overwrites it. */
   nextRip: bigint
 
+  /**
+   * Throws what the memory operand of the instruction at `record`, its effective address being `address`, raises for its
+   * segment, and what comes before that (legacy modes, SDM 3A §5.3).
+   */
+  checkOperand(record: number, address: number): void
   /** After CS, EFER, CR0.PE/PG, segment bases or limits, or CPL changed: decoding and access rights are found again. */
   modeChanged(): void
   /** After CR3, CR4 paging bits, CR0.WP/PG, EFER.NXE changed. `global` keeps no global page either. */
@@ -65,17 +85,9 @@ export interface CpuCore {
   halt(): void
   /** Triple fault. `cause` in the SDM's words, for the crash report. */
   shutdown(cause: string): void
+  /** Not undefined after that. */
+  readonly shutdownCause: string | undefined
 
-  /** The TSC now. */
-  readTsc(): bigint
-  writeTsc(value: bigint): void
-  /** IA32_APIC_BASE has been written (system.apicBase holds it): the local APIC moves, or is switched on or off. */
-  apicBaseChanged(): void
-  /** IA32_TSC_DEADLINE: the TSC at which the local APIC's timer fires, 0 when disarmed. */
-  readTscDeadline(): bigint
-  writeTscDeadline(value: bigint): void
-  /** 64 random bits for RDRAND/RDSEED. */
-  random(): bigint
   /** One line for the developer, once per distinct text. */
   log(line: string): void
   /**

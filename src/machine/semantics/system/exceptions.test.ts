@@ -217,7 +217,7 @@ describe('nested faults (SDM 3A table 6-5)', () => {
     core.idt64(14, 0x60e0n, 0x0e)
     core.absent.add((STACK - 1) >> 12)
     deliverException(core, 14, 0)
-    expect(core.cause).toBe('#PF(0x2) while delivering #DF(0x0)')
+    expect(core.shutdownCause).toBe('#PF(0x2) while delivering #DF(0x0)')
   })
 
   test('vector 13 from outside is benign', () => {

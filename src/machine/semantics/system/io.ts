@@ -55,14 +55,14 @@ function checkTimeStamp(core: CpuCore): void {
 /** RDTSC. */
 export function readTimeStamp(core: CpuCore): bigint {
   checkTimeStamp(core)
-  return core.readTsc()
+  return core.outside.readTsc()
 }
 
 /** RDTSCP: also IA32_TSC_AUX, for ECX. */
 export function readTimeStampAndAux(core: CpuCore): { readonly tsc: bigint; readonly aux: number } {
   if (!core.system.model.has('rdtscp')) throw new GuestFault(UD)
   checkTimeStamp(core)
-  return { tsc: core.readTsc(), aux: Number(core.system.tscAux) }
+  return { tsc: core.outside.readTsc(), aux: Number(core.system.tscAux) }
 }
 
 /** RDPMC: there are no performance counters, so every index is #GP(0). */
@@ -75,5 +75,5 @@ export function readPerformanceCounter(core: CpuCore, index: number): bigint {
 /** RDRAND/RDSEED: 64 random bits, #UD when not offered. CF is the caller's: always 1. */
 export function readRandom(core: CpuCore, instruction: 'rdrand' | 'rdseed'): bigint {
   if (!core.system.model.has(instruction)) throw new GuestFault(UD)
-  return core.random()
+  return core.outside.random()
 }

@@ -126,7 +126,7 @@ function writeApicBase(core: CpuCore, value: bigint): void {
   const reserved = PHYSICAL_RESERVED | 0xfffn
   requireThat((value & reserved & ~(APIC_BASE_ENABLE | APIC_BASE_BSP)) === 0n)
   core.system.apicBase = value
-  core.apicBaseChanged()
+  core.outside.apicBaseChanged(core.system.apicBase)
 }
 
 const canonicalUnlessAmd = (name: string, at: Field): Msr => {
@@ -141,7 +141,7 @@ const canonicalUnlessAmd = (name: string, at: Field): Msr => {
 }
 
 const TABLE = new Map<number, Msr>([
-  [0x10, { name: 'IA32_TIME_STAMP_COUNTER', read: (core) => core.readTsc(), write: writeTsc }],
+  [0x10, { name: 'IA32_TIME_STAMP_COUNTER', read: (core) => core.outside.readTsc(), write: writeTsc }],
   [0x17, constant('IA32_PLATFORM_ID', 0n, { vendor: 'intel' })],
   [0x1b, { name: 'IA32_APIC_BASE', feature: 'apic', read: (core) => core.system.apicBase, write: writeApicBase }],
   [0x3a, constant('IA32_FEATURE_CONTROL', FEATURE_CONTROL_LOCK, { vendor: 'intel' })],
@@ -177,8 +177,8 @@ const TABLE = new Map<number, Msr>([
     {
       name: 'IA32_TSC_DEADLINE',
       feature: 'tsc-deadline',
-      read: (core) => core.readTscDeadline(),
-      write: (core, value) => core.writeTscDeadline(value),
+      read: (core) => core.outside.readTscDeadline(),
+      write: (core, value) => core.outside.writeTscDeadline(value),
     },
   ],
   [0xc0000080, { name: 'IA32_EFER', read: (core) => core.state.get64(EFER), write: writeEfer }],
@@ -235,15 +235,15 @@ for (let i = 0; i < MTRR_FIXED_COUNT; i++)
 /** Writing the TSC moves IA32_TSC_ADJUST by as much (SDM 3B §18.17.3). */
 function writeTsc(core: CpuCore, value: bigint): void {
   const { system } = core
-  system.tscAdjust = BigInt.asUintN(64, system.tscAdjust + value - core.readTsc())
-  core.writeTsc(value)
+  system.tscAdjust = BigInt.asUintN(64, system.tscAdjust + value - core.outside.readTsc())
+  core.outside.writeTsc(value)
 }
 
 function writeTscAdjust(core: CpuCore, value: bigint): void {
   const { system } = core
   const moved = value - system.tscAdjust
   system.tscAdjust = value
-  core.writeTsc(BigInt.asUintN(64, core.readTsc() + moved))
+  core.outside.writeTsc(BigInt.asUintN(64, core.outside.readTsc() + moved))
 }
 
 function writeSfmask(core: CpuCore, value: bigint): void {

@@ -38,7 +38,7 @@ import {
   STATE_BYTES,
   TR,
 } from '../../../state/layout.ts'
-import type { CpuCore, LinearMemory } from '../../core.ts'
+import type { CpuCore, LinearMemory, Outside } from '../../core.ts'
 import { createCpuModel } from '../cpu-model.ts'
 import { resetFpu } from '../fpu-state.ts'
 import { SystemState } from '../system-state.ts'
@@ -81,12 +81,24 @@ export class FakeCore implements CpuCore {
   readonly flushes: boolean[] = []
   readonly invalidated: bigint[] = []
   nextRip = 0x5002n
-  cause = ''
+  shutdownCause: string | undefined
   halts = 0
   inhibited = 0
   breakpointChanges = 0
   tsc = 1000n
   deadline = 0n
+  readonly outside: Outside = {
+    readTsc: () => this.tsc,
+    writeTsc: (value) => {
+      this.tsc = value
+    },
+    apicBaseChanged: () => {},
+    readTscDeadline: () => this.deadline,
+    writeTscDeadline: (value) => {
+      this.deadline = value
+    },
+    random: () => 4n,
+  }
 
   constructor(switches: CpuSwitches = {}) {
     this.state = new CpuState(new ArrayBuffer(STATE + STATE_BYTES))
@@ -216,24 +228,9 @@ export class FakeCore implements CpuCore {
   halt(): void {
     this.halts++
   }
+  checkOperand(): void {}
   shutdown(cause: string): void {
-    this.cause = cause
-  }
-  readTsc(): bigint {
-    return this.tsc
-  }
-  writeTsc(value: bigint): void {
-    this.tsc = value
-  }
-  apicBaseChanged(): void {}
-  readTscDeadline(): bigint {
-    return this.deadline
-  }
-  writeTscDeadline(value: bigint): void {
-    this.deadline = value
-  }
-  random(): bigint {
-    return 4n
+    this.shutdownCause = cause
   }
   log(line: string): void {
     this.logged.push(line)
