@@ -2,12 +2,11 @@
  * Reads the console as it is written and says when a stage begins: console lines mark stages where nothing better does.
  * Stages match in order: a later stage found first skips the ones before it, none matches twice.
  */
+import { ConsoleCutter, shownLine } from '../base/console-line.ts'
 import type { StagePattern } from './protocol.ts'
 
 /** A line longer than this is not searched past it. */
 const LINE_MAX = 512
-const LF = 10
-const CR = 13
 
 export type Found = (kind: 'stage' | 'ready', name: string) => void
 
@@ -17,7 +16,13 @@ export class StageWatcher {
   readonly #found: Found
   #next = 0
   #seen = 0
-  #line = ''
+  readonly #cutter = new ConsoleCutter(LINE_MAX, (printed) => {
+    // Patterns are of ASCII: a byte is a character.
+    const line = shownLine(printed)
+    if (line === '' || this.isDone) return
+    this.#matchStage(line)
+    this.#matchExpected(line)
+  })
 
   constructor(stages: readonly StagePattern[], expected: readonly string[], found: Found) {
     this.#stages = stages.map(({ name, pattern }) => ({ name, pattern: new RegExp(pattern) }))
@@ -36,28 +41,21 @@ export class StageWatcher {
 
   write(bytes: Uint8Array): void {
     if (this.isDone) return
-    for (const byte of bytes) {
-      if (byte === LF || byte === CR) {
-        if (this.#line !== '') {
-          this.#matchStage()
-          this.#matchExpected()
-        }
-        this.#line = ''
-      } else if (this.#line.length < LINE_MAX) this.#line += String.fromCharCode(byte)
-    }
+    this.#cutter.write(bytes)
     // A prompt has no line end, and the guest may write byte by byte: try at each.
-    this.#matchExpected()
+    this.#matchExpected(shownLine(this.#cutter.unfinished))
   }
 
   /** Once per slice: an unfinished line may begin a stage too. */
   poll(): void {
-    if (!this.isDone && this.#line !== '') this.#matchStage()
+    const line = shownLine(this.#cutter.unfinished)
+    if (!this.isDone && line !== '') this.#matchStage(line)
   }
 
-  #matchStage(): void {
+  #matchStage(line: string): void {
     for (let i = this.#next; i < this.#stages.length; i++) {
       const stage = this.#stages[i]
-      if (stage?.pattern.test(this.#line)) {
+      if (stage?.pattern.test(line)) {
         this.#next = i + 1
         this.#found('stage', stage.name)
         break
@@ -65,19 +63,19 @@ export class StageWatcher {
     }
   }
 
-  #matchExpected(): void {
+  #matchExpected(line: string): void {
     const last = this.#expected.length - 1
     if (this.#seen > last) return
     // A quiet kernel (-z) leaves lines out: a later one does for those before it. The prompt alone is too common a
     // text for that, and counts only behind its predecessor.
     for (let i = this.#seen; i < last; i++)
-      if (this.#expected[i]?.test(this.#line)) {
+      if (this.#expected[i]?.test(line)) {
         this.#seen = i + 1
         return
       }
-    if (this.#seen < last || !this.#expected[last]?.test(this.#line)) return
+    if (this.#seen < last || !this.#expected[last]?.test(line)) return
     this.#seen++
-    this.#matchStage()
+    this.#matchStage(line)
     this.#found('ready', 'ready')
   }
 }

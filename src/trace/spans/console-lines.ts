@@ -1,42 +1,42 @@
 /** Console bytes to lines with times. */
+import { ConsoleCutter, shownLine } from '../../base/console-line.ts'
 import { utf8Decode } from '../../base/utf8.ts'
 import { cleanText, TEXT_MAX } from '../model/text.ts'
 import type { Mark } from '../model/trace.ts'
 
 const LINES_MAX = 20_000
-/** ECMA-48 control sequences, whole. */
-const SEQUENCE = '\\u001b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\\u0007\\u001b]*(?:\\u0007|\\u001b\\\\)?|[@-Z\\\\-_])'
-const CONTROL_SEQUENCE = new RegExp(SEQUENCE, 'g')
+/** UTF-8 has four bytes for a character at most. */
+const BYTES_MAX = TEXT_MAX * 4
+
+type Moment = Pick<Mark, 'at' | 'atInstructions'>
 
 export class ConsoleLines {
   readonly #lines: Mark[] = []
-  #bytes: number[] = []
-  #at = 0
-  #atInstructions = 0
+  readonly #cutter = new ConsoleCutter(BYTES_MAX, (line) => {
+    if (this.#lines.length < LINES_MAX) this.#lines.push(this.#line(line))
+    this.#began = this.#now
+  })
+  /** Of the bytes that are being written, and of the first of the line they belong to. */
+  #now: Moment = { at: 0, atInstructions: 0 }
+  #began: Moment = this.#now
 
+  /** Bytes that were printed at one moment. */
   write(bytes: Uint8Array, at: number, atInstructions: number): void {
-    for (const byte of bytes) {
-      if (byte === 10) {
-        if (this.#lines.length < LINES_MAX) this.#lines.push(this.#line())
-        this.#bytes = []
-        continue
-      }
-      if (this.#bytes.length === 0) {
-        // A line happened when it began.
-        this.#at = at
-        this.#atInstructions = atInstructions
-      }
-      if (this.#bytes.length < TEXT_MAX * 4) this.#bytes.push(byte)
-    }
+    // A line happened when it began.
+    this.#now = { at, atInstructions }
+    if (this.#cutter.unfinished === '') this.#began = this.#now
+    this.#cutter.write(bytes)
   }
 
   /** The lines so far, an unfinished one (a prompt) too. */
   lines(): readonly Mark[] {
-    return this.#bytes.length === 0 ? this.#lines : [...this.#lines, this.#line()]
+    const { unfinished } = this.#cutter
+    return unfinished === '' ? this.#lines : [...this.#lines, this.#line(unfinished)]
   }
 
-  #line(): Mark {
-    const text = cleanText(utf8Decode(this.#bytes).replace(/\r/g, '').replace(CONTROL_SEQUENCE, ''))
-    return { kind: 'console', at: this.#at, atInstructions: this.#atInstructions, text }
+  #line(line: string): Mark {
+    const bytes = Uint8Array.from(line, (byte) => byte.charCodeAt(0))
+    const text = cleanText(shownLine(utf8Decode(bytes)))
+    return { kind: 'console', ...this.#began, text }
   }
 }
