@@ -63,7 +63,7 @@ export interface ServeOptions {
   /** Sent in pieces of so many bytes, one every so often. */
   readonly piece?: number
   readonly everyMs?: number
-  /** Half of it is sent, and the rest after this. */
+  /** Half of it is sent, then a little now and then, and the rest after this. */
   readonly released?: Promise<void>
 }
 
@@ -80,16 +80,22 @@ export const serve =
       'content-length': rest.length,
       ...(from > 0 && { 'content-range': `bytes ${from}-${body.length - 1}/${body.length}` }),
     })
-    if (released !== undefined) {
-      const half = rest.length >> 1
-      response.write(rest.subarray(0, half))
-      void released.then(() => response.end(rest.subarray(half)))
-      return
-    }
+    if (released !== undefined) return hold(response, rest, released)
     if (piece !== undefined) return drip(response, rest, piece, everyMs)
     if (rest.length <= cut) response.end(rest)
     else response.write(rest.subarray(0, cut), () => setTimeout(() => response.destroy(), 20))
   }
+
+const hold = (response: ServerResponse, bytes: Uint8Array, released: Promise<void>): void => {
+  let at = bytes.length >> 1
+  response.write(bytes.subarray(0, at))
+  // A transfer without a byte in 15 seconds is given up.
+  const timer = setInterval(() => response.write(bytes.subarray(at, ++at)), 1000)
+  void released.then(() => {
+    clearInterval(timer)
+    response.end(bytes.subarray(at))
+  })
+}
 
 const drip = (response: ServerResponse, bytes: Uint8Array, piece: number, everyMs: number): void => {
   let at = 0
