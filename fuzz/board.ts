@@ -4,21 +4,21 @@
  * the same program does the same again, on the same machine after a reset and on a new one with the other engine.
  */
 import { nodeHost } from '../src/headless/node-host.ts'
-import { virtioSlots } from '../src/machine/boot/pvh.ts'
+import { RAM_OFFSET, WASM_PAGE } from '../src/machine/board/memory.ts'
 import { buildElf } from '../src/machine/boot/testing/elf-builder.ts'
 import { OverlayDisk } from '../src/machine/devices/virtio/memory-disk.ts'
-import { MiB, PROFILES } from '../src/machine/layout.ts'
+import { MiB, PROFILES, virtioSlots } from '../src/machine/layout.ts'
 import type { HostMemory, Machine, MachineExit } from '../src/machine/machine.ts'
 import { createMachine } from '../src/machine/microvm.ts'
-import { RECORD_PAGE_BYTES, RECORD_PAGES, RECORDS } from '../src/machine/state/record.ts'
-import { type ClockName, DEFAULTS, type ProfileName } from '../src/settings/settings.ts'
+import { type ClockName, DEFAULTS, type ProfileName, virtioSlotsTaken } from '../src/settings/settings.ts'
 import { Random } from '../vectors/random.ts'
 import { type Family, Stopwatch } from './family.ts'
 import { GUARD_BYTES, Guards } from './guards.ts'
 import { IMAGE, randomProgram } from './guest-program.ts'
 
-const WASM_PAGE = 65536
 const MEMORY_MIB = 32
+/** Every virtio device, and two disks. */
+const PLUGGED = { net: 'user', rng: true, virtioConsole: true } as const
 const INSTRUCTIONS = 200_000
 /** A slice is asked to end after SLICE_MS; the host is shared, so this is generous. */
 const SLICE_MS = 20
@@ -71,7 +71,7 @@ class Board {
         initrd: new Uint8Array(5000).fill(0x77),
         cmdline: 'fuzz',
         disks: this.#disks,
-        net: 'user',
+        ...PLUGGED,
         clock,
         engine: translated ? 'auto' : 'interp',
         // Not eager: timers that fire on and on would have it compile at every interrupt, which no policy of ours does.
@@ -98,9 +98,8 @@ class Board {
     )
     if (!made.ok) throw new Error(made.problem.saw)
     this.machine = made.value
-    this.slots = virtioSlots(PROFILES[profile], 5).map((slot) => slot.base)
-    const ramOffset = Math.ceil((RECORDS + RECORD_PAGES * RECORD_PAGE_BYTES) / WASM_PAGE) * WASM_PAGE
-    this.#guards = new Guards(memory!.buffer, ramOffset, MEMORY_MIB * MiB)
+    this.slots = virtioSlots(PROFILES[profile], virtioSlotsTaken(PLUGGED, this.#disks.length)).map((slot) => slot.base)
+    this.#guards = new Guards(memory!.buffer, RAM_OFFSET, MEMORY_MIB * MiB)
   }
 
   /** From power-on to the end of the program, or as far as it is let. */

@@ -4,12 +4,13 @@
  * the guest's (guards.ts).
  */
 
+import { RAM_OFFSET } from '../src/machine/board/memory.ts'
 import type { Cpu } from '../src/machine/cpu/cpu.ts'
 import { EAGER } from '../src/machine/engine/regions/registry.ts'
 import type { GuestRam } from '../src/machine/ram.ts'
 import { updateFpu } from '../src/machine/semantics/system/fpu-blocked.ts'
 import { FCW, FPR, FTW, MXCSR, SLOT_FS_BASE, SLOT_GS_BASE, XMM } from '../src/machine/state/layout.ts'
-import { bareCpu, RAM_OFFSET } from '../vectors/bare-cpu.ts'
+import { bareCpu } from '../vectors/bare-cpu.ts'
 import { CASE_LENGTH, Case, PATCH_HEADER } from '../vectors/case.ts'
 import { plans } from '../vectors/corpus.ts'
 import { Generator } from '../vectors/generate.ts'

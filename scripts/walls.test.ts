@@ -78,9 +78,21 @@ const WALLS: readonly Wall[] = [
   },
   {
     from: /^src\/machine\/devices\//,
-    to: /^src\/machine\/(layout|microvm)\.ts$/,
+    to: /^src\/machine\/(layout\.ts|microvm\.ts|board\/)/,
     doors: [],
     because: 'a device never knows its own address',
+  },
+  {
+    from: /^src\/machine\/(?!board\/virtio-devices\.ts)/,
+    to: /^src\/machine\/devices\/virtio\/(?!(device|mmio|virtqueue|memory-disk)\.ts)/,
+    doors: [],
+    because: 'a virtio device is named by its row alone',
+  },
+  {
+    from: /^src\/machine\/(?!board\/|microvm\.ts)/,
+    to: /^src\/machine\/board\//,
+    doors: [],
+    because: 'a part is given what it needs, whatever board it is on',
   },
 ]
 

@@ -3,6 +3,7 @@
  * and registers written straight into the state. An exception is delivered through the IDT to a stub of HLT and IRETQ;
  * the outcome is read from its stack frame, and IRETQ starts the next case.
  */
+import { RAM_OFFSET } from '../src/machine/board/memory.ts'
 import type { Cpu } from '../src/machine/cpu/cpu.ts'
 import type { TranslatorPolicy } from '../src/machine/engine/regions/registry.ts'
 import type { GuestRam } from '../src/machine/ram.ts'
@@ -26,7 +27,7 @@ import {
   XMM,
 } from '../src/machine/state/layout.ts'
 import { REPEATING } from '../src/machine/state/record.ts'
-import { bareCpu, RAM_OFFSET } from './bare-cpu.ts'
+import { bareCpu } from './bare-cpu.ts'
 import {
   CASE_FLAGS,
   CASE_FS_BASE,

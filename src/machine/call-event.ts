@@ -40,9 +40,9 @@ export const ARGUMENT_CARRY = 1 << 11
 export const ARGUMENT_SOFTWARE = 1 << 12
 export const ARGUMENT_RAX_SHIFT = 16
 
-/** A device as the machine knows it, and which of its kind, from 0. Guests have names of their own for them. */
+/** A device as the machine knows it ('uart', 'virtio-blk'), and which of its kind, from 0. Guests have names of their own. */
 export interface TracedDevice {
-  readonly device: 'uart' | 'virtio-blk' | 'virtio-net' | 'virtio-rng' | 'virtio-console'
+  readonly device: string
   readonly unit: number
 }
 export type DeviceRequest = 'read' | 'write' | 'flush' | 'discard' | 'write-zeroes' | 'get-id' | 'send' | 'receive'

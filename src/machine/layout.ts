@@ -103,3 +103,24 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     devicesBeforeInit: true,
   },
 }
+
+/** Where one virtio-mmio device stands. */
+export interface VirtioSlot {
+  readonly base: number
+  readonly size: number
+  readonly irq: number
+}
+
+/**
+ * Slots for `count` devices in plug order. QEMU fills its transports from the last (a lone disk is 0xfeb00e00, IRQ 12),
+ * Firecracker from the first.
+ */
+export const virtioSlots = (profile: Profile, count: number): readonly VirtioSlot[] =>
+  Array.from({ length: count }, (_, i) => {
+    const slot = profile.name === 'microvm' ? profile.virtioSlots - 1 - i : i
+    return {
+      base: profile.virtioBase + slot * profile.virtioSlotSize,
+      size: profile.virtioSlotSize,
+      irq: profile.virtioFirstIrq + slot,
+    }
+  })

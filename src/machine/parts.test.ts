@@ -3,6 +3,7 @@
  * is saved, another is made from that, and both are driven on alike. Whatever `save` forgets makes them differ sooner or later.
  */
 import { describe, expect, test } from 'vitest'
+import { VIRTIO_DEVICES } from './board/virtio-devices.ts'
 import { ConsoleSwitch } from './console-switch.ts'
 import { DebugExit } from './devices/legacy/debug-exit.ts'
 import { FW_CFG_SIZE, FwCfg } from './devices/legacy/fw-cfg.ts'
@@ -16,15 +17,11 @@ import { Mc146818 } from './devices/legacy/mc146818.ts'
 import { NmiStatus } from './devices/legacy/nmi-status.ts'
 import { ResetControl } from './devices/legacy/reset-control.ts'
 import { Uart16550 } from './devices/legacy/uart16550.ts'
-import { VirtioBlk } from './devices/virtio/blk.ts'
-import { VirtioConsole } from './devices/virtio/console.ts'
 import type { VirtioDevice } from './devices/virtio/device.ts'
-import { OverlayDisk } from './devices/virtio/memory-disk.ts'
+import type { OverlayDisk } from './devices/virtio/memory-disk.ts'
 import * as mmio from './devices/virtio/mmio.ts'
-import { VirtioNet } from './devices/virtio/net.ts'
-import { VirtioRng } from './devices/virtio/rng.ts'
+import { SUBJECTS as VIRTIO, type Subject as VirtioSubject } from './devices/virtio/testing/subjects.ts'
 import { SeededEntropy } from './entropy.ts'
-import { UserNetwork } from './net/user-network.ts'
 import type { Part } from './part.ts'
 import { GuestRam } from './ram.ts'
 import { crc32 } from './snapshot/crc32.ts'
@@ -41,7 +38,7 @@ interface Subject {
   step(random: SeededEntropy): unknown
 }
 
-/** The legacy board, wired as microvm.ts wires it. */
+/** The legacy board, wired as board/ wires it. */
 class LegacyBoard implements Subject {
   ns = 0
   readonly ram = new GuestRam(new ArrayBuffer(0x4000), 0, 0x4000)
@@ -196,7 +193,7 @@ class VirtioBoard implements Subject {
   readonly parts: readonly Part[]
   readonly #disk: OverlayDisk | undefined
 
-  constructor(make: (seen: unknown[]) => Made) {
+  constructor(make: (seen: unknown[]) => VirtioSubject) {
     const { device, poke = () => {}, parts = [], disk } = make(this.seen)
     this.#device = device
     this.#poke = poke
@@ -300,77 +297,9 @@ class VirtioBoard implements Subject {
   }
 }
 
-interface Made {
-  readonly device: VirtioDevice
-  readonly poke?: (random: SeededEntropy) => void
-  readonly parts?: readonly Part[]
-  readonly disk?: OverlayDisk
-}
-
-const bytesOf = (random: SeededEntropy, most: number): Uint8Array => {
-  const bytes = new Uint8Array(random.next() % most)
-  random.fill(bytes)
-  return bytes
-}
-
-const blk = (): Made => {
-  const disk = new OverlayDisk(new Uint8Array(64 * 512))
-  return { device: new VirtioBlk({ backend: disk }), disk }
-}
-const rng = (): Made => {
-  const source = new SeededEntropy(7, 1)
-  return { device: new VirtioRng(source), parts: [source] }
-}
-const virtioConsole =
-  (maxPorts: number) =>
-  (seen: unknown[]): Made => {
-    const device = new VirtioConsole({ backend: { transmit: (bytes) => seen.push(...bytes) }, maxPorts })
-    return {
-      device,
-      poke: (random) =>
-        random.next() % 2 === 0
-          ? device.receive(bytesOf(random, 300))
-          : device.resize(random.next() % 200, random.next() % 200),
-    }
-  }
-const net = (seen: unknown[]): Made => {
-  const network = new UserNetwork((frame) => device.receive(frame))
-  const device: VirtioNet = new VirtioNet({
-    segment: {
-      send: (frame) => {
-        seen.push(frame.length)
-        network.send(frame)
-      },
-    },
-  })
-  return {
-    device,
-    parts: [network],
-    poke: (random) => {
-      // An ICMP echo to the gateway, so that the network answers and counts, or a frame from nowhere.
-      if (random.next() % 2 === 0) device.receive(bytesOf(random, 1500))
-      else network.send(PING)
-    },
-  }
-}
-/** Ethernet, IPv4 and ICMP echo request from 10.0.2.15 to 10.0.2.2. */
-const PING = Uint8Array.from(
-  Buffer.from(
-    '5255 0a00 0202 5254 0012 3456 0800 4500 001c 0000 0000 4001 62cf 0a00 020f 0a00 0202 0800 f7ff 0000 0000'.replaceAll(
-      ' ',
-      '',
-    ),
-    'hex',
-  ),
-)
-
 const SUBJECTS: Readonly<Record<string, () => Subject>> = {
   'the legacy board': () => new LegacyBoard(),
-  'virtio-blk': () => new VirtioBoard(blk),
-  'virtio-rng': () => new VirtioBoard(rng),
-  'virtio-console': () => new VirtioBoard(virtioConsole(1)),
-  'virtio-console with more ports': () => new VirtioBoard(virtioConsole(2)),
-  'virtio-net on the user network': () => new VirtioBoard(net),
+  ...Object.fromEntries(Object.entries(VIRTIO).map(([name, make]) => [name, () => new VirtioBoard(make)])),
 }
 
 const saved = (subject: Subject) => Object.fromEntries(subject.parts.map((part) => [part.name, part.save()]))
@@ -405,4 +334,9 @@ describe.each(Object.keys(SUBJECTS))('%s', (name) => {
     for (const part of one.parts) part.reset()
     expect(() => saved(one)).not.toThrow()
   })
+})
+
+test('every virtio device of the board is among them', () => {
+  const names = Object.values(VIRTIO).map((make) => make([]).device.name)
+  expect(VIRTIO_DEVICES.map(({ name }) => name).filter((name) => !names.includes(name))).toEqual([])
 })

@@ -13,6 +13,8 @@ interface Row<T> {
   readonly about: string
   /** Its name in the page's form. Without one the form does not show it. */
   readonly label?: string
+  /** Unless it is off or 'none', a virtio device is plugged. */
+  readonly plugsVirtio?: true
 }
 
 /** One of a few words. */

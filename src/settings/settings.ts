@@ -41,18 +41,21 @@ export const SETTINGS = {
     flag: 'net',
     param: 'net',
     about: 'a virtio-net card with user networking',
+    plugsVirtio: true,
   }),
   rng: onOff({
     default: true,
     flag: 'rng',
     param: 'rng',
     about: 'a virtio entropy device',
+    plugsVirtio: true,
   }),
   virtioConsole: onOff({
     default: true,
     flag: 'virtio-console',
     param: 'virtio-console',
     about: 'a virtio console beside the serial port',
+    plugsVirtio: true,
   }),
   /** Of the terminal, in characters; a virtio console tells its guest. In the page it is the terminal's own. */
   columns: whole({
@@ -160,8 +163,8 @@ export const boardWords = ({ profile, memoryMiB }: { readonly [K in SettingName]
 
 /** Both boards have so many virtio-mmio transports. */
 export const VIRTIO_SLOTS = 8
-/** Transports that a machine with so many disks takes. */
-export const virtioSlotsTaken = (
-  { net, rng, virtioConsole }: Pick<MachineSettings, 'net' | 'rng' | 'virtioConsole'>,
-  disks: number,
-): number => disks + (net === 'none' ? 0 : 1) + (rng ? 1 : 0) + (virtioConsole ? 1 : 0)
+/** Transports that a machine with so many disks takes. What is not set is as by default. */
+export const virtioSlotsTaken = (settings: Partial<MachineSettings>, disks: number): number => {
+  const all = { ...DEFAULTS, ...settings }
+  return disks + SETTING_NAMES.filter((name) => SETTINGS[name].plugsVirtio && all[name] && all[name] !== 'none').length
+}

@@ -4,9 +4,9 @@
  * does not keeps the machine's names and bare numbers.
  */
 
-/** A device as the machine knows it, and which of its kind, from 0. */
+/** A device as the machine knows it ('uart', 'virtio-blk'), and which of its kind, from 0. */
 export interface NumberedDevice {
-  readonly device: 'uart' | 'virtio-blk' | 'virtio-net' | 'virtio-rng' | 'virtio-console'
+  readonly device: string
   readonly unit: number
 }
 
@@ -22,22 +22,17 @@ export interface GuestSystem {
   readonly failsByCarry: boolean
 }
 
-export type DeviceNames = Readonly<Record<NumberedDevice['device'], string>>
+/** What a system calls the machine's devices; one that is not there keeps the machine's name. */
+export type DeviceNames = Readonly<Record<string, string>>
 export const numbered =
   (names: DeviceNames) =>
   ({ device, unit }: NumberedDevice): string =>
-    `${names[device]}${unit}`
+    `${names[device] ?? device}${unit}`
 export const bareNumber = (number: number): string => `system call ${number}`
 
 /** Keeps the machine's names. */
 export const PLAIN: GuestSystem = {
-  deviceName: numbered({
-    uart: 'com',
-    'virtio-blk': 'virtio-blk',
-    'virtio-net': 'virtio-net',
-    'virtio-rng': 'virtio-rng',
-    'virtio-console': 'virtio-console',
-  }),
+  deviceName: numbered({ uart: 'com' }),
   syscallName: bareNumber,
   processCalls: new Map(),
   failsByCarry: false,

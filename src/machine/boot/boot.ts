@@ -1,12 +1,13 @@
 /** Everything between power-on and the kernel's first instruction: image, MP table, start info. */
 import { formatOf } from '../../base/file-format.ts'
 import { ok, type Problem, problem, type Result, refuse } from '../../base/problem.ts'
+import type { VirtioSlot } from '../layout.ts'
 import type { KernelInfo } from '../machine.ts'
 import type { GuestRam } from '../ram.ts'
 import { cmdlineWarnings } from './cmdline-limits.ts'
 import { loadKernel } from './elf.ts'
 import { type MpCpu, writeMpTable } from './mptable.ts'
-import { guestCmdline, type VirtioSlot, writeStartInfo } from './pvh.ts'
+import { guestCmdline, writeStartInfo } from './pvh.ts'
 
 /** Leaf 1 EDX bit 9 (SDM 2A CPUID). */
 const CPUID_APIC = 1 << 9
@@ -17,7 +18,7 @@ export interface BootConfig {
   readonly initrd?: Uint8Array | undefined
   /** The person's command line; one virtio_mmio.device= per slot is put to it. */
   readonly cmdline: string
-  /** Slots with a device plugged, in plug order (`virtioSlots` of pvh.ts places them). */
+  /** Slots with a device plugged, in plug order (`virtioSlots` of layout.ts places them). */
   readonly virtio: readonly VirtioSlot[]
   /** The profile's; false unless given. */
   readonly devicesBeforeInit?: boolean

@@ -1,9 +1,18 @@
 import { describe, expect, test } from 'vitest'
 import { sentence } from '../../base/problem.ts'
-import { MiB, MP_TABLE, PROFILES, PVH_CMDLINE, PVH_MEMMAP, PVH_MODLIST, PVH_START_INFO } from '../layout.ts'
+import {
+  MiB,
+  MP_TABLE,
+  PROFILES,
+  PVH_CMDLINE,
+  PVH_MEMMAP,
+  PVH_MODLIST,
+  PVH_START_INFO,
+  virtioSlots,
+} from '../layout.ts'
 import { GuestRam } from '../ram.ts'
 import { type BootConfig, boot } from './boot.ts'
-import { guestCmdline, virtioArgument, virtioSlots, writeStartInfo } from './pvh.ts'
+import { guestCmdline, virtioArgument, writeStartInfo } from './pvh.ts'
 import { buildElf, buildNote, concat, le } from './testing/elf-builder.ts'
 
 const ram = (mib = 32): GuestRam => new GuestRam(new ArrayBuffer(mib * MiB), 0, mib * MiB)

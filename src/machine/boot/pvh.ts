@@ -17,12 +17,12 @@ import {
   HIGH_RAM_START,
   LOW_RAM_END,
   MiB,
-  type Profile,
   PVH_CMDLINE,
   PVH_CMDLINE_MAX,
   PVH_MEMMAP,
   PVH_MODLIST,
   PVH_START_INFO,
+  type VirtioSlot,
 } from '../layout.ts'
 import type { GuestRam } from '../ram.ts'
 
@@ -38,27 +38,6 @@ export const XEN_HVM_MEMMAP_TYPE_RESERVED = 2
  */
 export const AFTER_IMAGE = 4 * MiB
 const PAGE = 4096
-
-/** Where one virtio-mmio device stands. */
-export interface VirtioSlot {
-  readonly base: number
-  readonly size: number
-  readonly irq: number
-}
-
-/**
- * Slots for `count` devices in plug order. QEMU fills its transports from the last (a lone disk is 0xfeb00e00, IRQ 12),
- * Firecracker from the first.
- */
-export const virtioSlots = (profile: Profile, count: number): readonly VirtioSlot[] =>
-  Array.from({ length: count }, (_, i) => {
-    const slot = profile.name === 'microvm' ? profile.virtioSlots - 1 - i : i
-    return {
-      base: profile.virtioBase + slot * profile.virtioSlotSize,
-      size: profile.virtioSlotSize,
-      irq: profile.virtioFirstIrq + slot,
-    }
-  })
 
 /** `virtio_mmio.device=512@0xfeb00e00:12` as QEMU writes it, `4K@0xd0000000:5` as Firecracker does. */
 export const virtioArgument = (slot: VirtioSlot): string => {

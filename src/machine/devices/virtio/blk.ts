@@ -13,7 +13,7 @@ import type { AccessSize } from '../../bus.ts'
 import type { DeviceRequest } from '../../call-event.ts'
 import type { BlockBackend } from '../../machine.ts'
 import type { PartState, StateReader } from '../../part.ts'
-import { VIRTIO_ID_BLOCK, type VirtioDevice, type VirtioTransport } from './device.ts'
+import type { VirtioDevice, VirtioTransport } from './device.ts'
 import type { Chain } from './virtqueue.ts'
 
 export const VIRTIO_BLK_F_SEG_MAX = 2
@@ -71,9 +71,10 @@ export interface VirtioBlkOptions {
 }
 
 export class VirtioBlk implements VirtioDevice {
-  readonly id = VIRTIO_ID_BLOCK
+  readonly id = 2
   readonly name = 'virtio-blk'
   readonly features: readonly number[]
+  readonly notOnFirecracker: readonly number[]
   readonly queueCount = 1
   readonly config = new Uint8Array(BLK_CONFIG_SIZE)
 
@@ -103,6 +104,8 @@ export class VirtioBlk implements VirtioDevice {
       VIRTIO_BLK_F_DISCARD,
       VIRTIO_BLK_F_WRITE_ZEROES,
     ]
+    // Of cache type Unsafe.
+    this.notOnFirecracker = this.features.filter((feature) => feature !== VIRTIO_BLK_F_RO)
     const view = new DataView(this.config.buffer)
     view.setBigUint64(BLK_CONFIG_CAPACITY, BigInt(this.#sectors), true)
     view.setUint32(BLK_CONFIG_SEG_MAX, SEG_MAX, true)

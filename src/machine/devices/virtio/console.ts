@@ -15,7 +15,7 @@
 import { joined } from '../../../base/bytes.ts'
 import type { AccessSize } from '../../bus.ts'
 import type { PartState, StateReader } from '../../part.ts'
-import { VIRTIO_ID_CONSOLE, type VirtioDevice, type VirtioTransport } from './device.ts'
+import type { VirtioDevice, VirtioTransport } from './device.ts'
 import type { Chain } from './virtqueue.ts'
 
 export const VIRTIO_CONSOLE_F_SIZE = 0
@@ -64,7 +64,7 @@ export interface VirtioConsoleOptions {
 }
 
 export class VirtioConsole implements VirtioDevice {
-  readonly id = VIRTIO_ID_CONSOLE
+  readonly id = 3
   readonly name = 'virtio-console'
   readonly features: readonly number[]
   readonly queueCount: number

@@ -6,12 +6,6 @@ import type { AccessSize } from '../../bus.ts'
 import type { PartState, StateReader } from '../../part.ts'
 import type { Virtqueue } from './virtqueue.ts'
 
-// Device IDs, virtio 1.2 §5.
-export const VIRTIO_ID_NET = 1
-export const VIRTIO_ID_BLOCK = 2
-export const VIRTIO_ID_CONSOLE = 3
-export const VIRTIO_ID_ENTROPY = 4
-
 // Device status, virtio 1.2 §2.1.
 export const ACKNOWLEDGE = 1
 export const DRIVER = 2
@@ -39,12 +33,14 @@ export interface VirtioTransport {
 }
 
 export interface VirtioDevice {
-  /** DeviceID. */
+  /** DeviceID, virtio 1.2 §5. */
   readonly id: number
-  /** For log lines: 'virtio-blk'. */
+  /** In log lines and traces: 'virtio-blk'. */
   readonly name: string
   /** Device-specific feature bits offered. The transport adds those of the ring. */
   readonly features: readonly number[]
+  /** Those of them, and of the ring's, that Firecracker's device does not offer (src/vmm/src/devices/virtio). */
+  readonly notOnFirecracker?: readonly number[]
   readonly queueCount: number
   /** Device-specific configuration space, little endian, as the driver reads it now. */
   readonly config: Uint8Array

@@ -4,15 +4,9 @@
  */
 import { describe, expect, it } from 'vitest'
 import { SeededEntropy } from '../../entropy.ts'
-import { UserNetwork } from '../../net/user-network.ts'
 import { GuestRam } from '../../ram.ts'
-import { VirtioBlk } from './blk.ts'
-import { VirtioConsole } from './console.ts'
-import type { VirtioDevice } from './device.ts'
-import { OverlayDisk } from './memory-disk.ts'
 import * as mmio from './mmio.ts'
-import { VirtioNet } from './net.ts'
-import { VirtioRng } from './rng.ts'
+import { SUBJECTS } from './testing/subjects.ts'
 
 const RAM = 0x10000
 const GUARD = 0x1000
@@ -21,43 +15,7 @@ const REGISTERS: readonly number[] = Object.values(mmio)
   .filter((value) => typeof value === 'number')
   .filter((value) => value % 4 === 0 && value < mmio.Config)
 
-interface Subject {
-  readonly device: VirtioDevice
-  /** Something from outside. */
-  readonly poke: (random: SeededEntropy) => void
-}
-
-const subjects: Record<string, () => Subject> = {
-  blk: () => ({
-    device: new VirtioBlk({ backend: new OverlayDisk(new Uint8Array(64 * 512)) }),
-    poke: () => {},
-  }),
-  rng: () => ({ device: new VirtioRng(new SeededEntropy(1)), poke: () => {} }),
-  console: () => {
-    const device = new VirtioConsole({ backend: { transmit: () => {} }, maxPorts: 2 })
-    return {
-      device,
-      poke: (random) => {
-        if (random.next() % 2 === 0) device.receive(new Uint8Array(random.next() % 50))
-        else device.resize(random.next() & 0xffff, random.next() & 0xffff)
-      },
-    }
-  },
-  net: () => {
-    const network = new UserNetwork((frame) => device.receive(frame))
-    const device: VirtioNet = new VirtioNet({ segment: network })
-    return {
-      device,
-      poke: (random) => {
-        const frame = new Uint8Array(random.next() % 2000)
-        random.fill(frame)
-        device.receive(frame)
-      },
-    }
-  },
-}
-
-describe.each(Object.keys(subjects))('virtio-%s, handled by a hostile guest', (name) => {
+describe.each(Object.keys(SUBJECTS))('%s, handled by a hostile guest', (name) => {
   it(`survives ${ITERATIONS} steps without throwing or touching anything but RAM`, () => {
     const random = new SeededEntropy(0xb5d, name.length)
     const pick = (below: number): number => random.next() % below
@@ -68,7 +26,7 @@ describe.each(Object.keys(subjects))('virtio-%s, handled by a hostile guest', (n
       if (!ram.contains(address, length)) throw new Error(`onWrite outside RAM: ${address}+${length}`)
     }
     let level = false
-    const { device, poke } = subjects[name]()
+    const { device, poke = () => {} } = SUBJECTS[name]([])
     const transport = new mmio.VirtioMmio({ ram, device, line: { set: (to) => (level = to) } })
     const seen = { running: 0, used: 0, needsReset: 0 }
 

@@ -25,9 +25,6 @@ import {
   VIRTIO_F_INDIRECT_DESC,
   VIRTIO_F_RING_RESET,
   VIRTIO_F_VERSION_1,
-  VIRTIO_ID_BLOCK,
-  VIRTIO_ID_ENTROPY,
-  VIRTIO_ID_NET,
   type VirtioDevice,
   type VirtioTransport,
 } from './device.ts'
@@ -90,8 +87,8 @@ export interface Personality {
   readonly queueNumMax: number
   /** Feature bits of the ring, offered by every device. */
   readonly ringFeatures: readonly number[]
-  /** Device feature bits withheld, by DeviceID. */
-  readonly withheld: Readonly<Record<number, readonly number[]>>
+  /** Devices offer what Firecracker's do, and not all that they have. */
+  readonly likeFirecracker: boolean
   /**
    * Whether Status moves by the steps of §3.1.1 alone and FEATURES_OK needs features that were offered. Otherwise every
    * status is taken, and features that were not offered are not had: drivers that were only ever tried on QEMU rely on it.
@@ -105,22 +102,15 @@ export const PERSONALITIES: Readonly<Record<ProfileName, Personality>> = {
     vendorId: 0x554d4551,
     queueNumMax: VIRTQUEUE_MAX_SIZE,
     ringFeatures: [VIRTIO_F_INDIRECT_DESC, VIRTIO_F_EVENT_IDX, VIRTIO_F_VERSION_1, VIRTIO_F_RING_RESET],
-    withheld: {},
+    likeFirecracker: false,
     strict: false,
   },
-  /**
-   * Firecracker, src/vmm/src/devices/virtio: no indirect descriptors; a blk of cache type Unsafe offers RO alone, net
-   * no STATUS, rng no EVENT_IDX.
-   */
+  /** Firecracker, src/vmm/src/devices/virtio: no indirect descriptors. */
   firecracker: {
     vendorId: 0,
     queueNumMax: 256,
     ringFeatures: [VIRTIO_F_EVENT_IDX, VIRTIO_F_VERSION_1],
-    withheld: {
-      [VIRTIO_ID_BLOCK]: [1, 2, 4, 6, 9, 10, 11, 12, 13, 14],
-      [VIRTIO_ID_NET]: [16],
-      [VIRTIO_ID_ENTROPY]: [VIRTIO_F_EVENT_IDX],
-    },
+    likeFirecracker: true,
     strict: true,
   },
 }
@@ -174,7 +164,7 @@ export class VirtioMmio implements BusDevice, Part, VirtioTransport, VirtqueueOw
     this.#personality = personality
     this.#log = log
     this.#onAnswered = onAnswered
-    const withheld = personality.withheld[device.id] ?? []
+    const withheld = (personality.likeFirecracker && device.notOnFirecracker) || []
     for (const bit of [...device.features, ...personality.ringFeatures])
       if (!withheld.includes(bit)) this.#deviceFeatures[bit >> 5] |= 1 << (bit & 31)
     for (let i = 0; i < device.queueCount; i++) this.#queues.push(new Virtqueue(ram, i, this))

@@ -10,7 +10,7 @@
  */
 import { assert } from '../../../base/assert.ts'
 import type { PartState, StateReader } from '../../part.ts'
-import { VIRTIO_F_VERSION_1, VIRTIO_ID_NET, type VirtioDevice, type VirtioTransport } from './device.ts'
+import { VIRTIO_F_VERSION_1, type VirtioDevice, type VirtioTransport } from './device.ts'
 import type { Chain } from './virtqueue.ts'
 
 export const VIRTIO_NET_F_MAC = 5
@@ -52,9 +52,10 @@ export interface VirtioNetOptions {
 }
 
 export class VirtioNet implements VirtioDevice {
-  readonly id = VIRTIO_ID_NET
+  readonly id = 1
   readonly name = 'virtio-net'
   readonly features: readonly number[] = [VIRTIO_NET_F_MAC, VIRTIO_NET_F_STATUS]
+  readonly notOnFirecracker = [VIRTIO_NET_F_STATUS]
   readonly queueCount = 2
   readonly config = new Uint8Array(NET_CONFIG_SIZE)
   /** Frames dropped for want of receive buffers, and frames the guest sent that are none. */

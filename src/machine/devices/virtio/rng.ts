@@ -4,16 +4,17 @@
  */
 import type { EntropySource } from '../../entropy.ts'
 import type { PartState, StateReader } from '../../part.ts'
-import { VIRTIO_ID_ENTROPY, type VirtioDevice, type VirtioTransport } from './device.ts'
+import { VIRTIO_F_EVENT_IDX, type VirtioDevice, type VirtioTransport } from './device.ts'
 import type { Chain } from './virtqueue.ts'
 
 /** Most bytes of one buffer that are filled; the device may return fewer than there is room for (§5.4.6). */
 export const RNG_CHUNK = 4096
 
 export class VirtioRng implements VirtioDevice {
-  readonly id = VIRTIO_ID_ENTROPY
+  readonly id = 4
   readonly name = 'virtio-rng'
   readonly features: readonly number[] = []
+  readonly notOnFirecracker = [VIRTIO_F_EVENT_IDX]
   readonly queueCount = 1
   readonly config = new Uint8Array(0)
 

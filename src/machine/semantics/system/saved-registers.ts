@@ -45,7 +45,7 @@ import { PHYSICAL_ADDRESS_BITS, XCR0_SUPPORTED } from './cpu-model.ts'
 import type { SystemState } from './system-state.ts'
 
 /** In the encoding's order, from the state block's start on. */
-const GENERAL = 'RAX RCX RDX RBX RSP RBP RSI RDI R8 R9 R10 R11 R12 R13 R14 R15'.split(' ')
+export const GENERAL = 'RAX RCX RDX RBX RSP RBP RSI RDI R8 R9 R10 R11 R12 R13 R14 R15'.split(' ')
 
 const SEGMENT_NAMES = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS', 'TR', 'LDTR'] as const
 const DEBUG = [0, 1, 2, 3, 6, 7] as const
