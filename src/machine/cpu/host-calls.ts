@@ -4,12 +4,13 @@
  */
 import { assert } from '../../base/assert.ts'
 import type { CpuCore } from '../semantics/core.ts'
+import { HOST, type HostName } from '../semantics/host.ts'
+import type { HostFunction } from '../semantics/host-table.ts'
 import type { CpuState } from '../state/cpu-state.ts'
 import { GuestFault } from '../state/fault.ts'
 import { FAULT, FAULT_ERROR, RECORD } from '../state/layout.ts'
 import { REPEATING } from '../state/record.ts'
 import type { AttachedEngine } from './attach-engine.ts'
-import { createHostFunctions, type HostFunction } from './host-functions.ts'
 import type { InstructionCount } from './instruction-count.ts'
 import type { InterruptWindow } from './interrupt-window.ts'
 import type { Mode } from './mode.ts'
@@ -19,6 +20,7 @@ import type { CpuCounters, CpuWorkings } from './workings.ts'
 export class HostCalls {
   readonly #core: CpuCore
   readonly #state: CpuState
+  readonly #view: DataView
   readonly #counters: CpuCounters
   readonly #place: Place
   readonly #mode: Mode
@@ -47,9 +49,10 @@ export class HostCalls {
     this.#count = count
     this.#window = window
     this.#engine = engine
-    const functions = createHostFunctions(core, view)
+    this.#view = view
     this.#functions = engine.hostNames.map((name) => {
-      const f = functions[name]
+      const f: HostFunction | undefined = HOST[name as HostName]
+      // A name can be from a file.
       assert(f !== undefined, `the host function '${name}' exists`)
       return f
     })
@@ -80,7 +83,7 @@ export class HostCalls {
     this.#nextRip = undefined
     this.#modeDirty = false
     try {
-      ;(this.#functions[number] as HostFunction)(record)
+      ;(this.#functions[number] as HostFunction)(this.#core, record, this.#view)
     } catch (fault) {
       if (!(fault instanceof GuestFault)) throw fault
       this.#nextRip = undefined

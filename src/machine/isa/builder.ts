@@ -12,6 +12,7 @@ import { i32, i64, v128 } from '../../wasm/instructions.ts'
 import { call, type FunctionBuilder, type FunctionRef, type Local } from '../../wasm/module.ts'
 import type { Code, I32, I64, V128, Value, ValueType } from '../../wasm/value.ts'
 import { CALL_EVENT_BYTES, CallEventKind } from '../call-event.ts'
+import type { HostName } from '../semantics/host.ts'
 import { FLAGS_DF } from '../state/flags.ts'
 import {
   CS,
@@ -72,7 +73,7 @@ export interface EngineFunctions {
   /** (function number, record) -> 0 fault, 1 go on at the next instruction, else the record to go on at. */
   readonly host: FunctionRef
   /** The number of a TypeScript function. */
-  readonly hostNumber: (name: string) => number
+  readonly hostNumber: (name: HostName) => number
   /** () empties the ring of call events; undefined in the untraced flavour, which has no trace code at all. */
   readonly traceFull: FunctionRef | undefined
 }
@@ -654,11 +655,11 @@ export class Builder {
     })
   }
   /**
-   * Runs a TypeScript function, registered under `name` (cpu/host-functions.ts), which sees the whole state and the
+   * Runs a TypeScript function, registered under `name` (semantics/host.ts), which sees the whole state and the
    * record. It answers 0 with a fault pending, 1 to go on, or the record to continue at. `after` is what is left to do
    * of the instruction wherever it continues; it may not fault.
    */
-  host(name: string, after?: () => void): void {
+  host(name: HostName, after?: () => void): void {
     this.at.beforeHost()
     const result = this.let(
       call<'i32'>(this.functions.host, i32.const(this.functions.hostNumber(name)), this.at.record),

@@ -7,7 +7,7 @@ import type { I64 } from '../../../wasm/value.ts'
 import { RAX, RBP, RBX, SCRATCH } from '../../state/layout.ts'
 import { STACK_MASK } from '../../state/record.ts'
 import { CONDITIONS, k, state } from '../builder.ts'
-import { host, hostSized } from '../host.ts'
+import { host, hostSized, sizedName } from '../host.ts'
 import type { Meaning } from '../operand.ts'
 import { type Row, type RowOptions, row, sized } from '../row.ts'
 
@@ -79,7 +79,7 @@ const pushf: Meaning = (b) => {
 }
 const popf: Meaning = (b) => {
   b.f.emit(state.store64(SCRATCH, b.top()))
-  b.host(`popf${b.bits}`, () => b.popped(b.bits / 8))
+  b.host(sizedName('popf', b.bits), () => b.popped(b.bits / 8))
 }
 /** XLAT: AL = byte at rBX + AL; the decoder gives rBX as the base. */
 const xlat: Meaning = (b, s) => {

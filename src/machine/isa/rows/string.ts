@@ -12,6 +12,7 @@
 import { i32, i64, i64x2, select, v128 } from '../../../wasm/instructions.ts'
 import { memory } from '../../../wasm/module.ts'
 import type { Code, I32, I64 } from '../../../wasm/value.ts'
+import { portStringName } from '../../semantics/system/port-host.ts'
 import { ES, RAX, RCX, RDI, RSI, SLOT_SEGMENT_BASE } from '../../state/layout.ts'
 import { REC_SEGMENT, REPEATING, TLB_WRITE } from '../../state/record.ts'
 import { type Builder, k, loadInt, state, storeInt } from '../builder.ts'
@@ -324,7 +325,7 @@ const endsAt = (repeat: Repeat, x: I64, y: I64): I32 => (repeat === 'E' ? i64.ne
 const portString =
   (name: 'ins' | 'outs', address: AddressSize, repeat: boolean): Meaning =>
   (b, source: Operand | undefined) => {
-    const meaning = host(`${name}${b.bits}a${address}${repeat ? 'rep' : ''}`)
+    const meaning = host(`${name}${portStringName({ bits: b.bits as 8 | 16 | 32, address, repeat })}`)
     ;(meaning as (b: Builder, s?: Operand) => void)(b, source)
   }
 

@@ -1,6 +1,6 @@
 /**
  * System instructions, ports, far control transfers and everything else whose meaning is in TypeScript
- * (cpu/host-functions.ts, semantics/system/). SDM 2A-2C, 3A.
+ * (semantics/host.ts, semantics/system/). SDM 2A-2C, 3A.
  */
 import { i64 } from '../../../wasm/instructions.ts'
 import type { I64 } from '../../../wasm/value.ts'
@@ -8,7 +8,7 @@ import { UD } from '../../state/fault.ts'
 import { RSP, SCRATCH } from '../../state/layout.ts'
 import { STACK_MASK } from '../../state/record.ts'
 import { type Bits, type Builder, k, loadInt, state } from '../builder.ts'
-import { host, hostSized } from '../host.ts'
+import { host, hostSized, sizedName } from '../host.ts'
 import type { Meaning, Operand } from '../operand.ts'
 import { type Row, type RowOptions, row, sized } from '../row.ts'
 
@@ -17,14 +17,14 @@ const nop: Meaning = () => {}
 
 /** Far JMP and CALL through memory: offset, then selector. */
 const farIndirect =
-  (name: string): Meaning =>
+  (name: 'farJump' | 'farCall'): Meaning =>
   (b, m) => {
     const ea = m.address()
     const at = b.readAddress(ea, b.bits / 8 + 2)
     const offset = b.let(loadInt(at, b.bits))
     const selector = b.let(i64.load16_u(at, b.bits / 8))
     b.f.emit([state.store64(SCRATCH, selector), state.store64(SCRATCH + 8, offset)])
-    b.host(`${name}${b.bits}`)
+    b.host(sizedName(name, b.bits))
   }
 /** LDS LES LFS LGS LSS: selector into a segment register, then offset into a general one. */
 const loadFar =
@@ -66,7 +66,7 @@ const movFromSegment: Meaning = (b, d, s) => {
 }
 /** SLDT, STR, SMSW: 16 bits to memory, operand size to a register. */
 const storeWord =
-  (name: string): Meaning =>
+  (name: 'sldt' | 'str' | 'smsw'): Meaning =>
   (b, d) => {
     b.host(name)
     if (d.isMemory) d.write(state.load64(SCRATCH), 16)
@@ -75,15 +75,15 @@ const storeWord =
 
 /** LAR, LSL: without ZF the destination keeps all of its bits. */
 const inspectSegment =
-  (name: string): Meaning =>
+  (name: 'lar' | 'lsl'): Meaning =>
   (b, d, s) => {
     b.f.emit(state.store64(SCRATCH + 8, s.read()))
-    b.host(`${name}${b.bits}`, () => b.f.if(b.condition('E'), () => d.write(state.load64(SCRATCH))))
+    b.host(sizedName(name, b.bits), () => b.f.if(b.condition('E'), () => d.write(state.load64(SCRATCH))))
   }
 
 /** Privilege is checked before the operand is read. */
 const privileged =
-  (name: string): Meaning =>
+  (name: 'lldt' | 'ltr' | 'lmsw'): Meaning =>
   (b, ...operands) => {
     b.host('privileged')
     ;(host(name) as (b: Builder, ...operands: Operand[]) => void)(b, ...operands)
@@ -206,13 +206,14 @@ export const SYSTEM: readonly Row[] = [
   ...sized('LAR rv, r/m16', '0F 02 /r', 'w r', inspectSegment('lar')),
   ...sized('LSL rv, r/m16', '0F 03 /r', 'w r', inspectSegment('lsl')),
   row('ARPL r/m16, r16', '63 /r', 'r r', arpl, { mode: 'legacy' }),
-  ...(['SGDT', 'SIDT', 'LGDT', 'LIDT'] as const).flatMap((name, digit) => {
-    const area = { bytes: 6, writes: name[0] === 'S' }
+  ...(['sgdt', 'sidt', 'lgdt', 'lidt'] as const).flatMap((name, digit) => {
+    const text = `${name.toUpperCase()} m`
+    const area = { bytes: 6, writes: name[0] === 's' }
     return [
       ...([16, 32] as const).map((osize) =>
-        row(`${name} m`, `0F 01 /${digit}`, 'x', hostSized(name.toLowerCase()), { mode: 'legacy', osize, ...area }),
+        row(text, `0F 01 /${digit}`, 'x', hostSized(name), { mode: 'legacy', osize, ...area }),
       ),
-      row(`${name} m`, `0F 01 /${digit}`, 'x', host(`${name.toLowerCase()}64`), { mode: '64', ...area }),
+      row(text, `0F 01 /${digit}`, 'x', host(`${name}64`), { mode: '64', ...area }),
     ]
   }),
   ...sized('SMSW r/mv', '0F 01 /4', 'w', storeWord('smsw')),

@@ -7,10 +7,15 @@
  */
 import { i32, i64 } from '../../../wasm/instructions.ts'
 import type { I64 } from '../../../wasm/value.ts'
+import type { X87Name } from '../../semantics/x87/host.ts'
 import { FCW, FSW, SCRATCH, STATE } from '../../state/layout.ts'
 import { type Bits, type Builder, type Condition, k, loadInt, state } from '../builder.ts'
 import type { Meaning, Operand } from '../operand.ts'
 import { type Row, type RowOptions, row } from '../row.ts'
+
+/** What X87_HOST has, without its "x87.". */
+type Name = X87Name extends infer N ? (N extends `x87.${infer Rest}` ? Rest : never) : never
+type Environment = 'fldenv' | 'fnstenv' | 'frstor' | 'fnsave'
 
 const FSW_ES = 0x80
 const ADDRESS = SCRATCH + 16
@@ -22,11 +27,11 @@ const waits = (b: Builder): void => {
   b.f.if(pending, () => b.host('x87.pending'))
 }
 const control =
-  (name: string): Meaning =>
+  (name: Name): Meaning =>
   (b) =>
     b.host(`x87.${name}`)
 const plain =
-  (name: string): Meaning =>
+  (name: Name): Meaning =>
   (b) => {
     waits(b)
     b.host(`x87.${name}`)
@@ -42,7 +47,7 @@ const fetch = (b: Builder, m: Operand): void => {
   b.f.emit(state.store64(ADDRESS, ea))
 }
 const reads =
-  (name: string): Meaning =>
+  (name: Name): Meaning =>
   (b, m) => {
     waits(b)
     fetch(b, m)
@@ -50,7 +55,7 @@ const reads =
   }
 /** Computes, stores if there is something to store, and only then changes the unit. */
 const stores =
-  (name: string): Meaning =>
+  (name: Name): Meaning =>
   (b, m) => {
     waits(b)
     const ea = m.address()
@@ -74,7 +79,7 @@ const stores =
   }
 /** The unit's whole state, or its environment, at an address. */
 const environment =
-  (name: string, waiting: boolean): Meaning =>
+  (name: Environment, waiting: boolean): Meaning =>
   (b, m) => {
     if (waiting) waits(b)
     b.f.emit(state.store64(ADDRESS, m.address()))
@@ -108,7 +113,7 @@ const unitBytes = (osize: Bits): number => environmentBytes(osize) + 80
 const sizedEnvironment = (
   text: string,
   encoding: string,
-  name: string,
+  name: Environment,
   waiting: boolean,
   options: RowOptions,
 ): Row[] => [
@@ -120,7 +125,12 @@ const sizedEnvironment = (
 const ARITHMETIC = ['fadd', 'fmul', 'fcom', 'fcomp', 'fsub', 'fsubr', 'fdiv', 'fdivr'] as const
 const upper = (name: string): string => name.toUpperCase()
 /** What the manual calls the operation when ST(i) is the destination. */
-const REVERSED: Readonly<Record<string, string>> = { fsub: 'fsubr', fsubr: 'fsub', fdiv: 'fdivr', fdivr: 'fdiv' }
+const REVERSED: Readonly<Partial<Record<string, string>>> = {
+  fsub: 'fsubr',
+  fsubr: 'fsub',
+  fdiv: 'fdivr',
+  fdivr: 'fdiv',
+}
 
 const arithmetic = ARITHMETIC.flatMap((name, digit): Row[] => {
   const compares = name === 'fcom' || name === 'fcomp'
@@ -141,7 +151,8 @@ const arithmetic = ARITHMETIC.flatMap((name, digit): Row[] => {
   ]
 })
 
-const literal = (text: string, encoding: string, name = text.toLowerCase()): Row => x87(text, encoding, '', plain(name))
+const literal = (text: Uppercase<Name>, encoding: string): Row =>
+  x87(text, encoding, '', plain(text.toLowerCase() as Name))
 
 export const X87_ROWS: readonly Row[] = [
   ...arithmetic,

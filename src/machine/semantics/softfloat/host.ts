@@ -79,9 +79,9 @@ const approximation =
     return true
   }
 
-export const SSE_HOST: Readonly<Record<string, (cpu: SseHost, record: number) => boolean>> = {
+export const SSE_HOST = {
   'sse.float': float,
   'sse.rcp': approximation(reciprocal),
   'sse.rsqrt': approximation(reciprocalSquareRoot),
   'sse.strings': compareStrings,
-}
+} satisfies Record<string, (cpu: SseHost, record: number) => boolean>

@@ -10,6 +10,7 @@ import { FLAGS_ARITHMETIC, FLAGS_CF, FLAGS_PF, FLAGS_ZF } from '../../state/flag
 import { CR0, CR0_MP, CR0_NE, CR0_TS, FCW, FSW, SCRATCH, STATE } from '../../state/layout.ts'
 import { REC_R1 } from '../../state/record.ts'
 import type { CpuCore } from '../core.ts'
+import { named } from '../host-table.ts'
 import {
   BINARY32,
   BINARY64,
@@ -37,18 +38,7 @@ import {
   toInteger,
   widen,
 } from './f80.ts'
-import {
-  atan2,
-  type ConstantName,
-  constant,
-  cos,
-  exp2m1,
-  outOfRange,
-  sin,
-  tan,
-  yLog2,
-  yLog2p1,
-} from './transcendental.ts'
+import { atan2, constant, cos, exp2m1, outOfRange, sin, tan, yLog2, yLog2p1 } from './transcendental.ts'
 import { FCW_DEFINED, FCW_FIXED, FSW_B, FSW_C0, FSW_C2, FSW_C3, FSW_ES, FSW_EXCEPTIONS, FSW_SF, Unit } from './unit.ts'
 
 export type X87Function = (core: CpuCore, record: number, bytes: DataView) => void
@@ -65,23 +55,27 @@ const registerOf = (record: number, bytes: DataView): number => bytes.getUint8(r
 const addressOf = (bytes: DataView): bigint => bytes.getBigUint64(ADDRESS, true)
 
 type Source = (bytes: DataView) => Unpacked
-const SOURCES: Readonly<Record<string, Source>> = {
+const SOURCES = {
   m32: (bytes) => unpack(BINARY32, BigInt(bytes.getUint32(VALUE, true))),
   m64: (bytes) => unpack(BINARY64, bytes.getBigUint64(VALUE, true)),
   i16: (bytes) => fromInteger(BigInt(bytes.getInt16(VALUE, true))),
   i32: (bytes) => fromInteger(BigInt(bytes.getInt32(VALUE, true))),
   i64: (bytes) => fromInteger(bytes.getBigInt64(VALUE, true)),
-}
+} satisfies Record<string, Source>
+
+/** Memory operands of arithmetic. */
+const OPERANDS = ['m32', 'm64', 'i16', 'i32'] as const
 
 type Binary = (a: Unpacked, b: Unpacked, c: Context) => Unpacked
-const BINARIES: Readonly<Record<string, Binary>> = {
+const BINARIES = {
   fadd: op.add,
   fmul: op.multiply,
   fsub: op.subtract,
   fsubr: op.subtractReversed,
   fdiv: op.divide,
   fdivr: op.divideReversed,
-}
+} satisfies Record<string, Binary>
+const BINARY_NAMES = Object.keys(BINARIES) as (keyof typeof BINARIES)[]
 
 /** ST(0) = f(ST(0), memory). */
 const withMemory =
@@ -598,17 +592,18 @@ const environment =
   (core, _record, bytes) =>
     f(core, addressOf(bytes), operandBytes)
 
-const functions: Record<string, X87Function> = {
+/** By the names that rows/x87.ts uses. */
+export const X87_HOST = {
   'x87.pending': pending,
   'x87.wait': wait,
   'x87.fnop': nop,
-  'x87.fld.m32': load(SOURCES['m32']!),
-  'x87.fld.m64': load(SOURCES['m64']!),
+  'x87.fld.m32': load(SOURCES.m32),
+  'x87.fld.m64': load(SOURCES.m64),
   'x87.fld.m80': loadExtended,
   'x87.fld.st': loadRegister,
-  'x87.fild.i16': load(SOURCES['i16']!),
-  'x87.fild.i32': load(SOURCES['i32']!),
-  'x87.fild.i64': load(SOURCES['i64']!),
+  'x87.fild.i16': load(SOURCES.i16),
+  'x87.fild.i32': load(SOURCES.i32),
+  'x87.fild.i64': load(SOURCES.i64),
   'x87.fbld': loadDecimal,
   'x87.store': commitStore,
   'x87.fst.m32': storeFloat(BINARY32, false),
@@ -667,25 +662,55 @@ const functions: Record<string, X87Function> = {
   'x87.fnstenv32': environment(fstenv, 4),
   'x87.fldenv16': environment(fldenv, 2),
   'x87.fldenv32': environment(fldenv, 4),
-}
-for (const name of ['fldl2t', 'fldl2e', 'fldpi', 'fldlg2', 'fldln2'] as const satisfies readonly ConstantName[])
-  functions[`x87.${name}`] = loadConstant((rounding) => constant(name, rounding))
-for (const bits of [16, 32, 64]) {
-  if (bits !== 64) functions[`x87.fist.i${bits}`] = storeInteger(bits, false, false)
-  functions[`x87.fistp.i${bits}`] = storeInteger(bits, true, false)
-  functions[`x87.fisttp.i${bits}`] = storeInteger(bits, true, true)
-}
-for (const [name, f] of Object.entries(BINARIES)) {
-  functions[`x87.${name}.st0`] = withRegister(f, false, false)
-  functions[`x87.${name}.sti`] = withRegister(f, true, false)
-  functions[`x87.${name}p`] = withRegister(f, true, true)
-}
-for (const source of ['m32', 'm64', 'i16', 'i32']) {
-  const from = SOURCES[source]!
-  for (const [name, f] of Object.entries(BINARIES)) functions[`x87.${name}.${source}`] = withMemory(f, from)
-  functions[`x87.fcom.${source}`] = comparison(inMemory(from), true, 0, true)
-  functions[`x87.fcomp.${source}`] = comparison(inMemory(from), true, 1, true)
-}
-
-/** By the names that rows/x87.ts uses. */
-export const X87_HOST: Readonly<Record<string, X87Function>> = functions
+  ...named(
+    ['fldl2t', 'fldl2e', 'fldpi', 'fldlg2', 'fldln2'],
+    (name) => `x87.${name}` as const,
+    (name) => loadConstant((rounding) => constant(name, rounding)),
+  ),
+  ...named(
+    [16, 32],
+    (bits) => `x87.fist.i${bits}` as const,
+    (bits) => storeInteger(bits, false, false),
+  ),
+  ...named(
+    [16, 32, 64],
+    (bits) => `x87.fistp.i${bits}` as const,
+    (bits) => storeInteger(bits, true, false),
+  ),
+  ...named(
+    [16, 32, 64],
+    (bits) => `x87.fisttp.i${bits}` as const,
+    (bits) => storeInteger(bits, true, true),
+  ),
+  ...named(
+    BINARY_NAMES,
+    (name) => `x87.${name}.st0` as const,
+    (name) => withRegister(BINARIES[name], false, false),
+  ),
+  ...named(
+    BINARY_NAMES,
+    (name) => `x87.${name}.sti` as const,
+    (name) => withRegister(BINARIES[name], true, false),
+  ),
+  ...named(
+    BINARY_NAMES,
+    (name) => `x87.${name}p` as const,
+    (name) => withRegister(BINARIES[name], true, true),
+  ),
+  ...named(
+    BINARY_NAMES.flatMap((name) => OPERANDS.map((from) => ({ name, from }))),
+    ({ name, from }) => `x87.${name}.${from}` as const,
+    ({ name, from }) => withMemory(BINARIES[name], SOURCES[from]),
+  ),
+  ...named(
+    OPERANDS,
+    (from) => `x87.fcom.${from}` as const,
+    (from) => comparison(inMemory(SOURCES[from]), true, 0, true),
+  ),
+  ...named(
+    OPERANDS,
+    (from) => `x87.fcomp.${from}` as const,
+    (from) => comparison(inMemory(SOURCES[from]), true, 1, true),
+  ),
+} satisfies Record<string, X87Function>
+export type X87Name = keyof typeof X87_HOST

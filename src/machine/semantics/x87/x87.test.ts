@@ -25,7 +25,7 @@ import {
 import { REC_BASE, REC_INDEX, REC_R1, REC_SEGMENT, REC_WIDTH } from '../../state/record.ts'
 import { UE } from '../softfloat/format.ts'
 import { FakeCore, faultOf } from '../system/testing/fake-core.ts'
-import { X87_HOST } from './host.ts'
+import { X87_HOST, type X87Name } from './host.ts'
 import { CASE_BYTES, CASE_FCW, CASE_SIGNAL, CASE_ST, runX87, x87Missing } from './testing/native-x87.ts'
 import { type Extended, type Operands, significand, verifyX87 } from './testing/verify-x87.ts'
 
@@ -148,7 +148,7 @@ const machine = () => {
   const core = new FakeCore()
   const { state } = core
   const bytes = new DataView(state.view.buffer)
-  const run = (name: string): void => X87_HOST[`x87.${name}`]!(core, RECORD, bytes)
+  const run = (name: string): void => X87_HOST[`x87.${name}` as X87Name](core, RECORD, bytes)
   run('fninit')
   return {
     core,
