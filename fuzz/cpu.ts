@@ -13,7 +13,7 @@ import { FCW, FPR, FTW, MXCSR, SLOT_FS_BASE, SLOT_GS_BASE, XMM } from '../src/ma
 import { bareCpu } from '../vectors/bare-cpu.ts'
 import { CASE_LENGTH, Case, PATCH_HEADER } from '../vectors/case.ts'
 import { plans } from '../vectors/corpus.ts'
-import { Generator } from '../vectors/generate.ts'
+import { Generator } from '../vectors/generate/generator.ts'
 import { Random } from '../vectors/random.ts'
 import type { Family } from './family.ts'
 import { GUARD_BYTES, Guards } from './guards.ts'

@@ -3,7 +3,7 @@ import { ROWS } from '../src/machine/isa/table.ts'
 import type { Case } from './case.ts'
 import { type Descriptor, descriptorOf, keyOf, mnemonicOf, parse } from './descriptor.ts'
 import { exclusion } from './exclusions.ts'
-import { Generator } from './generate.ts'
+import { Generator } from './generate/generator.ts'
 import { SEQUENCE_KINDS, SequenceGenerator } from './sequences.ts'
 import type { Vendor } from './vendor.ts'
 

@@ -29,9 +29,6 @@ export const exclusion = (d: Descriptor, vendor: Vendor): string | undefined => 
   return undefined
 }
 
-/** Far transfers and segment loads: only to what both the host's and the engine's descriptor tables have. */
-export const FAR = new Set(['JMP far', 'CALL far', 'JMP m', 'CALL m', 'RETF', 'RETF imm16', 'IRET'])
-
 /** Privileged at CPL 3: #GP or #UD whatever the operands. */
 export const PRIVILEGED = new Set(
   (
