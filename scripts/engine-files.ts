@@ -1,6 +1,6 @@
 /** Vite: a build of the page holds its engines as files, generated while it is built (src/worker/engine-file.ts). */
 import type { Plugin } from 'vite'
-import { engineBytes } from '../src/machine/microvm.ts'
+import { engineBytes } from '../src/machine/index.ts'
 
 const NAME = 'virtual:engine-urls'
 const ID = `\0${NAME}`

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { nodeHost } from '../src/headless/node-host.ts'
 import type { TranslatorPolicy } from '../src/machine/engine/regions/registry.ts'
-import { createMachine } from '../src/machine/microvm.ts'
+import { createMachine } from '../src/machine/index.ts'
 import { DEFAULTS } from '../src/settings/settings.ts'
 import { elfPath, type Program } from './build.ts'
 

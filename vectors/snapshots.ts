@@ -13,11 +13,16 @@ import { join } from 'node:path'
 import { EMBEDDED } from '../src/headless/boot.ts'
 import { nodeHost } from '../src/headless/node-host.ts'
 import { snapshotOf, stateHash } from '../src/headless/snapshot-file.ts'
-import { OverlayDisk } from '../src/machine/devices/virtio/memory-disk.ts'
 import { SeededEntropy } from '../src/machine/entropy.ts'
-import type { Machine, MachineConfig } from '../src/machine/machine.ts'
-import { createMachine, restoreMachine } from '../src/machine/microvm.ts'
-import { readSnapshot, type Snapshot } from '../src/machine/snapshot/snapshot.ts'
+import {
+  createMachine,
+  type Machine,
+  type MachineConfig,
+  OverlayDisk,
+  readSnapshot,
+  restoreMachine,
+  type Snapshot,
+} from '../src/machine/index.ts'
 import { decodeState, encodeState } from '../src/machine/snapshot/state-code.ts'
 import { DEFAULTS, type ProfileName } from '../src/settings/settings.ts'
 

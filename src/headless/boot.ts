@@ -3,17 +3,19 @@ import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { ok, type Problem, problem, type Result, refuse, sentence } from '../base/problem.ts'
 import { PLAYGROUND } from '../guests/catalogue.ts'
-import { isElf, isGzip, KERNEL_MAX } from '../machine/boot/unpack.ts'
-import { MemoryDisk } from '../machine/devices/virtio/memory-disk.ts'
-import type {
-  CrashReport,
-  CreateMachine,
-  Machine,
-  MachineConfig,
-  MachineEvents,
-  MachineHost,
-  RestoreMachine,
-} from '../machine/machine.ts'
+import {
+  type CrashReport,
+  type CreateMachine,
+  isElf,
+  isGzip,
+  KERNEL_MAX,
+  type Machine,
+  type MachineConfig,
+  type MachineEvents,
+  type MachineHost,
+  MemoryDisk,
+  type RestoreMachine,
+} from '../machine/index.ts'
 import { DEFAULTS, type MachineSettings, memoryBytes } from '../settings/settings.ts'
 import { exportTrace } from '../trace/formats/export.ts'
 import type { TraceNote } from '../trace/spans/call-events.ts'

@@ -13,7 +13,7 @@ const file = join(directory, 'engine-plain.wasm')
 const boot = async (): Promise<number> => {
   vi.resetModules()
   const { takeEngine } = await import('./engine-cache.ts')
-  const { createMachine } = await import('../machine/microvm.ts')
+  const { createMachine } = await import('../machine/index.ts')
   const { nodeHost } = await import('./node-host.ts')
   takeEngine(directory, false)
   const created = createMachine(

@@ -4,7 +4,7 @@
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ENGINE_SECTION, engineBytes, prepareEngine } from '../machine/microvm.ts'
+import { ENGINE_SECTION, engineBytes, prepareEngine } from '../machine/index.ts'
 import { compileModule, customSection } from './node-host.ts'
 
 /** The engine of that flavour out of `directory`, or into it. A directory that takes no files is as good as none. */

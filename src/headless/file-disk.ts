@@ -8,7 +8,7 @@ import { closeSync, constants, fdatasyncSync, fstatSync, openSync, readSync, wri
 import { basename, isAbsolute } from 'node:path'
 import { ok, type Problem, problem, type Result, refuse } from '../base/problem.ts'
 import { diskBytes, IMAGE_HEAD_BYTES, IMAGE_TAIL_BYTES, imageProblem, shellWord } from '../disk/disk-image.ts'
-import type { BlockBackend } from '../machine/machine.ts'
+import type { BlockBackend } from '../machine/index.ts'
 import type { DiskOption } from './options.ts'
 
 const HASH_PIECE = 2 ** 20

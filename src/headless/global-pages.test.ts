@@ -1,7 +1,7 @@
 /** Global pages outlive a new CR3 and others do not (SDM 3A §4.10.4.1), also where both had the same place in the soft TLB. */
 import { expect, test } from 'vitest'
 import { buildElf } from '../machine/boot/testing/elf-builder.ts'
-import { createMachine } from '../machine/microvm.ts'
+import { createMachine } from '../machine/index.ts'
 import { DEFAULTS } from '../settings/settings.ts'
 import { nodeHost } from './node-host.ts'
 

@@ -6,7 +6,7 @@ import { ProblemError, problem, type Result, refuse } from '../base/problem.ts'
 import { KEPT_FREE_BYTES, netbsdRoot } from '../disk/netbsd-root.ts'
 import { type DirectoryNode, file, symlink, type TreeNode } from '../disk/tree.ts'
 import { NETBSD_INIT, NETBSD_INIT32 } from '../guests/catalogue.ts'
-import { is32BitKernel } from '../machine/boot/elf.ts'
+import { is32BitKernel } from '../machine/index.ts'
 import { fileProblem } from './file-disk.ts'
 import type { AddOption } from './options.ts'
 

@@ -1,7 +1,7 @@
 /** The door of `npm run -s boot`: Node's streams, signals and clocks, then boot.ts. */
 import { writeSync } from 'node:fs'
 import { isatty } from 'node:tty'
-import { createMachine, restoreMachine } from '../machine/microvm.ts'
+import { createMachine, restoreMachine } from '../machine/index.ts'
 import { bootMain, EMBEDDED } from './boot.ts'
 import { takeEngine } from './engine-cache.ts'
 import { nodeHost } from './node-host.ts'

@@ -1,6 +1,6 @@
 /** Node as a MachineHost: shared memory, synchronous wasm, the monotonic clock, entropy. */
 import { randomFillSync } from 'node:crypto'
-import type { CompiledModule, HostMemory, MachineHost } from '../machine/machine.ts'
+import type { CompiledModule, HostMemory, MachineHost } from '../machine/index.ts'
 
 /** What is used of the WebAssembly namespace, which neither es2023 nor Node's types declare. */
 interface Wasm {

@@ -1,7 +1,7 @@
 /** One headless run of a machine: a session with Node's streams at its ends, and what comes of it. */
 import type { Pace } from '../host/pace.ts'
 import { Session, type SessionEnd, type SessionFigures } from '../host/session.ts'
-import type { Machine, MachineEvents } from '../machine/machine.ts'
+import type { Machine, MachineEvents } from '../machine/index.ts'
 import { FULL_MS } from './pipe-writer.ts'
 import { type Pattern, Until } from './until.ts'
 

@@ -2,9 +2,7 @@
 import { createHash } from 'node:crypto'
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import type { Result } from '../base/problem.ts'
-import type { Machine } from '../machine/machine.ts'
-import { type Packing, readSnapshot, type Snapshot, writeSnapshot } from '../machine/snapshot/snapshot.ts'
-import { stateImage } from '../machine/snapshot/state-image.ts'
+import { type Machine, type Packing, readSnapshot, type Snapshot, stateImage, writeSnapshot } from '../machine/index.ts'
 import { readInputFile } from './input-file.ts'
 
 /** Guest pages pack to little more at level 1 than at 6, in a third of the time. */

@@ -8,12 +8,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CALL_EVENT_BYTES, CallEventKind, type TraceNote } from '../machine/call-event.ts'
-import { MemoryDisk } from '../machine/devices/virtio/memory-disk.ts'
 import { SeededEntropy } from '../machine/entropy.ts'
-import type { Machine, MachineConfig, MachineEvents } from '../machine/machine.ts'
-import { createMachine, restoreMachine } from '../machine/microvm.ts'
+import {
+  createMachine,
+  type Machine,
+  type MachineConfig,
+  type MachineEvents,
+  MemoryDisk,
+  readSnapshot,
+  restoreMachine,
+  type Snapshot,
+} from '../machine/index.ts'
 import { crc32 } from '../machine/snapshot/crc32.ts'
-import { readSnapshot, type Snapshot } from '../machine/snapshot/snapshot.ts'
 import { decodeState, encodeState } from '../machine/snapshot/state-code.ts'
 import { DEFAULTS, type MachineSettings } from '../settings/settings.ts'
 import { bootMain, EMBEDDED } from './boot.ts'

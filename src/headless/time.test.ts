@@ -1,8 +1,7 @@
 /** Time as a small kernel meets it: timers while it polls, HLT that nothing ends. */
 import { describe, expect, test } from 'vitest'
 import { buildElf } from '../machine/boot/testing/elf-builder.ts'
-import type { MachineConfig, MachineExit } from '../machine/machine.ts'
-import { createMachine } from '../machine/microvm.ts'
+import { createMachine, type MachineConfig, type MachineExit } from '../machine/index.ts'
 import { DEFAULTS } from '../settings/settings.ts'
 import { nodeHost } from './node-host.ts'
 

@@ -2,8 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { MachineConfig } from '../machine/machine.ts'
-import { createMachine } from '../machine/microvm.ts'
+import { createMachine, type MachineConfig } from '../machine/index.ts'
 import { DEFAULTS } from '../settings/settings.ts'
 import { nodeHost } from './node-host.ts'
 

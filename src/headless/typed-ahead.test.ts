@@ -1,7 +1,7 @@
 /** What is sent at power-on is at the embedded guest's prompt, on whichever console that is (docs/decisions/0013). */
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { createMachine } from '../machine/microvm.ts'
+import { createMachine } from '../machine/index.ts'
 import { DEFAULTS } from '../settings/settings.ts'
 import { nodeHost } from './node-host.ts'
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { nodeHost } from '../headless/node-host.ts'
 import { fakeMachine, idle, type Step, stopped } from '../headless/testing/fake-machine.ts'
-import type { MachineConfig } from '../machine/machine.ts'
+import type { MachineConfig } from '../machine/index.ts'
 import { DEFAULTS } from '../settings/settings.ts'
 import { Session, type SessionOptions } from './session.ts'
 

@@ -5,7 +5,7 @@
  *
  * A session begins before its machine: the console speaks from the machine's birth on.
  */
-import type { Figures, Machine, MachineExit, Slice } from '../machine/machine.ts'
+import type { Figures, Machine, MachineExit, Slice } from '../machine/index.ts'
 import type { Pace } from './pace.ts'
 
 export interface SessionOptions {

@@ -3,22 +3,18 @@
  *
  * Which clock is behind guest time (docs/decisions/0011-clocks.md) is time/guest-clock.ts's: nothing else asks.
  */
-import { ok, type Problem, ProblemError, problem, type Result, refuse } from '../base/problem.ts'
+import type { Result } from '../base/problem.ts'
 import { settingsOf } from '../settings/settings.ts'
 import { Board } from './board/board.ts'
-import { checkConfig } from './board/check-config.ts'
-import { type MachineMemory, machineMemory, RAM_OFFSET } from './board/memory.ts'
+import { type MachineMemory, RAM_OFFSET } from './board/memory.ts'
 import { type Booted, boot } from './boot/boot.ts'
 import { CallEventKind } from './call-event.ts'
 import { Cpu } from './cpu/cpu.ts'
 import { crashReport } from './debug/crash.ts'
 import { registersOf, registerText } from './debug/registers.ts'
-import { engineFor } from './engine/engine.ts'
 import { POLICY } from './engine/regions/registry.ts'
 import { PROFILES } from './layout.ts'
 import type {
-  CreateMachine,
-  EngineFile,
   Figures,
   KernelInfo,
   Machine,
@@ -26,20 +22,21 @@ import type {
   MachineEvents,
   MachineExit,
   MachineHost,
-  RestoreMachine,
   Slice,
 } from './machine.ts'
 import { type SavedPart, StateReader } from './part.ts'
 import { Programs } from './programs.ts'
 import type { GuestRam } from './ram.ts'
 import { type CpuModel, createCpuModel } from './semantics/system/cpu-model.ts'
-import { diskSource, disksOf } from './snapshot/disks.ts'
-import { isTracePart, type Snapshot, type SnapshotSource } from './snapshot/snapshot.ts'
-import { CountedClock, type GuestClock, LAST_NS, type Rest, WallClock } from './time/guest-clock.ts'
+import { diskSource } from './snapshot/disks.ts'
+import { loadSnapshot } from './snapshot/restore.ts'
+import type { Snapshot, SnapshotSource } from './snapshot/snapshot.ts'
+import { type GuestClock, guestClock, LAST_NS, type Rest } from './time/guest-clock.ts'
+import { Tsc } from './time/tsc.ts'
 import { Timers } from './timers.ts'
 import { TraceNotes } from './trace-notes.ts'
 
-class MicroVm implements Machine {
+export class MicroVm implements Machine {
   kernel!: KernelInfo
   readonly #config: MachineConfig
   readonly #host: MachineHost
@@ -54,7 +51,7 @@ class MicroVm implements Machine {
   #programs: Programs | undefined
 
   readonly #clock: GuestClock
-  #tscOffset = 0n
+  readonly #tsc: Tsc
   #exit: MachineExit | undefined
   /** Instructions after which `run` runs no more. */
   #last = Infinity
@@ -69,12 +66,11 @@ class MicroVm implements Machine {
     this.#ram = ram
     // Devices ask for the time at their first reset, when there is no CPU yet.
     const count = (): Cpu | undefined => this.#cpu
-    const clock =
-      config.clock === 'wall'
-        ? new WallClock(host, count, () => (this.#timers as Timers | undefined)?.next ?? Infinity)
-        : new CountedClock(count, config.epoch)
+    const clock = guestClock(config, host, count, () => (this.#timers as Timers | undefined)?.next ?? Infinity)
     this.#clock = clock
     const timers = new Timers(() => clock.now())
+    const tsc = new Tsc(() => clock.now())
+    this.#tsc = tsc
     this.#timers = timers
     const log = (line: string): void => events.log(line)
     const notes =
@@ -87,25 +83,23 @@ class MicroVm implements Machine {
       clock,
       timers,
       notes,
-      tscToNs: (tsc) => tsc - Number(this.#tscOffset),
+      tscToNs: (time) => tsc.toNs(time),
       stop: (exit) => this.#stop(exit),
       console: (bytes) => events.console(bytes),
       log,
     })
     this.#board = board
-    const { lapic } = board.interrupts
+    const { interrupts } = board
 
     this.#model = createCpuModel(config.cpu)
-    const randomBytes = new Uint8Array(8)
-    const randomView = new DataView(randomBytes.buffer)
     this.#cpu = new Cpu({
       ram,
       buffer: memory.buffer,
       hostMemory: memory,
       ramOffset: RAM_OFFSET,
-      memory: board.interrupts.memory,
-      ports: board.interrupts.ports,
-      interrupts: board.interrupts.controller,
+      memory: interrupts.memory,
+      ports: interrupts.ports,
+      interrupts: interrupts.controller,
       host,
       model: this.#model,
       traced: config.trace,
@@ -116,7 +110,7 @@ class MicroVm implements Machine {
       readTsc: () => {
         clock.show()
         this.#endWhenDue()
-        return BigInt(Math.floor(clock.now())) + this.#tscOffset
+        return tsc.read()
       },
       onAccess: (isClock) => {
         if (isClock) clock.show()
@@ -124,22 +118,13 @@ class MicroVm implements Machine {
         this.#endWhenDue()
       },
       writeTsc: (value) => {
-        this.#tscOffset = value - BigInt(Math.floor(clock.now()))
-        lapic.scheduleTimer()
+        tsc.write(value)
+        interrupts.lapic.scheduleTimer()
       },
-      apicBaseChanged: (value) => {
-        lapic.writeApicBase(Number(value & 0xffffffffn), Number(value >> 32n))
-      },
-      readTscDeadline: () => {
-        const { low, high } = lapic.readTscDeadline()
-        return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)
-      },
-      writeTscDeadline: (value) =>
-        lapic.writeTscDeadline(Number(value & 0xffffffffn), Number((value >> 32n) & 0xffffffffn)),
-      random: () => {
-        board.random.fill(randomBytes)
-        return randomView.getBigUint64(0, true)
-      },
+      apicBaseChanged: (value) => interrupts.writeApicBase(value),
+      readTscDeadline: () => interrupts.readTscDeadline(),
+      writeTscDeadline: (value) => interrupts.writeTscDeadline(value),
+      random: () => board.random(),
       log,
     })
     timers.onArmed = () => this.#cpu.requestBreak()
@@ -148,12 +133,12 @@ class MicroVm implements Machine {
   /** After the CPU, whose count guest time may follow. Real time goes on from here: however long the machine lay in a file. */
   readonly #time: SavedPart = {
     name: 'time',
-    save: () => ({ ns: this.#clock.now(), idleNs: this.#idleNs, tscOffset: this.#tscOffset }),
+    save: () => ({ ns: this.#clock.now(), idleNs: this.#idleNs, tscOffset: this.#tsc.offset }),
     load: (state) => {
       const s = new StateReader(state, 'time')
       this.#clock.start(s.ns('ns'))
       this.#idleNs = s.ns('idleNs')
-      this.#tscOffset = s.bigint('tscOffset', -(2n ** 64n), 2n ** 64n)
+      this.#tsc.offset = s.bigint('tscOffset', -(2n ** 64n), 2n ** 64n)
       s.end()
     },
   }
@@ -188,26 +173,7 @@ class MicroVm implements Machine {
     this.kernel = snapshot.kernel.info
     this.#board.setBoot(this.#config, this.kernel.cmdline)
     this.#begin()
-    const parts = this.#saved()
-    for (const name of Object.keys(snapshot.parts))
-      if (!parts.some((part) => part.name === name) && !isTracePart(name))
-        throw new ProblemError(unlike(`has a part '${name.slice(0, 40)}'`))
-    const ram = this.#ram.bytes
-    if (snapshot.ramBytes !== ram.length) throw new ProblemError(unlike(`has ${snapshot.ramBytes} bytes of RAM`))
-    snapshot.blocks((disk, offset, bytes) => {
-      if (disk < 0) ram.set(bytes, offset)
-      else {
-        const backend = this.#config.disks[disk]
-        backend.write(offset, bytes.subarray(0, Math.min(bytes.length, backend.size - offset)))
-      }
-    })
-    for (const part of parts) {
-      const state = snapshot.parts[part.name]
-      // A machine that was not traced may be from here on.
-      if (state === undefined && isTracePart(part.name)) continue
-      if (state === undefined) throw new ProblemError(unlike(`has no part '${part.name}'`))
-      part.load(state)
-    }
+    loadSnapshot(snapshot, { parts: this.#saved(), ram: this.#ram.bytes, disks: this.#config.disks })
   }
 
   /** Loads the kernel and leaves the CPU at its entry. */
@@ -228,7 +194,7 @@ class MicroVm implements Machine {
     this.kernel = booted.value.kernel
     this.#board.setBoot(this.#config, this.kernel.cmdline)
     this.#begin()
-    this.#tscOffset = 0n
+    this.#tsc.offset = 0n
     this.#idleNs = 0
     this.#cpu.resetToPvh(booted.value.entry, booted.value.startInfo)
     this.#clock.start(0)
@@ -348,58 +314,3 @@ class MicroVm implements Machine {
     return registerText(registersOf(this.#cpu))
   }
 }
-
-const unlike = (saw: string): Problem =>
-  problem(
-    'snapshot-unlike',
-    `the snapshot ${saw}, unlike a machine of its settings`,
-    'a snapshot as this release writes it',
-    'take another copy of it: this one is damaged or made up',
-  )
-
-/** The machine of a snapshot, to go on from there. */
-export const restoreMachine: RestoreMachine = (restored, host, events): Result<Machine> => {
-  const { snapshot, engine, trace, translation, kernel = new Uint8Array(0) } = restored
-  const disks = disksOf(restored)
-  if (!disks.ok) return disks
-  const config: MachineConfig = {
-    ...snapshot.settings,
-    ...(engine !== undefined && { engine }),
-    ...(trace !== undefined && { trace }),
-    ...(translation !== undefined && { translation }),
-    kernel,
-    disks: disks.value,
-  }
-  const wrong = checkConfig(config)
-  if (wrong !== undefined) return refuse(wrong)
-  const memory = machineMemory(config, host)
-  if (!memory.ok) return memory
-  const machine = new MicroVm(config, host, events, memory.value)
-  try {
-    machine.load(snapshot)
-  } catch (error) {
-    if (error instanceof ProblemError) return refuse(error.problem)
-    throw error
-  }
-  return ok(machine)
-}
-
-export const createMachine: CreateMachine = (config, host, events): Result<Machine> => {
-  const wrong = checkConfig(config)
-  if (wrong !== undefined) return refuse(wrong)
-  const memory = machineMemory(config, host)
-  if (!memory.ok) return memory
-  const machine = new MicroVm(config, host, events, memory.value)
-  const booted = machine.powerOn()
-  return booted.ok ? ok(machine) : booted
-}
-
-/**
- * Makes the engine ahead of the first machine: generates it, which takes a few hundred milliseconds, or takes it from a file.
- * `traced` is the flavour.
- */
-export const prepareEngine = (traced: boolean, file?: EngineFile): void => {
-  engineFor(traced, file)
-}
-
-export { ENGINE_SECTION, engineBytes } from './engine/engine.ts'

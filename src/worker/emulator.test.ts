@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { buildElf } from '../machine/boot/testing/elf-builder.ts'
-import type { CreateMachine } from '../machine/machine.ts'
+import type { CreateMachine } from '../machine/index.ts'
 import { DEFAULTS } from '../settings/settings.ts'
 import { Emulator, type HoldableHost } from './emulator.ts'
 import { createPace } from './pace.ts'

@@ -9,18 +9,18 @@ import { ProblemError, problem, type Result, refuse } from '../base/problem.ts'
 import type { ByteSource } from '../disk/ext2-reader.ts'
 import type { Pace } from '../host/pace.ts'
 import { Session } from '../host/session.ts'
-import { is32BitKernel } from '../machine/boot/elf.ts'
 import type { TraceNote } from '../machine/call-event.ts'
-import type {
-  CreateMachine,
-  Machine,
-  MachineConfig,
-  MachineEvents,
-  MachineHost,
-  RestoreMachine,
-  Slice,
-} from '../machine/machine.ts'
-import { readSnapshot } from '../machine/snapshot/snapshot.ts'
+import {
+  type CreateMachine,
+  is32BitKernel,
+  type Machine,
+  type MachineConfig,
+  type MachineEvents,
+  type MachineHost,
+  type RestoreMachine,
+  readSnapshot,
+  type Slice,
+} from '../machine/index.ts'
 import { settingsOf, type TerminalSize } from '../settings/settings.ts'
 import { type HostedDisk, openDisks } from './disks.ts'
 import { fetchFile } from './fetch-file.ts'

@@ -1,5 +1,5 @@
 import urls from 'virtual:engine-urls'
-import { createMachine, prepareEngine, restoreMachine } from '../machine/microvm.ts'
+import { createMachine, prepareEngine, restoreMachine } from '../machine/index.ts'
 import { fetchEngine } from './engine-file.ts'
 import { serve } from './serve.ts'
 

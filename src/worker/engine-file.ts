@@ -2,8 +2,7 @@
  * The engine that a build of the page has written beside its scripts: compiled while it comes, and by browsers that keep
  * optimised code of what they have compiled from an address, optimised on a second visit. Without one it is generated.
  */
-import type { CompiledModule, EngineFile } from '../machine/machine.ts'
-import { ENGINE_SECTION } from '../machine/microvm.ts'
+import { type CompiledModule, ENGINE_SECTION, type EngineFile } from '../machine/index.ts'
 
 /** Undefined when there is none at `url`, or none that this browser can compile. */
 export const fetchEngine = async (url: string): Promise<EngineFile | undefined> => {

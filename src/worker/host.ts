@@ -3,7 +3,7 @@
  * that a wall-clock guest does not see the pause as a jump.
  */
 import { ProblemError, problem } from '../base/problem.ts'
-import type { CompiledModule, HostMemory, MachineHost } from '../machine/machine.ts'
+import type { CompiledModule, HostMemory, MachineHost } from '../machine/index.ts'
 
 /** getRandomValues refuses more at once. */
 const ENTROPY_CHUNK = 65536

@@ -6,7 +6,7 @@
  * The log is rewritten when it is much longer than the changes that still count.
  */
 import type { Problem, Result } from '../base/problem.ts'
-import type { BlockBackend } from '../machine/machine.ts'
+import type { BlockBackend } from '../machine/index.ts'
 import { storageProblem } from '../storage/opfs.ts'
 import { type BaseIdentity, type Change, type LogFiles, OverlayLog } from '../storage/overlay-log.ts'
 import { createMemoryDisk } from './memory-disk.ts'

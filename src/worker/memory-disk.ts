@@ -1,5 +1,5 @@
 /** A disk that lives in memory for as long as its machine: bytes padded to whole sectors. */
-import type { BlockBackend } from '../machine/machine.ts'
+import type { BlockBackend } from '../machine/index.ts'
 
 const SECTOR = 512
 

@@ -1,7 +1,6 @@
 /** A machine as a file, in a worker: what the browser adds to the machine's own format. */
 import { ok, type Problem, ProblemError, type Result, refuse } from '../base/problem.ts'
-import type { Machine } from '../machine/machine.ts'
-import { readSnapshot, writeSnapshot } from '../machine/snapshot/snapshot.ts'
+import { type Machine, readSnapshot, writeSnapshot } from '../machine/index.ts'
 import { fetchFile } from './fetch-file.ts'
 import type { FileSource, SnapshotSummary } from './protocol.ts'
 

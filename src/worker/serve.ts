@@ -1,6 +1,6 @@
 /** Puts an emulator on this worker's ports. The machine is injected: the real one, or a fake for tests. */
 import * as Comlink from 'comlink'
-import type { CreateMachine, RestoreMachine } from '../machine/machine.ts'
+import type { CreateMachine, RestoreMachine } from '../machine/index.ts'
 import { DiskShelf } from './disk-shelf.ts'
 import { Emulator } from './emulator.ts'
 import { EventRing } from './event-ring.ts'

@@ -7,7 +7,7 @@
  */
 import { problem } from '../base/problem.ts'
 import { CALL_EVENT_BYTES, CallEventKind, type TraceNote } from '../machine/call-event.ts'
-import type { Figures, KernelInfo } from '../machine/machine.ts'
+import type { Figures, KernelInfo } from '../machine/index.ts'
 import { settingsOf } from '../settings/settings.ts'
 import type { EventRing } from './event-ring.ts'
 import type { BootRequest, MachineToTrace, Problem, TracedSlice } from './protocol.ts'

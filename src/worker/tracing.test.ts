@@ -1,7 +1,7 @@
 /** The feed and the session together: what the machine's thread says, and what the page gets. */
 import { describe, expect, it } from 'vitest'
 import { CALL_EVENT_BYTES, CallEventKind } from '../machine/call-event.ts'
-import type { KernelInfo } from '../machine/machine.ts'
+import type { KernelInfo } from '../machine/index.ts'
 import { SpanColumns } from '../trace/model/trace.ts'
 import { longSpans } from '../trace/spans/span-sink.ts'
 import { createRingBuffer, EventRing } from './event-ring.ts'

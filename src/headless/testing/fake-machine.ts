@@ -1,6 +1,6 @@
 /** A machine that plays a script: each step is one slice. For tests of everything around the machine. */
 import { ok, type Problem, refuse } from '../../base/problem.ts'
-import type { CreateMachine, Figures, Machine, MachineConfig, MachineExit, Slice } from '../../machine/machine.ts'
+import type { CreateMachine, Figures, Machine, MachineConfig, MachineExit, Slice } from '../../machine/index.ts'
 
 export interface FakeGuest {
   print(text: string): void

@@ -1,7 +1,6 @@
 /** A machine in a test: typed at, waited for. Time is the guest's; only a guest that says nothing costs the test time. */
 import { type Result, sentence } from '../../base/problem.ts'
-import type { Machine, MachineConfig, MachineExit } from '../../machine/machine.ts'
-import { createMachine } from '../../machine/microvm.ts'
+import { createMachine, type Machine, type MachineConfig, type MachineExit } from '../../machine/index.ts'
 import { nodeHost } from '../node-host.ts'
 
 const SLICE_MS = 5

@@ -61,13 +61,13 @@ export class Board {
   readonly interrupts: Interrupts
   /** Where the virtio devices stand, in their order. */
   readonly slots: readonly VirtioSlot[]
-  /** What RDRAND and RDSEED give. */
-  readonly random: EntropySource
   /** What is typed goes here. */
   readonly consoles: ConsoleSwitch
   /** What remembers something; the interrupt controller, which follows from others, last. */
   readonly parts: readonly Part[]
   readonly #fwCfg: FwCfg | undefined
+  readonly #entropy: EntropySource
+  readonly #random = new DataView(new ArrayBuffer(8))
   #virtioConsole: ConsoleInput | undefined
 
   constructor(config: MachineConfig, around: BoardSurroundings) {
@@ -158,9 +158,15 @@ export class Board {
       interrupts.memory.attach(slot.base, slot.size, transport)
       parts.push(transport)
     })
-    this.random = entropy(0)
+    this.#entropy = entropy(0)
     parts.push(interrupts.controller)
     this.parts = parts
+  }
+
+  /** What RDRAND and RDSEED give: 64 bits. */
+  random(): bigint {
+    this.#entropy.fill(new Uint8Array(this.#random.buffer))
+    return this.#random.getBigUint64(0, true)
   }
 
   /** What fw_cfg tells of the boot. */

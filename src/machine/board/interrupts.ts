@@ -20,6 +20,8 @@ import {
 import type { Part } from '../part.ts'
 import type { Timers } from '../timers.ts'
 
+const LOW_HALF = 0xffff_ffffn
+
 export class Interrupts {
   /** Guest-physical addresses outside of RAM, and I/O ports. */
   readonly memory = new Bus()
@@ -49,5 +51,18 @@ export class Interrupts {
     this.ports.attach(PORT_I8259_MASTER, 2, i8259.master)
     this.ports.attach(PORT_I8259_SLAVE, 2, i8259.slave)
     this.ports.attach(PORT_I8259_ELCR, 2, i8259.elcr)
+  }
+
+  // The local APIC's MSRs, SDM 4: IA32_APIC_BASE and IA32_TSC_DEADLINE.
+
+  writeApicBase(value: bigint): void {
+    this.lapic.writeApicBase(Number(value & LOW_HALF), Number(value >> 32n))
+  }
+  readTscDeadline(): bigint {
+    const { low, high } = this.lapic.readTscDeadline()
+    return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)
+  }
+  writeTscDeadline(value: bigint): void {
+    this.lapic.writeTscDeadline(Number(value & LOW_HALF), Number((value >> 32n) & LOW_HALF))
   }
 }

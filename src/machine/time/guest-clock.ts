@@ -5,6 +5,7 @@
  * `CountedClock` (icount): instructions, what device accesses are charged, and what HLT jumped over.
  * `WallClock` (wall): the host's monotonic time, made fit for a guest to look at.
  */
+import type { MachineSettings } from '../../settings/settings.ts'
 import type { MachineHost } from '../machine.ts'
 
 /** What a clock needs to know of the CPU. */
@@ -48,6 +49,14 @@ export interface GuestClock {
   /** Seconds and nanoseconds since 1970-01-01 UTC, for the RTC. */
   unix(): { readonly seconds: number; readonly nanoseconds: number }
 }
+
+/** The clock that a machine is set to. `count` has nothing to say before there is a CPU; `deadline` is the next timer's. */
+export const guestClock = (
+  { clock, epoch }: Pick<MachineSettings, 'clock' | 'epoch'>,
+  host: Pick<MachineHost, 'monotonicNs' | 'unixMs'>,
+  count: () => InstructionCount | undefined,
+  deadline: () => number,
+): GuestClock => (clock === 'wall' ? new WallClock(host, count, deadline) : new CountedClock(count, epoch))
 
 /** Guest time is exact in whole nanoseconds up to here, 2^53 ns or 104 days: a machine that comes so far has come to its end. */
 export const LAST_NS = Number.MAX_SAFE_INTEGER - 1e12

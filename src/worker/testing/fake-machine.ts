@@ -3,7 +3,7 @@
  * be tried in each of their states without an engine. Time and instructions are made up at 1 GHz.
  */
 import { type Problem, problem } from '../../base/problem.ts'
-import type { CreateMachine, Machine, MachineExit, Slice } from '../../machine/machine.ts'
+import type { CreateMachine, Machine, MachineExit, Slice } from '../../machine/index.ts'
 
 const PROMPT = 'playground> '
 const BOOT_LINES = [
