@@ -3,6 +3,7 @@
  * hold: nothing is thrown, a slice ends in time, nothing is written that is not the guest's (guards.ts); under icount
  * the same program does the same again, on the same machine after a reset and on a new one with the other engine.
  */
+import { registerText } from '../src/base/registers.ts'
 import { nodeHost } from '../src/headless/node-host.ts'
 import { RAM_OFFSET, WASM_PAGE } from '../src/machine/board/memory.ts'
 import { buildElf } from '../src/machine/boot/testing/elf-builder.ts'
@@ -122,7 +123,7 @@ class Board {
     }
     this.#guards.check('the program')
     const { instructions, guestNs } = machine.figures()
-    const registers = machine.registers()
+    const registers = registerText(machine.registers())
     return {
       exit,
       idle,

@@ -100,7 +100,7 @@ describe('ends', () => {
   test('in a crash: status 4, registers and stack', async () => {
     const crash: CrashReport = {
       cause: '#GP(0x10) while delivering #PF(0x2)',
-      registers: { rip: 'ffffffff80200000', rsp: '0000000000000000', rax: '0000000000000001', rbx: '2' },
+      registers: { rip: 0xffffffff80200000n, rsp: 0n, rax: 1n, rbx: 2n },
       stack: ['main+0x12', 'start+0x4'],
     }
     const { status, stderr } = await boot([], [() => stopped({ reason: 'triple-fault', crash })])

@@ -1,7 +1,10 @@
 /** `npm run -s boot` from its arguments to its exit status. Everything outside comes through BootIo. */
+
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { hex } from '../base/hex.ts'
 import { ok, type Problem, problem, type Result, refuse, sentence } from '../base/problem.ts'
+import { registerText } from '../base/registers.ts'
 import { PLAYGROUND } from '../guests/catalogue.ts'
 import {
   type CrashReport,
@@ -262,7 +265,7 @@ const lastWords = (
 
 const silentEnd = (reason: 'halt' | 'reset', instructions: number, machine: Machine): string => {
   const { rip } = machine.registers()
-  const where = rip === undefined ? '' : ` at 0x${rip.replace(/^0+(?=.)/, '')}`
+  const where = rip === undefined ? '' : ` at ${hex(rip)}`
   const after = `after ${instructions.toLocaleString('en')} instruction${instructions === 1 ? '' : 's'}`
   return `The guest ${reason === 'halt' ? 'halted with interrupts off' : 'asked for a reset'}${where} ${after}, without having said a word.\n`
 }
@@ -374,7 +377,7 @@ const readConfig = (
 
 /** Three registers a line, then the stack, innermost first. */
 export const crashText = (crash: CrashReport): string => {
-  const registers = Object.entries(crash.registers).map(([name, value]) => `${name.padStart(6)} ${value}`)
+  const registers = Object.entries(registerText(crash.registers)).map(([name, value]) => `${name.padStart(6)} ${value}`)
   const lines = ['', `The guest crashed (triple fault): ${crash.cause}`]
   for (let i = 0; i < registers.length; i += 3) lines.push(registers.slice(i, i + 3).join('  '))
   if (crash.stack.length > 0) lines.push('stack, innermost first:', ...crash.stack.map((frame) => `  ${frame}`))

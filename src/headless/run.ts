@@ -1,4 +1,5 @@
 /** One headless run of a machine: a session with Node's streams at its ends, and what comes of it. */
+import { registerText } from '../base/registers.ts'
 import type { Pace } from '../host/pace.ts'
 import { Session, type SessionEnd, type SessionFigures } from '../host/session.ts'
 import type { Machine, MachineEvents } from '../machine/index.ts'
@@ -208,5 +209,5 @@ export const report = ({ end, figures }: RunResult, stateHash: string): Readonly
   engine: figures.engine,
   consoleBytes: figures.consoleBytes,
   stateHash,
-  ...(end.reason === 'triple-fault' ? { crash: end.crash } : {}),
+  ...(end.reason === 'triple-fault' && { crash: { ...end.crash, registers: registerText(end.crash.registers) } }),
 })

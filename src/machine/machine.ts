@@ -89,11 +89,13 @@ export type MachineExit =
   | { readonly reason: 'reset' }
   | { readonly reason: 'triple-fault'; readonly crash: CrashReport }
 
+/** Values by name in lower case: rip, rax and the other general ones, rflags, cr0, cr2, cr3, cr4, efer, cs, ss. */
+export type Registers = Readonly<Record<string, bigint>>
+
 export interface CrashReport {
   /** "#GP(0x10) while delivering #PF(0x2)", the SDM's words. */
   readonly cause: string
-  /** Name -> 16 hex digits. rip, rsp, rax, ..., cr0, cr2, cr3, cr4, efer, rflags, cs, ss. */
-  readonly registers: Readonly<Record<string, string>>
+  readonly registers: Registers
   /** Innermost first: symbol+offset or address, from rbp chains and the stack, at most 32. */
   readonly stack: readonly string[]
 }
@@ -153,7 +155,7 @@ export interface Machine {
   reset(): void
   figures(): Figures
   /** Registers now, as in CrashReport. */
-  registers(): Readonly<Record<string, string>>
+  registers(): Registers
   /**
    * All that the machine is, for `writeSnapshot` and `stateImage`, to be used before the machine runs on: RAM is not copied.
    * Between runs only. `kernelSha256` is of the kernel's file, hexadecimal.

@@ -11,7 +11,7 @@ import { type Booted, boot } from './boot/boot.ts'
 import { CallEventKind } from './call-event.ts'
 import { Cpu } from './cpu/cpu.ts'
 import { crashReport } from './debug/crash.ts'
-import { registersOf, registerText } from './debug/registers.ts'
+import { registersOf } from './debug/registers.ts'
 import { POLICY } from './engine/regions/registry.ts'
 import { PROFILES } from './layout.ts'
 import type {
@@ -22,6 +22,7 @@ import type {
   MachineEvents,
   MachineExit,
   MachineHost,
+  Registers,
   Slice,
 } from './machine.ts'
 import { type SavedPart, StateReader } from './part.ts'
@@ -310,7 +311,7 @@ export class MicroVm implements Machine {
     }
   }
 
-  registers(): Readonly<Record<string, string>> {
-    return registerText(registersOf(this.#cpu))
+  registers(): Registers {
+    return registersOf(this.#cpu)
   }
 }

@@ -1,5 +1,7 @@
 /** `window.playground`, for Playwright and other drivers. The contract is docs/automation.md. */
+
 import { type Result, sentence } from '../base/problem.ts'
+import { registerText } from '../base/registers.ts'
 import { readRecord } from '../settings/read-settings.ts'
 import type { MachineSettings } from '../settings/settings.ts'
 import { exportTrace, type TraceFormat } from '../trace/formats/export.ts'
@@ -267,7 +269,7 @@ export const createAutomation = (playground: Playground): Automation => {
       const view = playground.machine.getState()
       return view.figures && { ...view.figures, ready: readyMark(view), marks: view.marks }
     },
-    registers: () => playground.registers(),
+    registers: async () => registerText(await playground.registers()),
     guests: () => playground.guests.map(({ id }) => id),
     trace: () => describe(playground.trace.view.shown),
     waitForTrace: ({ timeoutMs = TIMEOUT_MS } = {}) =>

@@ -84,7 +84,7 @@ export interface Playground {
   reset(): void
   powerOff(): void
   resizeConsole(columns: number, rows: number): void
-  registers(): Promise<Readonly<Record<string, string>>>
+  registers(): Promise<Readonly<Record<string, bigint>>>
   chooseGuest(id: string): void
   chooseKernel(source: FileSource): void
   addDisk(source: FileSource): void

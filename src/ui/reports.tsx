@@ -1,13 +1,15 @@
 /** What is known when a machine ends badly: the guest's registers and stack, or the engine's own report. */
 import { useState } from 'react'
+import { registerText } from '../base/registers.ts'
 import type { MachineState } from '../stores/machine-store.ts'
 import { useMachine } from './context.ts'
 
 type Fault = Extract<MachineState, { readonly name: 'fault' }>['report']
+type Registers = Fault['registers']
 
-const Registers = ({ registers }: { readonly registers: Readonly<Record<string, string>> }) => (
+const RegisterList = ({ registers }: { readonly registers: Registers }) => (
   <dl className="registers">
-    {Object.entries(registers).map(([name, value]) => (
+    {Object.entries(registerText(registers)).map(([name, value]) => (
       <div key={name}>
         <dt>{name}</dt>
         <dd>{value}</dd>
@@ -29,8 +31,8 @@ const CopyButton = ({ text, verb }: { readonly text: () => string; readonly verb
   )
 }
 
-const list = (registers: Readonly<Record<string, string>>): string =>
-  Object.entries(registers)
+const list = (registers: Registers): string =>
+  Object.entries(registerText(registers))
     .map(([name, value]) => `${name} ${value}`)
     .join('\n')
 
@@ -66,7 +68,7 @@ const CrashSection = () => {
         ))}
       </ol>
       <h4>Registers</h4>
-      <Registers registers={crash.registers} />
+      <RegisterList registers={crash.registers} />
       <CopyButton
         verb="Copy report"
         text={() => [crash.cause, '', ...crash.stack, '', list(crash.registers)].join('\n')}

@@ -91,7 +91,7 @@ export class EmulatorClient {
     if (this.#seat?.used) this.#ask(this.#seat, this.#seat.control.resizeConsole(columns, rows))
   }
 
-  async registers(): Promise<Readonly<Record<string, string>>> {
+  async registers(): Promise<Readonly<Record<string, bigint>>> {
     return this.#seat?.used ? await this.#seat.control.registers() : {}
   }
 

@@ -138,7 +138,7 @@ describe('the emulator', () => {
     await until(() => text().endsWith('playground> '))
     type('fault\r')
     await until(() => state()?.name === 'fault')
-    expect(state()).toMatchObject({ report: { message: /invariant broken/, registers: { cr2: '0000000000000010' } } })
+    expect(state()).toMatchObject({ report: { message: /invariant broken/, registers: { cr2: 0x10n } } })
   })
 
   it('stands still while paused, and the guest’s clock with it', async () => {

@@ -17,6 +17,7 @@ import {
   type MachineConfig,
   type MachineEvents,
   type MachineHost,
+  type Registers,
   type RestoreMachine,
   readSnapshot,
   type Slice,
@@ -232,7 +233,7 @@ export class Emulator {
     this.#machine?.resizeConsole(columns, rows)
   }
 
-  registers(): Readonly<Record<string, string>> {
+  registers(): Registers {
     return this.#machine?.registers() ?? {}
   }
 
@@ -435,7 +436,7 @@ export class Emulator {
   #fault(error: unknown): void {
     this.#phase = 'ended'
     this.#session.interrupt('over')
-    let registers: Readonly<Record<string, string>> = {}
+    let registers: Registers = {}
     let instructions = 0
     try {
       registers = this.#machine?.registers() ?? {}

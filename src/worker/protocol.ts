@@ -22,7 +22,7 @@ import type { Problem, Result } from '../base/problem.ts'
 import type { Ext2Kind } from '../disk/ext2-reader.ts'
 import type { Stage } from '../guests/guest.ts'
 import type { TraceNote } from '../machine/call-event.ts'
-import type { KernelSymbol, MachineExit } from '../machine/index.ts'
+import type { KernelSymbol, MachineExit, Registers } from '../machine/index.ts'
 import type { MachineSettings } from '../settings/settings.ts'
 import type { DiskNames } from '../storage/kept-disks.ts'
 import type { ClockSample } from '../trace/model/clock.ts'
@@ -174,7 +174,7 @@ export interface FaultReport {
   readonly label: string
   readonly cmdline: string
   readonly instructions: number
-  readonly registers: Readonly<Record<string, string>>
+  readonly registers: Registers
   readonly log: readonly string[]
 }
 
@@ -298,7 +298,7 @@ export interface EmulatorControl {
   resume(): void
   reset(): void
   resizeConsole(columns: number, rows: number): void
-  registers(): Readonly<Record<string, string>>
+  registers(): Registers
   /** Disks as they are between two slices, whether the machine runs or not. A kept one is read once, until `forgetDisk`. */
   listFolder(disk: DiskRef, path: string): Promise<Result<Folder>>
   takeFrom(disk: DiskRef, part: DiskPart): Promise<Result<Blob>>

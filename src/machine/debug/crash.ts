@@ -3,7 +3,7 @@ import { hex } from '../../base/hex.ts'
 import { symbolAt } from '../boot/symbols.ts'
 import type { Cpu } from '../cpu/cpu.ts'
 import type { CrashReport, KernelSymbol } from '../machine.ts'
-import { registersOf, registerText } from './registers.ts'
+import { registersOf } from './registers.ts'
 
 /** With the innermost one, what RIP points at. */
 const FRAMES_MAX = 32
@@ -30,5 +30,5 @@ export const crashReport = (cpu: Cpu, symbols: readonly KernelSymbol[], cause: s
   } catch {
     // The chain ends where memory does.
   }
-  return { cause, registers: registerText(registers), stack }
+  return { cause, registers, stack }
 }

@@ -2,12 +2,10 @@
  * The registers that tell where a guest is: what a crash shows and a debugger asks for. Numbers; the general ones and their
  * order are the snapshot's (semantics/system/saved-registers.ts).
  */
+import type { Registers } from '../machine.ts'
 import { GENERAL } from '../semantics/system/saved-registers.ts'
 import type { CpuState } from '../state/cpu-state.ts'
 import { CR0, CR2, CR3, CR4, CS, EFER, SS } from '../state/layout.ts'
-
-/** Name in lower case -> value: rip, the general registers, rflags, cr0, cr2, cr3, cr4, efer, cs, ss. */
-export type Registers = Readonly<Record<string, bigint>>
 
 /** `rip` is the next instruction's. */
 export const registersOf = ({ rip, state }: { readonly rip: bigint; readonly state: CpuState }): Registers => ({
@@ -22,7 +20,3 @@ export const registersOf = ({ rip, state }: { readonly rip: bigint; readonly sta
   cs: BigInt(state.selector(CS)),
   ss: BigInt(state.selector(SS)),
 })
-
-/** 16 hexadecimal digits each. */
-export const registerText = (registers: Registers): Readonly<Record<string, string>> =>
-  Object.fromEntries(Object.entries(registers).map(([name, value]) => [name, value.toString(16).padStart(16, '0')]))

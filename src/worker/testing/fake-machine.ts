@@ -19,14 +19,14 @@ const BOOT_LINES = [
 const NS_PER_LINE = 9e6
 
 const registers = {
-  rip: 'ffffffff80f3a210',
-  rsp: 'ffffc00012345e80',
-  rax: '0000000000000000',
-  rbx: '0000000000006000',
-  rflags: '0000000000010246',
-  cr0: '0000000080010033',
-  cr2: '0000000000000010',
-  cr3: '0000000000a01000',
+  rip: 0xffffffff80f3a210n,
+  rsp: 0xffffc00012345e80n,
+  rax: 0n,
+  rbx: 0x6000n,
+  rflags: 0x10246n,
+  cr0: 0x80010033n,
+  cr2: 0x10n,
+  cr3: 0xa01000n,
 }
 
 const notElf: Problem = problem(
