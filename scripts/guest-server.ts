@@ -149,10 +149,12 @@ const send = async (
     return json(response, status, headers, { ...wrong, title: sentence(wrong) }, 'application/problem+json')
   }
   const at = cache.at(file)
+  const { size, mtime } = await stat(at)
   response.writeHead(200, {
     ...headers,
     'Content-Type': 'application/octet-stream',
-    'Content-Length': (await stat(at)).size,
+    'Content-Length': size,
+    'Last-Modified': mtime.toUTCString(),
     'Cache-Control': 'no-cache',
   })
   createReadStream(at)

@@ -43,6 +43,9 @@ const isAsked = ({ search, hash }: Location): boolean => {
   return asked.has('boot') || asked.has('kernel') || asked.has('snapshot') || hash !== ''
 }
 
+const isReload = (): boolean =>
+  (performance.getEntriesByType('navigation')[0] as PerformanceNavigationTiming | undefined)?.type === 'reload'
+
 /** The last one booted, else NetBSD, where its files are here; else the one that is in the page. */
 const firstGuest = ({ guests, files, settings }: Playground): string => {
   const status = files.store.getState()
@@ -69,9 +72,12 @@ const open = async (): Promise<void> => {
       source: bundledSource(NETBSD_INIT, document.baseURI),
       source32: bundledSource(NETBSD_INIT32, document.baseURI),
     },
+    // Named by what is in it, and by the names of the workers it starts.
+    release: import.meta.env.PROD ? (import.meta.url.split('/').at(-1) ?? '') : 'development',
     connect: (onEvent) => {
       const client = new EmulatorClient({ machine, trace: spawnTrace }, onEvent)
-      if (supported) client.standBy()
+      // A machine that goes on is not recorded.
+      if (supported) client.standBy(!new URLSearchParams(location.search).has('resume'))
       return client
     },
   })
@@ -103,10 +109,14 @@ const open = async (): Promise<void> => {
   })
   window.addEventListener('beforeunload', (event) => {
     const view = playground.machine.getState()
-    if (view.typedAt && isOn(phaseOf(view))) event.preventDefault()
+    if (view.typedAt && isOn(phaseOf(view)) && !playground.isSafe) event.preventDefault()
   })
-  if (address.snapshot && supported) void playground.open(address.snapshot)
-  else if (address.autostart && supported && !linked) playground.boot()
+  if (!supported) return
+  const { keepsLastState } = playground.settings.getState()
+  const goesOn = keepsLastState && !linked && (isReload() || !isAsked(location))
+  if (goesOn && (await playground.goOnLast())) return
+  if (address.snapshot) void playground.open(address.snapshot)
+  else if (address.autostart && !linked) playground.boot(address.resume ? { resume: true } : {})
 }
 
 void open()

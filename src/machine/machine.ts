@@ -140,6 +140,8 @@ export interface KernelInfo {
 
 export interface Machine {
   readonly kernel: KernelInfo
+  /** In slot order: those it was given, or that came out of a snapshot. */
+  readonly disks: readonly BlockBackend[]
   /**
    * Runs for at most about `maxMs` of host time. `patient`: where the guest waits and its clock counts instructions, the
    * slice ends and says how long the guest waited, so that the host can too instead of racing through idle hours.

@@ -15,6 +15,7 @@ import { registersOf } from './debug/registers.ts'
 import { POLICY } from './engine/regions/registry.ts'
 import { PROFILES } from './layout.ts'
 import type {
+  BlockBackend,
   Figures,
   KernelInfo,
   Machine,
@@ -309,6 +310,10 @@ export class MicroVm implements Machine {
       guestNs: this.#clock.now(),
       engine: { ...this.#cpu.counters, ...this.#cpu.translation, evictions: this.#cpu.evictions, idleNs: this.#idleNs },
     }
+  }
+
+  get disks(): readonly BlockBackend[] {
+    return this.#config.disks
   }
 
   registers(): Registers {

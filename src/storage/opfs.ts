@@ -4,6 +4,7 @@
  *   playground/files/<digest>          bytes that never change: kernels, disk images
  *   playground/guests/<id>.json        a person's guests
  *   playground/disks/<key>/            a kept disk: disk.json, log-a, log-b
+ *   playground/machines/<key>/         a machine as it was: machine.json and the files that it names
  *
  * Who stores a file and then names it, or deletes what nobody names, does so under one lock for all tabs.
  */
@@ -61,7 +62,7 @@ export const openRoot = async (): Promise<FileSystemDirectoryHandle> => {
   }
 }
 
-export type Room = 'files' | 'guests' | 'disks'
+export type Room = 'files' | 'guests' | 'disks' | 'machines'
 
 export const openRoom = async (room: Room): Promise<FileSystemDirectoryHandle> =>
   (await openRoot()).getDirectoryHandle(room, { create: true })

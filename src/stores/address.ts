@@ -8,6 +8,8 @@ import type { ThemeChoice } from './settings-store.ts'
 export interface Address {
   readonly form: BootForm
   readonly autostart: boolean
+  /** At its prompt, where that is kept. */
+  readonly resume: boolean
   /** A saved machine to go on with. */
   readonly snapshot: FileSource | undefined
   readonly theme: ThemeChoice | undefined
@@ -36,6 +38,7 @@ export const readAddress = (href: string, guests: readonly GuestChoice[], own: G
   const { searchParams } = new URL(href)
   const text = (name: string) => searchParams.get(name) ?? undefined
   const source = (value: string) => urlSource(value, href)
+  const isSet = (name: string) => searchParams.has(name) && searchParams.get(name) !== '0'
 
   const kernel = text('kernel')
   const named = findGuest(text('boot') ?? '', guests)
@@ -62,10 +65,11 @@ export const readAddress = (href: string, guests: readonly GuestChoice[], own: G
       kernel: kernelSource ?? base.kernel,
       initrd: initrd === undefined ? base.initrd : source(initrd),
       disks: disks.length > 0 ? disks : base.disks,
-      changes: searchParams.has('keep') && searchParams.get('keep') !== '0' ? 'keep' : base.changes,
+      changes: isSet('keep') ? 'keep' : base.changes,
     },
     snapshot: snapshot === undefined ? undefined : source(snapshot),
-    autostart: searchParams.has('autostart') && searchParams.get('autostart') !== '0',
+    autostart: isSet('autostart') || isSet('resume'),
+    resume: isSet('resume'),
     theme: theme === 'light' || theme === 'dark' || theme === 'system' ? theme : undefined,
     problem: firstProblem(said),
   }

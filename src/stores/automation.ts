@@ -8,6 +8,7 @@ import { exportTrace, type TraceFormat } from '../trace/formats/export.ts'
 import type { StageRow } from '../trace/model/trace.ts'
 import { findGuest, urlSource } from './address.ts'
 import type { DiskPart, DiskRef, FolderEntry } from './disk-browser.ts'
+import { bytesOfMachine } from './machine-keeping.ts'
 import { type BootMark, type LiveFigures, type Phase, phaseOf, readyMark } from './machine-store.ts'
 import type { Playground } from './playground.ts'
 import type { Axis, Mode, Run } from './trace-store.ts'
@@ -20,6 +21,10 @@ export interface BootOptions extends Partial<MachineSettings> {
   readonly kernel?: string | Uint8Array
   readonly initrd?: string | Uint8Array
   readonly disks?: readonly (string | Uint8Array)[]
+  /** At its prompt, where this browser keeps that; else it boots, and is kept there. */
+  readonly resume?: boolean
+  /** Pauses once so many instructions have retired since power-on, exactly. */
+  readonly stopAfter?: number
   /** Keep what the guest writes to its disks in this browser, and go on with what was kept. */
   readonly keep?: boolean
 }
@@ -29,6 +34,10 @@ export interface AutomationKept {
   readonly guest: string
   /** Of the kept changes. */
   readonly bytes: number
+}
+
+export interface AutomationMachine extends AutomationKept {
+  readonly savedMs: number
 }
 
 export interface AutomationFigures extends LiveFigures {
@@ -76,6 +85,10 @@ export interface Automation {
   /** What this browser keeps of disks. */
   kept(): Promise<readonly AutomationKept[]>
   discardKept(key: string): Promise<void>
+  /** Machines that this browser keeps: at the prompt of a guest, `prompt.<guest>`, and the last state of one, `last`. */
+  keptMachines(): Promise<readonly AutomationMachine[]>
+  /** Undefined of a machine that was booted. */
+  resumed(): { readonly from: 'file' | 'prompt' | 'last'; readonly savedMs: number | undefined } | undefined
   boot(options?: string | BootOptions): Promise<void>
   pause(): void
   /** The machine as a file, as it is now. */
@@ -92,6 +105,8 @@ export interface Automation {
   state(): Phase
   figures(): AutomationFigures | undefined
   registers(): Promise<Readonly<Record<string, string>>>
+  /** Of all that the machine is between two slices: the same as `--json` has it, for the same run. */
+  stateHash(): Promise<string>
   guests(): readonly string[]
   /** Undefined while nothing is shown. */
   trace(): AutomationTrace | undefined
@@ -213,8 +228,22 @@ export const createAutomation = (playground: Playground): Automation => {
       await playground.library.refresh()
       return playground.library.view.disks.map(({ key, guest, logBytes }) => ({ key, guest, bytes: logBytes }))
     },
+    keptMachines: async () => {
+      await playground.library.refresh()
+      return playground.library.view.machines.map((record) => ({
+        key: record.key,
+        guest: record.label,
+        bytes: bytesOfMachine(record),
+        savedMs: record.savedMs,
+      }))
+    },
+    resumed: () => {
+      const { resumed } = playground.machine.getState()
+      return resumed && { from: resumed.from, savedMs: resumed.savedMs }
+    },
     discardKept: async (key) => {
-      await playground.discardDisk(key)
+      const isMachine = playground.library.view.machines.some((record) => record.key === key)
+      await (isMachine ? playground.forgetMachine(key) : playground.discardDisk(key))
       const { problem } = playground.library.view
       if (problem) throw new Error(sentence(problem))
     },
@@ -242,7 +271,8 @@ export const createAutomation = (playground: Playground): Automation => {
         ...(asked.keep !== undefined && { changes: asked.keep ? ('keep' as const) : ('discard' as const) }),
       })
       if (!playground.form.getState().kernel) throw new Error('there is no kernel to boot: choose a guest or a kernel')
-      playground.boot()
+      const { resume, stopAfter } = asked
+      playground.boot({ ...(resume !== undefined && { resume }), ...(stopAfter !== undefined && { stopAfter }) })
       await started()
     },
     pause: () => playground.pause(),
@@ -270,6 +300,7 @@ export const createAutomation = (playground: Playground): Automation => {
       return view.figures && { ...view.figures, ready: readyMark(view), marks: view.marks }
     },
     registers: async () => registerText(await playground.registers()),
+    stateHash: () => playground.stateHash(),
     guests: () => playground.guests.map(({ id }) => id),
     trace: () => describe(playground.trace.view.shown),
     waitForTrace: ({ timeoutMs = TIMEOUT_MS } = {}) =>

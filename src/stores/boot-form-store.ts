@@ -42,13 +42,17 @@ export interface BootOnce {
   readonly liveNs?: number
   /** Disks go on with what was kept, over the images that they began with. */
   readonly asKept?: boolean
+  /** Pauses once so many instructions have retired, exactly. */
+  readonly stopAfter?: number
+  /** At its prompt, where that is kept; else the boot leaves it kept. What the person set, unless said. */
+  readonly resume?: boolean
 }
 
 /** Undefined while there is no kernel to boot. */
 export const requestFrom = (
   form: BootForm,
   guest: GuestChoice,
-  { liveNs = LIVE_NS, asKept = false }: BootOnce = {},
+  { liveNs = LIVE_NS, asKept = false, stopAfter }: BootOnce = {},
 ): BootRequest | undefined => {
   if (!form.kernel) return undefined
   const label = guest.id === OWN_GUEST_ID ? form.kernel.name : guest.name
@@ -76,6 +80,7 @@ export const requestFrom = (
     guest: guest.id,
     liveNs,
     expected: guest.expected,
+    ...(stopAfter !== undefined && { stopAfter }),
   }
 }
 

@@ -58,6 +58,18 @@ export class ConsoleStream {
     this.#sink?.(bytes, () => {})
   }
 
+  /** What was printed before the machine was saved, for it to go on below. */
+  replay(bytes: Uint8Array): void {
+    this.#keep(bytes)
+    this.#sink?.(bytes, () => {})
+    this.#text += this.#decoder.decode(bytes, { stream: true })
+  }
+
+  /** All that was printed, as far as it is remembered. */
+  transcript(): Blob {
+    return new Blob(this.#chunks as Uint8Array<ArrayBuffer>[])
+  }
+
   /** One terminal at a time; it is given what was printed before it came. */
   attach(sink: ConsoleSink, onClear: () => void): () => void {
     this.#sink = sink

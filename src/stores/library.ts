@@ -16,11 +16,18 @@ import {
   storedBytes,
 } from '../storage/guest-library.ts'
 import { deleteKeptDisk, type KeptDisk, listKeptDisks } from '../storage/kept-disks.ts'
+import {
+  deleteKeptMachine,
+  type KeptMachineRecord,
+  type KeptPart,
+  keepMachine,
+  listKeptMachines,
+} from '../storage/kept-machines.ts'
 import { exclusively, type StorageFigures, storageFigures, storageProblem } from '../storage/opfs.ts'
 import { type BootForm, keepPrefix } from './boot-form-store.ts'
 import { type DiskSource, type FileSource, type GuestChoice, type InitSources, ownGuest } from './guest-choice.ts'
 
-export type { KeptDisk, StorageFigures }
+export type { KeptDisk, KeptMachineRecord, StorageFigures }
 
 export interface KeptGuest {
   readonly guest: LocalGuest
@@ -36,6 +43,7 @@ export interface LibraryView {
   readonly problem: Problem | undefined
   readonly guests: readonly KeptGuest[]
   readonly disks: readonly KeptDisk[]
+  readonly machines: readonly KeptMachineRecord[]
   readonly figures: StorageFigures | undefined
   /** Bytes stored so far of a guest that is being kept. */
   readonly saving: { readonly done: number; readonly total: number } | undefined
@@ -50,6 +58,7 @@ export class Library {
     problem: undefined,
     guests: [],
     disks: [],
+    machines: [],
     figures: undefined,
     saving: undefined,
   }))
@@ -75,11 +84,22 @@ export class Library {
   async refresh(): Promise<void> {
     this.#lookedMs = performance.now()
     try {
-      const [local, disks, figures] = await Promise.all([listGuests(), listKeptDisks(), storageFigures()])
+      const [local, disks, machines, figures] = await Promise.all([
+        listGuests(),
+        listKeptDisks(),
+        listKeptMachines(),
+        storageFigures(),
+      ])
       const guests = await Promise.all(local.map((guest) => this.#keptGuest(guest)))
-      this.store.setState({ state: 'ready', guests, disks, figures })
+      this.store.setState({ state: 'ready', guests, disks, machines, figures })
     } catch (error) {
-      this.store.setState({ state: 'none', problem: storageProblem('what is kept', error), guests: [], disks: [] })
+      this.store.setState({
+        state: 'none',
+        problem: storageProblem('what is kept', error),
+        guests: [],
+        disks: [],
+        machines: [],
+      })
     }
   }
 
@@ -143,6 +163,21 @@ export class Library {
       await exclusively(deleteUnused)
       return true as const
     })
+  }
+
+  /** Undefined when that failed, with the problem in the view. */
+  keepMachine(
+    record: Omit<KeptMachineRecord, 'version' | 'parts'>,
+    blobs: Readonly<Partial<Record<KeptPart, Blob>>>,
+  ): Promise<true | undefined> {
+    return this.#attempt('the machine', async () => {
+      await keepMachine(record, blobs)
+      return true as const
+    })
+  }
+
+  forgetMachine(key: string): Promise<unknown> {
+    return this.#attempt('the kept machine', () => deleteKeptMachine(key))
   }
 
   dismissProblem(): void {

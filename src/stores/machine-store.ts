@@ -9,6 +9,7 @@ import type {
   LiveFigures,
   MachineState,
 } from '../worker/protocol.ts'
+import type { Resumed } from './resumed.ts'
 
 export type { BootMark, BootRequest, DiskSummary, KernelSummary, LiveFigures, MachineState }
 
@@ -23,6 +24,8 @@ export interface MachineView {
   readonly state: MachineState
   /** What was asked for; undefined until the first Boot. */
   readonly request: BootRequest | undefined
+  /** It goes on instead of booting. */
+  readonly resumed: Resumed | undefined
   readonly loading: readonly LoadingFile[]
   readonly kernel: KernelSummary | undefined
   /** Those of the machine there is. */
@@ -61,6 +64,7 @@ const LOG_LINES = 500
 export const initialView: MachineView = {
   state: { name: 'off' },
   request: undefined,
+  resumed: undefined,
   loading: [],
   kernel: undefined,
   disks: [],
@@ -71,8 +75,10 @@ export const initialView: MachineView = {
   typedAt: false,
 }
 
-export const readyMark = (view: Pick<MachineView, 'marks'>): BootMark | undefined =>
-  view.marks.find((mark) => mark.kind === 'ready')
+/** Of a machine that was resumed, that of the boot which it goes on from. */
+export const readyMark = (
+  view: Pick<MachineView, 'marks'> & Partial<Pick<MachineView, 'resumed'>>,
+): BootMark | undefined => view.marks.find((mark) => mark.kind === 'ready') ?? view.resumed?.ready
 
 /** QEMU's isa-debug-exit gives odd codes, (value << 1) | 1: 1 is value 0, success. */
 const phaseOfExit = (view: MachineView): Phase => {
@@ -136,6 +142,7 @@ export const fold = (view: MachineView, event: EmulatorEvent): MachineView => {
       return view.log.length < LOG_LINES ? { ...view, log: [...view.log, event.line] } : view
     case 'console':
     case 'disk-failed':
+    case 'kept':
     case 'trace':
     case 'trace-lost':
       return view

@@ -3,7 +3,8 @@
 import { createStore, type StoreApi } from 'zustand/vanilla'
 import { type Problem, problem, type Result } from '../base/problem.ts'
 import { readRecord } from '../settings/read-settings.ts'
-import type { TerminalSize } from '../settings/settings.ts'
+import type { MachineSettings, TerminalSize } from '../settings/settings.ts'
+import { readTrace } from '../trace/formats/trace-file.ts'
 import type { Trace } from '../trace/model/trace.ts'
 import type { EmulatorClient } from '../worker/client.ts'
 import type { BootRequest, EmulatorEvent } from '../worker/protocol.ts'
@@ -33,7 +34,18 @@ import {
 import { GuestFiles } from './guest-files.ts'
 import type { Lesson } from './lessons.ts'
 import { Library } from './library.ts'
-import { createMachineStore, fold, isOn, type MachineStore, phaseOf } from './machine-store.ts'
+import { canResume, LAST, promptKey, type Versions } from './machine-keeping.ts'
+import { type KeptAndOpen, MachineShelf } from './machine-shelf.ts'
+import {
+  createMachineStore,
+  type DiskSummary,
+  fold,
+  isOn,
+  type MachineState,
+  type MachineStore,
+  phaseOf,
+} from './machine-store.ts'
+import { formOfKernel, noKernel, type Resumed } from './resumed.ts'
 import { saveFile } from './save-file.ts'
 import { createSettingsStore, type SettingsStore } from './settings-store.ts'
 import { type Run, TraceDesk } from './trace-store.ts'
@@ -73,6 +85,16 @@ export interface Playground {
   saveToFile(): Promise<void>
   /** Goes on with a saved machine, in place of the one there is; says why not. */
   open(file: FileSource): Promise<Problem | undefined>
+  /** Goes on with what this browser keeps under that key; says why not. */
+  goOn(key: string): Promise<Problem | undefined>
+  /** Goes on with the last state of a machine, where one is kept and no other tab has it. Says whether. */
+  goOnLast(): Promise<boolean>
+  /** Boots the guest of the machine at hand, which was resumed, as it is booted first. */
+  bootForReal(): Promise<void>
+  /** Keeps the last state of the machine from now on, or forgets it. */
+  keepLastState(keep: boolean): void
+  /** All that the machine at hand is would be there after a reload. */
+  readonly isSafe: boolean
   /** Shows a link's trace; where no machine is on, its guest is what Boot boots. Says whether it was a link. */
   openLink(fragment: string): boolean
   /** Does it now, or after the person agreed, where a machine is on that they typed at. */
@@ -85,6 +107,8 @@ export interface Playground {
   powerOff(): void
   resizeConsole(columns: number, rows: number): void
   registers(): Promise<Readonly<Record<string, bigint>>>
+  /** Of all that the machine is, as `--json` has it; empty without one. */
+  stateHash(): Promise<string>
   chooseGuest(id: string): void
   chooseKernel(source: FileSource): void
   addDisk(source: FileSource): void
@@ -95,6 +119,8 @@ export interface Playground {
   /** Remembers what the form says as a guest of that name, and chooses it. */
   keepGuest(name: string): Promise<void>
   deleteGuest(id: string): Promise<void>
+  /** Forgets a machine that is kept here. */
+  forgetMachine(key: string): Promise<void>
   /** Throws the kept changes of a disk away; a machine that has stopped with it goes too. */
   discardDisk(key: string): Promise<void>
   /** The guest's kept changes are what the next boot goes on with, if it has any. */
@@ -107,6 +133,8 @@ export interface PlaygroundParts {
   readonly guests: readonly GuestChoice[]
   /** Our init, for the roots that this page makes. */
   readonly init: InitSources
+  /** Tells this release of the page from others. */
+  readonly release: string
   /** Makes the worker's client; the events come back here. */
   readonly connect: (onEvent: (event: EmulatorEvent) => void) => EmulatorClient
 }
@@ -117,6 +145,34 @@ const NO_ROOT = problem(
   'a NetBSD of the list, or your own kernel with our root',
   'choose such a guest first, or add our root under Next boot',
 )
+
+const KEPT_GONE = problem(
+  'machine-not-kept',
+  'the machine is not kept in this browser any more',
+  'what was listed under Kept in this browser',
+  'boot the guest',
+)
+
+/** Above this share of host time a guest works, and is another machine afterwards. */
+const BUSY = 0.3
+/** A trace takes the page a moment to make ready. */
+const TRACE_AFTER_MS = 400
+
+/** A saved machine's request. Its settings are its own; a recording begins with a boot. */
+const snapshotRequest = (label: string, guest: string, settings: MachineSettings, blob: Blob): BootRequest => ({
+  ...settings,
+  trace: false,
+  label,
+  kernel: { kind: 'blob', name: label, blob },
+  disks: [],
+  snapshot: { kind: 'blob', name: label, blob },
+  entryStage: 'resumed',
+  stages: [],
+  stageMarks: [],
+  guest,
+  liveNs: LIVE_NS,
+  expected: [],
+})
 
 const DIM_LINE = '\r\n\x1b[0m\x1b[2m-- reset --\x1b[0m\r\n'
 
@@ -142,7 +198,7 @@ const formOfTrace = ({ meta }: Trace, guests: readonly GuestChoice[]): BootForm 
   }
 }
 
-export const createPlayground = ({ guests: catalogue, init, connect }: PlaygroundParts): Playground => {
+export const createPlayground = ({ guests: catalogue, init, release, connect }: PlaygroundParts): Playground => {
   const library = new Library(init)
   const guests = () => [...catalogue, ...library.view.guests.map(({ choice }) => choice), ownGuest]
   const guestOf = (id: string) => guests().find((guest) => guest.id === id) ?? ownGuest
@@ -152,12 +208,15 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
   const complaint = createStore<Complaint>(() => ({ problem: undefined }))
   const asking = createStore<Asking>(() => ({ act: undefined }))
   let terminal: TerminalSize | undefined
+  /** It is being looked whether this is to be booted or resumed. */
+  let undecided: BootRequest | undefined
 
   const client = connect((event) => {
     machine.setState(fold(machine.getState(), event), true)
     switch (event.type) {
       case 'console':
         stream.feed(event.bytes)
+        shelf.touched()
         break
       case 'trace':
         trace.update(event.update)
@@ -174,14 +233,20 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
       case 'mark':
         if (event.mark.kind !== 'power-on') break
         stream.skip()
+        shelf.begin()
         trace.powerOn(event.mark.boot)
         break
       case 'disks':
       case 'state':
         if (machine.getState().request?.disks.some(({ keep }) => keep)) void library.refresh()
+        if (event.type === 'state') onState(event.state)
         break
       case 'figures':
         if (machine.getState().disks.some(({ kept }) => kept)) library.refreshSoon()
+        if (event.figures.busy > BUSY) shelf.worked()
+        break
+      case 'kept':
+        void shelf.take(event.as, event.file)
         break
       case 'loading':
       case 'log':
@@ -193,9 +258,21 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
   const stream: ConsoleStream = new ConsoleStream({
     send: (bytes) => {
       client.send(bytes)
+      shelf.touched()
       if (!machine.getState().typedAt) machine.setState({ typedAt: true })
     },
     acknowledge: (bytes) => client.acknowledge(bytes),
+  })
+
+  const shelf = new MachineShelf({
+    library,
+    console: stream,
+    release,
+    guests,
+    view: () => machine.getState(),
+    keepsLast: () => settings.getState().keepsLastState,
+    ask: () => client.keep(),
+    complain: (problem) => complaint.setState({ problem }),
   })
 
   const trace = new TraceDesk(() => client.askTrace())
@@ -239,17 +316,72 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
   /** Undefined where there is nothing to boot. */
   const boot = (once: BootOnce = {}): Promise<Run | undefined> | undefined => {
     const current = form.getState()
+    const guest = guestOf(current.guestId)
     const liveNs = trace.liveNs(current.guestId)
-    const request = requestFrom({ ...current, ...terminal }, guestOf(current.guestId), { liveNs, ...once })
+    const request = requestFrom({ ...current, ...terminal }, guest, { liveNs, ...once })
     if (!request) return undefined
     if (current.changes === 'keep') void library.persist()
-    const recorded = start(request, current)
+    const resumes = (once.resume ?? settings.getState().resumesAtPrompt) && canResume(current, guest)
+    const recorded = resumes ? undefined : start(request, current)
+    if (resumes) void resumeOrBoot(request, current, guest)
     settings.setState({ guestId: current.guestId === OWN_GUEST_ID ? undefined : current.guestId })
     void files.refresh()
     return recorded
   }
 
-  const start = (request: BootRequest, from: BootForm): Promise<Run | undefined> => {
+  /** At its prompt, if that is kept and would be the same today; else it boots, and is kept when it comes there. */
+  const resumeOrBoot = async (request: BootRequest, from: BootForm, guest: GuestChoice): Promise<void> => {
+    client.leave(false)
+    void prepare(request, from)
+    undecided = request
+    const { found, versions } = await shelf.atPrompt(from, guest)
+    if (undecided !== request) return
+    if (found) resume(found)
+    else void start({ ...request, keepAtPrompt: true }, from, undefined, versions)
+  }
+
+  /** Below what it had said. Its boot's trace comes once the machine runs: a person waits for that first. */
+  const resume = ({ label, guest, state, printed, trace: recording, resumed }: KeptAndOpen): void => {
+    const from = resumed.form ?? { ...formFor(ownGuest), ...resumed.settings }
+    const request = snapshotRequest(label, guest, resumed.settings, state)
+    void start(request, from, resumed)
+    stream.replay(printed)
+    if (!recording) return
+    void settled(request).then(async () => {
+      const read = readTrace(await recording())
+      if (read.ok && machine.getState().request === request) trace.adopt(read.value)
+    })
+  }
+
+  /** Resolves a moment after that machine runs. */
+  const settled = (request: BootRequest): Promise<void> =>
+    new Promise((resolve) => {
+      const look = () => {
+        const { state, request: now } = machine.getState()
+        if ((state.name === 'loading' || state.name === 'warming') && now === request) return
+        unsubscribe()
+        setTimeout(resolve, TRACE_AFTER_MS)
+      }
+      const unsubscribe = machine.subscribe(look)
+      look()
+    })
+
+  const start = (
+    request: BootRequest,
+    from: BootForm,
+    resumed?: Resumed,
+    versions: Versions = new Map(),
+  ): Promise<Run | undefined> => {
+    if (resumed?.from !== 'last') shelf.forgetLast()
+    const recorded = prepare(request, from, resumed)
+    shelf.made = { form: from, recorded, versions }
+    client.boot(request)
+    return recorded
+  }
+
+  /** The page is about that machine from here on. */
+  const prepare = (request: BootRequest, from: BootForm, resumed?: Resumed): Promise<Run | undefined> => {
+    undecided = undefined
     browser.close()
     complaint.setState({ problem: undefined })
     stream.clear()
@@ -257,6 +389,7 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
     machine.setState(({ powerOns }) => ({
       state: { name: 'loading' },
       request,
+      resumed,
       loading: [],
       kernel: undefined,
       disks: [],
@@ -266,7 +399,6 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
       powerOns,
       typedAt: false,
     }))
-    client.boot(request)
     return recorded
   }
 
@@ -277,23 +409,9 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
       complaint.setState({ problem: looked.problem })
       return looked.problem
     }
-    const { settings, file } = looked.value
-    const request: BootRequest = {
-      ...settings,
-      // A recording begins with a boot.
-      trace: false,
-      label: `${source.name}, resumed`,
-      kernel: source,
-      disks: [],
-      snapshot: { kind: 'blob', name: source.name, blob: file },
-      entryStage: 'resumed',
-      stages: [],
-      stageMarks: [],
-      guest: OWN_GUEST_ID,
-      liveNs: LIVE_NS,
-      expected: [],
-    }
-    void start(request, { ...formFor(ownGuest), ...settings })
+    const { settings, kernelSha256, file } = looked.value
+    const request = snapshotRequest(source.name, OWN_GUEST_ID, settings, file)
+    void start(request, { ...formFor(ownGuest), ...settings }, { from: 'file', settings, kernelSha256 })
     return undefined
   }
 
@@ -301,9 +419,49 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
   const bootForm = (once: BootForm): Promise<Run | undefined> | undefined => {
     const chosen = form.getState()
     form.setState(once, true)
-    const recorded = boot()
+    const recorded = boot({ resume: false })
     form.setState(chosen, true)
     return recorded
+  }
+
+  /** A saved machine has no kernel in it: where it was reset, its guest is booted with its settings and its disks as they are. */
+  const bootAnew = async (resumed: Resumed): Promise<void> => {
+    const { request, disks } = machine.getState()
+    const found = resumed.form ?? (await formOfKernel(resumed, guests()))
+    const images = await Promise.all(
+      disks.map((_, index) => client.takeFrom({ kind: 'machine', index }, { kind: 'image' })),
+    )
+    if (machine.getState().request !== request) return
+    const taken = images.flatMap((image, index): DiskSource[] => {
+      const { name, readOnly } = disks[index] as DiskSummary
+      return image.ok ? [{ kind: 'image', source: { kind: 'blob', name, blob: image.value }, readOnly }] : []
+    })
+    const problem = found ? images.find((image) => !image.ok)?.problem : noKernel
+    if (found && !problem) void bootForm({ ...found, disks: taken })
+    else complaint.setState({ problem })
+  }
+
+  const onState = (state: MachineState) => {
+    const { resumed } = machine.getState()
+    // A kept state that cannot be gone on from is none: the guest boots.
+    if (state.name === 'refused' && resumed && resumed.from !== 'file') {
+      void library.forgetMachine(resumed.from === 'last' ? LAST : promptKey(resumed.form?.guestId ?? ''))
+      if (resumed.form) void bootForm(resumed.form)
+    }
+    if (state.name !== 'stopped') return
+    if (state.exit.reason === 'guest-exit') shelf.forgetLast()
+    if (state.exit.reason === 'reset' && resumed) void bootAnew(resumed)
+  }
+
+  const goOn = async (key: string): Promise<Problem | undefined> => {
+    const found = await shelf.open(key)
+    if (found) {
+      resume(found)
+      return undefined
+    }
+    complaint.setState({ problem: KEPT_GONE })
+    await library.refresh()
+    return KEPT_GONE
   }
 
   /** A machine that is over still holds its kept disks: it goes. One that runs is somebody's work, and stays. */
@@ -364,31 +522,60 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
       if (!run) return
       if (run.form) form.setState(run.form, true)
       else form.setState(formOfTrace(run.trace, guests()), true)
-      if (form.getState().kernel) boot()
+      if (form.getState().kernel) void boot({ resume: false })
     },
     save: () => client.save(),
     saveToFile: async () => {
       const saved = await client.save()
-      const name = (machine.getState().request?.label ?? 'machine').replace(/, resumed$|\.microvm(?=, resumed$)/g, '')
+      const name = (machine.getState().request?.label ?? 'machine').replace(/\.microvm$/, '')
       if (saved.ok) saveFile(saved.value, `${name.replace(/[^\w.-]+/g, '-')}.microvm`)
       else complaint.setState({ problem: saved.problem })
     },
     open,
+    goOn,
+    goOnLast: async () => {
+      const found = await shelf.openLast()
+      if (found) resume(found)
+      return found !== undefined
+    },
+    bootForReal: async () => {
+      const { resumed } = machine.getState()
+      const found = resumed && (resumed.form ?? (await formOfKernel(resumed, guests())))
+      if (found) void bootForm(found)
+      else complaint.setState({ problem: noKernel })
+    },
+    keepLastState: (keepsLastState) => {
+      settings.setState({ keepsLastState })
+      if (keepsLastState) shelf.begin()
+      else shelf.forgetLast()
+    },
+    get isSafe() {
+      return shelf.isSafe
+    },
     pause: () => client.pause(),
     resume: () => client.resume(),
     reset: () => {
-      if (isOn(phaseOf(machine.getState())) || machine.getState().state.name === 'stopped') {
+      const { resumed } = machine.getState()
+      if (resumed) void bootAnew(resumed)
+      else if (isOn(phaseOf(machine.getState())) || machine.getState().state.name === 'stopped') {
         stream.note(DIM_LINE)
         stream.deafen()
         client.reset()
       }
     },
-    powerOff: () => client.powerOff(),
+    powerOff: () => {
+      shelf.forgetLast()
+      if (undecided) {
+        undecided = undefined
+        machine.setState({ state: { name: 'off' } })
+      } else client.powerOff()
+    },
     resizeConsole: (columns, rows) => {
       terminal = { columns, rows }
       client.resizeConsole(columns, rows)
     },
     registers: () => client.registers(),
+    stateHash: () => client.stateHash(),
     chooseGuest,
     chooseKernel,
     addDisk,
@@ -406,6 +593,9 @@ export const createPlayground = ({ guests: catalogue, init, connect }: Playgroun
       await library.deleteGuest(kept.guest)
       const isGone = !library.view.guests.some(({ guest }) => guest.id === id)
       if (isGone && form.getState().guestId === id) chooseGuest(catalogue[0]?.id ?? OWN_GUEST_ID)
+    },
+    forgetMachine: async (key) => {
+      await library.forgetMachine(key)
     },
     discardDisk: async (key) => {
       letGo([key])

@@ -102,7 +102,7 @@ const Page = ({ supported }: { readonly supported: boolean }) => {
       )}
       <main className="main">
         <ConsolePane appearance={appearance} supported={supported} hidden={isNarrow && tab !== 'console'} />
-        {detailsOpen && <DetailsPane asSheet={isNarrow} onClose={() => setDetails(false)} />}
+        {detailsOpen && <DetailsPane asSheet={isNarrow} supported={supported} onClose={() => setDetails(false)} />}
       </main>
       {!isNarrow && <Split />}
       <TimelinePane
@@ -115,7 +115,9 @@ const Page = ({ supported }: { readonly supported: boolean }) => {
       </p>
       <FileBrowser />
       <Asking />
-      {isDropping && <div className="drop-ground">Drop a kernel, a disk image, files for its root, or a trace</div>}
+      {isDropping && (
+        <div className="drop-ground">Drop a kernel, a disk image, files for its root, a saved machine, or a trace</div>
+      )}
     </div>
   )
 }

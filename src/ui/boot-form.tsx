@@ -4,8 +4,9 @@ import { FORM_SETTINGS } from '../settings/words.ts'
 import { urlSource } from '../stores/address.ts'
 import { keepPrefix, rootOf } from '../stores/boot-form-store.ts'
 import { type FileSource, OWN_GUEST_ID } from '../stores/guest-choice.ts'
+import { bytesOfMachine, canResume, promptKey } from '../stores/machine-keeping.ts'
 import { AddedFiles } from './added-files.tsx'
-import { useForm, useLibrary, usePlayground } from './context.ts'
+import { useForm, useLibrary, usePlayground, useSettings } from './context.ts'
 import { useDropTarget } from './drop-target.ts'
 import { CloseIcon } from './icons.tsx'
 import { byteCount, said } from './quantity.ts'
@@ -143,6 +144,44 @@ const Changes = () => {
   )
 }
 
+/** Whether Boot boots, or opens a guest where its boot once ended. */
+const Start = () => {
+  const playground = usePlayground()
+  const { settings } = playground
+  const id = useId()
+  const form = useForm((state) => state)
+  const resumes = useSettings((state) => state.resumesAtPrompt)
+  const canKeep = useLibrary((view) => view.state !== 'none')
+  const kept = useLibrary((view) => view.machines.find(({ key }) => key === promptKey(form.guestId)))
+  const guest = playground.guests.find((other) => other.id === form.guestId)
+  const hint = !resumes
+    ? 'From power-on.'
+    : !guest || !canResume(form, guest)
+      ? 'This one boots: with files of one’s own or kept disks, its prompt would be another each time.'
+      : kept
+        ? `Kept since its last boot: ${said(byteCount(bytesOfMachine(kept)))}. It boots where settings or files have changed.`
+        : 'Boots once, and the machine at its prompt is kept in this browser: about 20 MB.'
+  return (
+    <label className="field">
+      <span>Boot</span>
+      <select
+        value={resumes ? 'prompt' : 'power-on'}
+        aria-describedby={id}
+        data-testid="start"
+        onChange={(event) => settings.setState({ resumesAtPrompt: event.target.value === 'prompt' })}
+      >
+        <option value="power-on">Boots</option>
+        <option value="prompt" disabled={!canKeep}>
+          Resumes at the prompt
+        </option>
+      </select>
+      <span id={id} className="hint">
+        {hint}
+      </span>
+    </label>
+  )
+}
+
 /** A kernel or disks of one's own, and how they are booted, for the next visit. */
 const KeepGuest = () => {
   const playground = usePlayground()
@@ -230,6 +269,7 @@ export const BootFormPanel = () => {
           )
         )}
         {form.disks.some(({ readOnly }) => !readOnly) && <Changes />}
+        <Start />
         <div className="field-pair">
           {FORM_SETTINGS.slice(0, 2).map((name) => (
             <SettingField key={name} name={name} />

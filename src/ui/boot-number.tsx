@@ -38,10 +38,17 @@ const MachineNumber = () => {
   const phase = usePhase()
   const ready = useMachine(readyMark)
   const figures = useMachine((view) => view.figures)
+  const resumed = useMachine((view) => view.resumed)
   const hasEnd = useMachine((view) => (view.request?.expected.length ?? 0) > 0)
   const shown = ready ?? figures
   const guest = duration(shown?.guestNs ?? 0)
-  const caption = ready ? 'booted, guest time' : hasEnd || !isOn(phase) ? 'boot, guest time' : 'guest time'
+  const caption = resumed?.ready
+    ? 'its boot, guest time'
+    : ready
+      ? 'booted, guest time'
+      : hasEnd || !isOn(phase)
+        ? 'boot, guest time'
+        : 'guest time'
   return (
     <div className="number" data-final={ready !== undefined} data-empty={shown === undefined}>
       <output className="number-guest" aria-label="Guest time" data-testid="guest-time">

@@ -5,14 +5,16 @@ import { CloseIcon } from './icons.tsx'
 import { KeptSection } from './kept-section.tsx'
 import { LiveFigures } from './live-figures.tsx'
 import { Reports } from './reports.tsx'
+import { SavedSection } from './saved-section.tsx'
 import { LessonsSection, RunsSection, SelectionSection, TraceSection } from './trace-details.tsx'
 
 interface DetailsPaneProps {
   readonly asSheet: boolean
+  readonly supported: boolean
   readonly onClose: () => void
 }
 
-export const DetailsPane = ({ asSheet, onClose }: DetailsPaneProps) => {
+export const DetailsPane = ({ asSheet, supported, onClose }: DetailsPaneProps) => {
   const pane = useRef<HTMLElement>(null)
   useEffect(() => {
     if (asSheet) pane.current?.focus()
@@ -44,6 +46,7 @@ export const DetailsPane = ({ asSheet, onClose }: DetailsPaneProps) => {
           <RunsSection />
           <LiveFigures />
           <DisksSection />
+          <SavedSection supported={supported} />
           <BootFormPanel />
           <KeptSection />
         </div>

@@ -1,7 +1,7 @@
 import { isOn } from '../stores/machine-store.ts'
 import type { ThemeChoice } from '../stores/settings-store.ts'
 import { BootNumber } from './boot-number.tsx'
-import { useOpened, usePhase, usePlayground, useSettings } from './context.ts'
+import { useMachine, useOpened, usePhase, usePlayground, useSettings } from './context.ts'
 import { Controls, GuestSelect } from './controls.tsx'
 import { DetailsIcon, Mark, MoonIcon, SunIcon, SystemIcon } from './icons.tsx'
 import { PHASE_WORDS } from './phase-words.ts'
@@ -29,10 +29,16 @@ const ThemeButton = () => {
 export const StateChip = () => {
   const phase = usePhase()
   const opened = useOpened()
+  const resumed = useMachine((view) => view.resumed !== undefined)
   return (
     <span className="chip" data-phase={phase} data-testid="state">
       <span className="chip-dot" aria-hidden="true" />
       {opened ? (opened.origin === 'link' ? 'From a link' : 'From a file') : PHASE_WORDS[phase].chip}
+      {resumed && !opened && (
+        <span className="chip-resumed" data-testid="resumed">
+          resumed
+        </span>
+      )}
     </span>
   )
 }

@@ -1,11 +1,12 @@
 /** What this browser keeps: guests, changes to disks, and how much room there is. */
 import { useState } from 'react'
 import { sentence } from '../base/problem.ts'
-import type { KeptDisk, KeptGuest } from '../stores/library.ts'
+import type { KeptDisk, KeptGuest, KeptMachineRecord } from '../stores/library.ts'
+import { bytesOfMachine, LAST } from '../stores/machine-keeping.ts'
 import { ConfirmButton } from './confirm-button.tsx'
 import { useLibrary, useMachine, usePlayground } from './context.ts'
 import { DiskButtons } from './disks-section.tsx'
-import { byteCount, said } from './quantity.ts'
+import { byteCount, moment, said } from './quantity.ts'
 
 const day = (ms: number): string =>
   new Date(ms).toLocaleDateString('en', { day: 'numeric', month: 'short', year: 'numeric' })
@@ -106,6 +107,38 @@ const DiskItem = ({ kept }: { readonly kept: KeptDisk }) => {
   )
 }
 
+const MachineItem = ({ kept }: { readonly kept: KeptMachineRecord }) => {
+  const playground = usePlayground()
+  const { key, label, savedMs } = kept
+  const isLast = key === LAST
+  return (
+    <li className="item" data-testid="kept-machine">
+      <p className="item-row">
+        <span className="item-name">
+          {label} <span className="muted">{isLast ? 'as it was' : 'at its prompt'}</span>
+        </span>
+        <span className="muted">{said(byteCount(bytesOfMachine(kept)))}</span>
+      </p>
+      <p className="hint">A machine of {moment(savedMs)}.</p>
+      <div className="item-actions">
+        <button
+          type="button"
+          className="button small"
+          onClick={() => playground.replacing(() => void playground.goOn(key))}
+        >
+          Resume<span className="visually-hidden"> {label}</span>
+        </button>
+        <ConfirmButton
+          verb="Delete"
+          of={`the kept machine ${label}`}
+          question="Delete this machine?"
+          onConfirm={() => void playground.forgetMachine(key)}
+        />
+      </div>
+    </li>
+  )
+}
+
 const Room = () => {
   const figures = useLibrary((view) => view.figures)
   if (!figures) return null
@@ -120,8 +153,9 @@ const Room = () => {
 }
 
 export const KeptSection = () => {
-  const { state, problem, guests, disks } = useLibrary((view) => view)
+  const { state, problem, guests, disks, machines } = useLibrary((view) => view)
   if (state === 'looking') return null
+  const count = guests.length + disks.length + machines.length
   return (
     <section className="details-section" aria-labelledby="kept-title" data-testid="kept">
       <h3 id="kept-title">Kept in this browser</h3>
@@ -134,16 +168,21 @@ export const KeptSection = () => {
           {sentence(problem)}
         </p>
       )}
-      {state === 'ready' && guests.length + disks.length === 0 && (
-        <p className="hint">Nothing. Changes to disks and guests of your own can be kept, under Next boot.</p>
+      {state === 'ready' && count === 0 && (
+        <p className="hint">
+          Nothing. Changes to disks, guests of your own and machines at their prompt can be kept, under Next boot.
+        </p>
       )}
-      {guests.length + disks.length > 0 && (
+      {count > 0 && (
         <ul className="items">
           {guests.map((kept) => (
             <GuestItem key={kept.guest.id} kept={kept} />
           ))}
           {disks.map((kept) => (
             <DiskItem key={kept.key} kept={kept} />
+          ))}
+          {machines.map((kept) => (
+            <MachineItem key={kept.key} kept={kept} />
           ))}
         </ul>
       )}

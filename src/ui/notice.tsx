@@ -2,7 +2,9 @@
 import type { ReactNode } from 'react'
 import { useStore } from 'zustand'
 import { sentence } from '../base/problem.ts'
+import { isOn } from '../stores/machine-store.ts'
 import { useMachine, usePhase, usePlayground } from './context.ts'
+import { moment } from './quantity.ts'
 
 interface NoticeLineProps {
   readonly tone: 'plain' | 'bad'
@@ -34,9 +36,33 @@ const ComplaintLine = () => {
   )
 }
 
+const ResumedLine = () => {
+  const playground = usePlayground()
+  const resumed = useMachine((view) => view.resumed)
+  const label = useMachine((view) => view.request?.label ?? '')
+  const on = isOn(usePhase())
+  if (!resumed || !on) return null
+  const when = resumed.savedMs === undefined ? '' : `, ${moment(resumed.savedMs)}`
+  const words = {
+    prompt: `Resumed at the prompt that ${label} reached${when}. It did not boot now.`,
+    last: `Goes on where ${label} was when it was kept${when}.`,
+    file: `Resumed from ${label}. It did not boot here.`,
+  }[resumed.from]
+  return (
+    <NoticeLine
+      tone="plain"
+      verb="Boot it for real"
+      onVerb={() => playground.replacing(() => void playground.bootForReal())}
+    >
+      {words}
+    </NoticeLine>
+  )
+}
+
 export const Notice = () => (
   <>
     <ComplaintLine />
+    <ResumedLine />
     <PhaseNotice />
   </>
 )
@@ -45,6 +71,7 @@ const PhaseNotice = () => {
   const playground = usePlayground()
   const phase = usePhase()
   const exit = useMachine((view) => (view.state.name === 'stopped' ? view.state.exit : undefined))
+  const resumed = useMachine((view) => view.resumed !== undefined)
   const reset = () => playground.reset()
   switch (phase) {
     case 'paused':
@@ -66,7 +93,7 @@ const PhaseNotice = () => {
     case 'reset':
       return (
         <NoticeLine tone="bad" verb="Reset" onVerb={reset}>
-          The guest asked for a reset before it had booted.
+          The guest asked for a reset{resumed ? '' : ' before it had booted'}.
         </NoticeLine>
       )
     case 'crashed':

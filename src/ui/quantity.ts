@@ -64,3 +64,7 @@ export const whole = (n: number): string => (Math.abs(n) < 1000 ? String(Math.ro
 
 /** A non-breaking space keeps number and unit together. */
 export const said = ({ value, unit }: Quantity): string => (unit ? `${value}\u00a0${unit}` : value)
+
+/** A moment of this person's own time, to the minute. */
+export const moment = (ms: number): string =>
+  new Date(ms).toLocaleString('en', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' })

@@ -52,15 +52,17 @@ export class EmulatorClient {
     this.#onEvent = onEvent
   }
 
-  /** Brings a worker up before it is needed. */
-  standBy(): void {
-    this.#seat ??= this.#open()
+  /**
+   * Brings a worker up before it is needed, and makes what Boot would otherwise wait for while the person reads. `traced`: a boot is
+   * recorded, a machine that goes on is not.
+   */
+  standBy(traced = true): void {
+    this.#seat ??= this.#open(traced)
   }
 
   /** Replaces whatever machine there is by this one. */
   boot(request: BootRequest): void {
-    if (this.#seat?.used) this.#close()
-    this.standBy()
+    this.leave(request.trace)
     const seat = this.#seat
     if (!seat) return
     seat.used = true
@@ -82,9 +84,14 @@ export class EmulatorClient {
 
   powerOff(): void {
     if (!this.#seat?.used) return
-    this.#close()
+    this.leave()
     this.#onEvent({ type: 'state', state: { name: 'off' } })
-    this.standBy()
+  }
+
+  /** The machine there is goes, if any, and a worker stands by for the next one. */
+  leave(traced = true): void {
+    if (this.#seat?.used) this.#close()
+    this.standBy(traced)
   }
 
   resizeConsole(columns: number, rows: number): void {
@@ -107,6 +114,16 @@ export class EmulatorClient {
   /** The machine at hand as a file. */
   save(): Promise<Result<Blob>> {
     return this.#read((control) => control.save())
+  }
+
+  /** Empty without a machine. */
+  async stateHash(): Promise<string> {
+    return this.#seat?.used ? await this.#seat.control.stateHash() : ''
+  }
+
+  /** The same for the browser to keep; it comes as an event. */
+  keep(): void {
+    if (this.#seat?.used) this.#ask(this.#seat, this.#seat.control.keep())
   }
 
   lookAtSnapshot(file: FileSource): Promise<Result<SnapshotSummary>> {
@@ -148,7 +165,7 @@ export class EmulatorClient {
     return ask(control)
   }
 
-  #open(): Seat {
+  #open(traced: boolean): Seat {
     const worker = this.#spawn.machine()
     const control = Comlink.wrap<EmulatorControl>(worker)
     const events = new MessageChannel()
@@ -178,6 +195,7 @@ export class EmulatorClient {
     }
     const line = Comlink.transfer({ ring, eager, port: callEvents.port1 }, [callEvents.port1])
     this.#ask(seat, control.connect(Comlink.transfer(events.port2, [events.port2]), line))
+    this.#ask(seat, control.warm(traced))
     return seat
   }
 

@@ -31,9 +31,10 @@ import {
   CONSOLE_RESUME,
   type EmulatorEvent,
   type FileSource,
+  type KeptAs,
   type Problem,
 } from './protocol.ts'
-import { saveMachine, sha256 } from './saved-machine.ts'
+import { machineToKeep, saveMachine, sha256, stateHash } from './saved-machine.ts'
 import { StageWatcher } from './stage-watcher.ts'
 import type { TraceFeed } from './trace-feed.ts'
 
@@ -65,13 +66,6 @@ type Phase = 'new' | 'starting' | 'on' | 'ended'
 type MakeMachine = (events: MachineEvents) => Result<Machine>
 
 const NO_MACHINE = problem('no-machine', 'there is no machine', 'one that runs', 'boot a guest first')
-const NO_KERNEL = problem(
-  'no-kernel-file',
-  'the machine came out of a file, which has no kernel to start anew with',
-  'a machine that was booted here',
-  'boot the guest, or open the file again',
-)
-
 export class Emulator {
   readonly #createMachine: CreateMachine
   readonly #restoreMachine: RestoreMachine | undefined
@@ -89,6 +83,9 @@ export class Emulator {
   #feed: TraceFeed | undefined
   #kernel: Uint8Array = new Uint8Array(0)
   #kernelSha256: string | undefined
+  #typedAt = false
+  #stopsAfter = Number.POSITIVE_INFINITY
+  #keepsAtPrompt = false
   #disks: readonly HostedDisk[] = []
   readonly #failures = new Set<string>()
   #boots = 0
@@ -154,8 +151,7 @@ export class Emulator {
       })
       if (!created.ok) throw new ProblemError(created.problem)
       this.#machine = created.value
-      // A guest that was saved with another terminal hears of this one.
-      if (request.snapshot && this.#terminal) created.value.resizeConsole(this.#terminal.columns, this.#terminal.rows)
+      if (request.snapshot) this.#takeUp(created.value)
       const { entry, elfClass, bytes, cmdline, symbols, warnings = [] } = created.value.kernel
       this.#post({ type: 'kernel', kernel: { entry, elfClass, bytes, cmdline, symbols: symbols.length, warnings } })
     } catch (error) {
@@ -193,13 +189,8 @@ export class Emulator {
   /** Power-cycles the machine, also one that has stopped or crashed. */
   reset(): void {
     const machine = this.#machine
-    if (!machine) return
-    if (this.#request?.snapshot) {
-      this.#session.interrupt('over')
-      this.#phase = 'ended'
-      this.#post({ type: 'state', state: { name: 'refused', problem: NO_KERNEL } })
-      return
-    }
+    // One that was resumed has no kernel here: the page boots its guest anew.
+    if (!machine || this.#request?.snapshot) return
     const wasRunning = this.#phase === 'on'
     this.#host.release()
     this.#session.resume()
@@ -218,6 +209,7 @@ export class Emulator {
   }
 
   send(bytes: Uint8Array): void {
+    this.#typedAt = true
     if (this.#machine) this.#session.send(bytes)
     else this.#typedAhead.push(bytes)
   }
@@ -245,6 +237,23 @@ export class Emulator {
     return saveMachine(machine, this.#kernelSha256)
   }
 
+  async stateHash(): Promise<string> {
+    return this.#machine ? stateHash(this.#machine) : ''
+  }
+
+  /** An event says the outcome, behind all that the console has said until then. */
+  async keep(): Promise<void> {
+    const machine = this.#machine
+    if (!machine || this.#phase !== 'on') return
+    this.#kernelSha256 ??= await sha256(this.#kernel)
+    this.#keep('last', machine)
+  }
+
+  #keep(as: KeptAs, machine: Machine): void {
+    this.#flushConsole()
+    this.#post({ type: 'kept', as, file: machineToKeep(machine, this.#kernelSha256 ?? '') })
+  }
+
   /** As the guest would read it now. */
   disk(index: number): ByteSource | undefined {
     return this.#disks[index]?.backend
@@ -258,9 +267,23 @@ export class Emulator {
     return (events) => (this.#restoreMachine ? this.#restoreMachine(config, this.#host, events) : refuse(NO_MACHINE))
   }
 
+  /** What a machine that was booted has had from the beginning. */
+  #takeUp(machine: Machine): void {
+    // A guest that was saved with another terminal hears of this one.
+    if (this.#terminal) machine.resizeConsole(this.#terminal.columns, this.#terminal.rows)
+    this.#disks = machine.disks.map((backend) => ({
+      backend,
+      summary: { name: backend.id, size: backend.size, readOnly: backend.readOnly, kept: undefined },
+      close: () => {},
+    }))
+    this.#post({ type: 'disks', disks: this.#disks.map(({ summary }) => summary) })
+  }
+
   async #booted(request: BootRequest): Promise<MakeMachine> {
     const config = await this.#load(request)
     this.#kernel = config.kernel
+    this.#keepsAtPrompt = request.keepAtPrompt === true
+    if (this.#keepsAtPrompt) this.#kernelSha256 = await sha256(config.kernel)
     return (events) => this.#createMachine(config, this.#host, events)
   }
 
@@ -322,12 +345,18 @@ export class Emulator {
     // Before the clock starts: a kernel's symbols take a moment to pass on.
     if (request?.trace && this.#machine) this.#feed?.begin(this.#boots, this.#machine.kernel, request)
     if (this.#machine) this.#session.powerOn(this.#machine)
+    this.#stopAfter(request?.stopAfter ?? Number.POSITIVE_INFINITY)
     const name = request?.entryStage ?? 'entry'
     this.#post({
       type: 'mark',
       mark: { kind: 'power-on', boot: this.#boots, name, guestNs: 0, wallMs: 0, instructions: 0 },
     })
     this.#announce('running')
+  }
+
+  #stopAfter(instructions: number): void {
+    this.#stopsAfter = instructions
+    this.#machine?.stopAfter(instructions)
   }
 
   async #run(): Promise<void> {
@@ -361,8 +390,18 @@ export class Emulator {
 
   #afterSlice({ state }: Slice): void {
     this.#watcher?.poll()
-    this.#record(this.#machine as Machine, state)
+    const machine = this.#machine as Machine
+    if (machine.figures().instructions >= this.#stopsAfter) {
+      this.#stopAfter(Number.POSITIVE_INFINITY)
+      this.pause()
+    }
+    this.#record(machine, state)
     this.#flushConsole()
+    if (this.#keepsAtPrompt && this.#watcher?.isReady) {
+      this.#keepsAtPrompt = false
+      // What somebody has typed ahead belongs to this run.
+      if (state !== 'stopped' && !this.#typedAt) this.#keep('prompt', machine)
+    }
     if (state !== 'stopped') this.#sampleIfDue(this.#watcher?.isDone ? FIGURES_MS : BOOT_FIGURES_MS)
   }
 

@@ -17,5 +17,3 @@ const makeEngine = (traced: boolean): Promise<void> => {
 }
 
 serve(createMachine, makeEngine, restoreMachine)
-// While the person reads: what Boot would otherwise wait for. The page boots traced.
-setTimeout(() => void makeEngine(true), 0)

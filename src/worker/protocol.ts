@@ -109,6 +109,8 @@ export type DiskPart = { readonly kind: 'file' | 'folder'; readonly path: string
 /** What a saved machine says of itself, and the file, fetched if it was an address. */
 export interface SnapshotSummary {
   readonly settings: MachineSettings
+  /** Of the kernel's file, hexadecimal. */
+  readonly kernelSha256: string
   readonly cmdline: string
   readonly instructions: number
   readonly guestNs: number
@@ -127,6 +129,10 @@ export interface BootRequest extends MachineSettings {
   readonly kernel: FileSource
   readonly initrd?: FileSource
   readonly disks: readonly DiskSource[]
+  /** Pauses once so many instructions have retired since power-on, exactly. */
+  readonly stopAfter?: number
+  /** The machine at its prompt comes as an event, for the browser to keep: unless somebody has typed by then. */
+  readonly keepAtPrompt?: boolean
   /** A saved machine that goes on, in place of a kernel that boots: kernel and disks are its own then. */
   readonly snapshot?: FileSource
   /** What the first stage, from power-on, is called. */
@@ -212,6 +218,15 @@ export interface BootMark {
   readonly instructions: number
 }
 
+export interface KeptFile {
+  readonly blob: Blob
+  /** Of the kernel's file, hexadecimal. */
+  readonly kernelSha256: string
+}
+
+/** At the end of its boot, or wherever it was. */
+export type KeptAs = 'prompt' | 'last'
+
 export type EmulatorEvent =
   | { readonly type: 'state'; readonly state: MachineState }
   | {
@@ -229,6 +244,8 @@ export type EmulatorEvent =
   | { readonly type: 'mark'; readonly mark: BootMark }
   | { readonly type: 'figures'; readonly figures: LiveFigures }
   | { readonly type: 'log'; readonly line: string }
+  /** The machine as it was when the console had said what came before this, for the browser to keep; or why not. */
+  | { readonly type: 'kept'; readonly as: KeptAs; readonly file: Result<KeptFile> }
   | TraceEvent
 
 /** From the trace worker straight to the page; the emulator's worker says the second one too. */
@@ -293,6 +310,8 @@ export interface TraceLine {
 export interface EmulatorControl {
   /** The port carries EmulatorEvent down and PageMessage up. */
   connect(port: MessagePort, trace: TraceLine): void
+  /** Makes the engine before a machine needs it: that of a recorded boot, or the one of a machine that goes on. */
+  warm(traced: boolean): void
   boot(request: BootRequest): Promise<void>
   pause(): void
   resume(): void
@@ -305,5 +324,9 @@ export interface EmulatorControl {
   forgetDisk(): void
   /** The machine as a file, as it is between two slices. */
   save(): Promise<Result<Blob>>
+  /** The same for the browser to keep, as an event. */
+  keep(): Promise<void>
+  /** Of all that the machine is, as `--json` has it; empty without one. */
+  stateHash(): Promise<string>
   lookAtSnapshot(file: FileSource): Promise<Result<SnapshotSummary>>
 }

@@ -12,7 +12,7 @@ import { TraceFeed } from './trace-feed.ts'
 
 export const serve = (
   createMachine: CreateMachine,
-  makeEngine?: (traced: boolean) => Promise<void>,
+  makeEngine: (traced: boolean) => Promise<void> = async () => {},
   restoreMachine?: RestoreMachine,
 ): void => {
   let events: MessagePort | undefined
@@ -30,6 +30,7 @@ export const serve = (
         else emulator.acknowledge(data.bytes)
       }
     },
+    warm: (traced) => void makeEngine(traced),
     boot: (request) => {
       shelf.forget()
       return emulator.boot(request)
@@ -43,6 +44,8 @@ export const serve = (
     takeFrom: (disk, part) => shelf.take(disk, part),
     forgetDisk: () => shelf.forget(),
     save: () => emulator.save(),
+    keep: () => emulator.keep(),
+    stateHash: () => emulator.stateHash(),
     lookAtSnapshot,
   }
   Comlink.expose(control)

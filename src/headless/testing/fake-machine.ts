@@ -39,6 +39,7 @@ export const fakeMachine = (
     }
     const machine: Machine = {
       kernel: { entry: 0, elfClass: 64, bytes: config.kernel.length, cmdline: config.cmdline, symbols: [] },
+      disks: [],
       run: () => {
         guest.instructions += 1000
         const step = steps[Math.min(at++, steps.length - 1)]!

@@ -93,6 +93,7 @@ export const createFakeMachine: CreateMachine = (config, host, events) => {
 
   const machine: Machine = {
     kernel: { entry: 0x100000, elfClass: 64, bytes: config.kernel.length, cmdline: config.cmdline, symbols: [] },
+    disks: config.disks,
     run: (maxMs): Slice => {
       if (fault) throw new Error('invariant broken: rip is canonical (0x8000000000000000)')
       const until = host.monotonicNs() + maxMs * 1e6
