@@ -75,7 +75,7 @@ const WALLS: readonly Wall[] = [
   },
   {
     from: /^src\/machine\/(?!board\/virtio-devices\.ts)/,
-    to: /^src\/machine\/devices\/virtio\/(?!(device|mmio|virtqueue|memory-disk)\.ts)/,
+    to: /^src\/machine\/devices\/virtio\/(?!(device|mmio|virtqueue|overlay-disk)\.ts)/,
     doors: [],
     because: 'a virtio device is named by its row alone',
   },

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest'
 import { cacheRoot, kernelPath } from '../scripts/guest-cache.ts'
 import { netbsdRoot } from '../src/disk/netbsd-root.ts'
 import { GuestSession, value } from '../src/headless/testing/guest-session.ts'
-import { MemoryDisk } from '../src/machine/devices/virtio/memory-disk.ts'
+import { OverlayDisk } from '../src/machine/devices/virtio/overlay-disk.ts'
 import { DEFAULTS } from '../src/settings/settings.ts'
 import { type Architecture, initPath } from './build.ts'
 import { PROMPT, play, SCENES } from './transcript.ts'
@@ -24,7 +24,7 @@ const boot = (architecture: Architecture, path: string): GuestSession =>
     memoryMiB: 64,
     kernel: readFileSync(path),
     cmdline: 'console=com root=ld0a',
-    disks: [new MemoryDisk(value(netbsdRoot(readFileSync(initPath(architecture)), { time: EPOCH })))],
+    disks: [new OverlayDisk(value(netbsdRoot(readFileSync(initPath(architecture)), { time: EPOCH })))],
     net: 'user',
     virtioConsole: false,
     clock: 'icount',

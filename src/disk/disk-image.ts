@@ -11,6 +11,9 @@ export const SECTOR_BYTES = 512
 /** Bytes of the disk that an image of `bytes` makes: whole sectors. */
 export const diskBytes = (bytes: number): number => Math.ceil(bytes / SECTOR_BYTES) * SECTOR_BYTES
 
+/** What a guest is told that a disk is called: virtio-blk has 20 bytes of ASCII for it. */
+export const diskId = (name: string): string => name.replace(/[^\x20-\x7e]/g, '?').slice(0, 20)
+
 /** How much of an image's start and end `imageProblem` looks at. */
 export const IMAGE_HEAD_BYTES = FORMAT_HEAD_BYTES
 export const IMAGE_TAIL_BYTES = FORMAT_TAIL_BYTES

@@ -16,7 +16,7 @@ import {
   type MachineConfig,
   type MachineEvents,
   type MachineHost,
-  MemoryDisk,
+  OverlayDisk,
   type RestoreMachine,
 } from '../machine/index.ts'
 import { DEFAULTS, type MachineSettings, memoryBytes } from '../settings/settings.ts'
@@ -133,7 +133,7 @@ export const bootMain = async (argv: readonly string[], io: BootIo): Promise<num
       const faults: Problem[] = []
       for (const disk of disks) faults.push(...flushed(disk))
       const contents: Record<keyof Outputs, () => Uint8Array | string | undefined> = {
-        saveDisk: () => root?.bytes ?? '',
+        saveDisk: () => (root === undefined ? '' : bytesOf(root)),
         json: () => `${JSON.stringify(report(result, stateHash(machine)), null, 2)}\n`,
         saveSnapshot: () => {
           const saved = snapshotOf(machine, kernelSha256())
@@ -273,10 +273,10 @@ const silentEnd = (reason: 'halt' | 'reset', instructions: number, machine: Mach
 const signalName = (number: number | undefined): string =>
   Object.entries(constants.signals).find(([, value]) => value === number)?.[0] ?? `signal ${number}`
 
-const makeRoot = ({ adds, saveDisk }: Options, kernel: Uint8Array): Result<MemoryDisk | undefined> => {
+const makeRoot = ({ adds, saveDisk }: Options, kernel: Uint8Array): Result<OverlayDisk | undefined> => {
   if (adds.length === 0 && saveDisk === undefined) return ok(undefined)
   const image = madeRoot(kernel, adds, saveDisk !== undefined)
-  return image.ok ? ok(new MemoryDisk(image.value, { id: 'root' })) : image
+  return image.ok ? ok(new OverlayDisk(image.value, { id: 'root' })) : image
 }
 
 const readKernel = (options: Options, io: BootIo): Result<Uint8Array> => {
@@ -301,7 +301,7 @@ interface Beginning {
   readonly settings: MachineSettings
   readonly kernelSha256: () => string
   /** The root disk that was made for the run. */
-  readonly root: MemoryDisk | undefined
+  readonly root: OverlayDisk | undefined
   readonly machine: (events: MachineEvents) => Result<Machine>
 }
 
@@ -348,7 +348,7 @@ const readConfig = (
   options: Options,
   io: BootIo,
   kernel: Uint8Array,
-  root: MemoryDisk | undefined,
+  root: OverlayDisk | undefined,
   disks: FileDisk[],
 ): Result<MachineConfig> => {
   const initrd =
@@ -373,6 +373,13 @@ const readConfig = (
     ...(initrd === undefined ? {} : { initrd: initrd.value }),
     disks: all,
   })
+}
+
+/** As the guest leaves it. */
+const bytesOf = (disk: OverlayDisk): Uint8Array => {
+  const bytes = new Uint8Array(disk.size)
+  disk.read(0, bytes)
+  return bytes
 }
 
 /** Three registers a line, then the stack, innermost first. */

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import { closeSync, constants, fdatasyncSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
 import { basename, isAbsolute } from 'node:path'
 import { ok, type Problem, problem, type Result, refuse } from '../base/problem.ts'
-import { diskBytes, IMAGE_HEAD_BYTES, IMAGE_TAIL_BYTES, imageProblem, shellWord } from '../disk/disk-image.ts'
+import { diskBytes, diskId, IMAGE_HEAD_BYTES, IMAGE_TAIL_BYTES, imageProblem, shellWord } from '../disk/disk-image.ts'
 import type { BlockBackend } from '../machine/index.ts'
 import type { DiskOption } from './options.ts'
 
@@ -63,9 +63,7 @@ export const openDisk = ({ file, readOnly, raw = false }: DiskOption): Result<Fi
     identity: `${stat.dev}:${stat.ino}`,
     size: diskBytes(bytes),
     readOnly,
-    id: basename(file)
-      .replace(/[^\x20-\x7e]/g, '?')
-      .slice(0, 20),
+    id: diskId(basename(file)),
     read(offset, into) {
       // Not straight into shared memory, which fs refuses.
       const bytes = Buffer.allocUnsafe(into.length)

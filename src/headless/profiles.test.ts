@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { cacheRoot, kernelPath } from '../../scripts/guest-cache.ts'
 import { initPath } from '../../userland/build.ts'
 import { netbsdRoot } from '../disk/netbsd-root.ts'
-import { createMachine, MemoryDisk } from '../machine/index.ts'
+import { createMachine, OverlayDisk } from '../machine/index.ts'
 import { DEFAULTS, type ProfileName } from '../settings/settings.ts'
 import { nodeHost } from './node-host.ts'
 
@@ -17,7 +17,7 @@ const boot = (profile: ProfileName, memoryMiB: number) => {
   const root = netbsdRoot(readFileSync(initPath('amd64')), { time: 1_767_225_600 })
   if (!root.ok) throw new Error(root.problem.saw)
   let text = ''
-  const blank = (readOnly = false) => new MemoryDisk(new Uint8Array(1024 * 1024), { readOnly })
+  const blank = (readOnly = false) => new OverlayDisk(new Uint8Array(1024 * 1024), { readOnly })
   const created = createMachine(
     {
       ...DEFAULTS,
@@ -25,7 +25,7 @@ const boot = (profile: ProfileName, memoryMiB: number) => {
       memoryMiB,
       kernel: readFileSync(kernel),
       cmdline: 'console=com root=ld0a',
-      disks: [new MemoryDisk(root.value), blank(), blank(true)],
+      disks: [new OverlayDisk(root.value), blank(), blank(true)],
       net: 'user',
       clock: 'icount',
       trace: false,

@@ -7,7 +7,7 @@ import { cacheRoot, kernelPath } from '../../scripts/guest-cache.ts'
 import { initPath } from '../../userland/build.ts'
 import { netbsdRoot } from '../disk/netbsd-root.ts'
 import { netbsdSyscallName } from '../guests/systems/netbsd.ts'
-import { type CreateMachine, createMachine, MemoryDisk } from '../machine/index.ts'
+import { type CreateMachine, createMachine, OverlayDisk } from '../machine/index.ts'
 import { readTrace } from '../trace/formats/trace-file.ts'
 import type { Trace } from '../trace/model/trace.ts'
 import { bootMain } from './boot.ts'
@@ -31,7 +31,7 @@ for (const { architecture, kernel, machineStart } of KERNELS)
         const root = netbsdRoot(readFileSync(initPath(architecture)), { time: EPOCH })
         if (!root.ok) throw new Error(root.problem.saw)
         const withRoot: CreateMachine = (config, host, events) =>
-          createMachine({ ...config, disks: [new MemoryDisk(root.value)] }, host, events)
+          createMachine({ ...config, disks: [new OverlayDisk(root.value)] }, host, events)
         const file = join(dir, 'trace.json')
         const status = await bootMain(
           [

@@ -6,7 +6,7 @@
 export { is32BitKernel } from './boot/elf.ts'
 export { isElf, isGzip, KERNEL_MAX } from './boot/unpack.ts'
 export { createMachine, prepareEngine, restoreMachine } from './create.ts'
-export { MemoryDisk, OverlayDisk } from './devices/virtio/memory-disk.ts'
+export { OverlayDisk } from './devices/virtio/overlay-disk.ts'
 export { ENGINE_SECTION, engineBytes } from './engine/engine.ts'
 export type * from './machine.ts'
 export { type Packing, readSnapshot, type Snapshot, writeSnapshot } from './snapshot/snapshot.ts'

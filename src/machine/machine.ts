@@ -47,8 +47,8 @@ export interface BlockBackend {
   /** Discard and write-zeroes; the range then reads as zeroes. */
   zero(offset: number, length: number): void
   /**
-   * What the disk is but for `changes`, where a snapshot need not have it: the same for the same bytes ('sha256:...'). A disk
-   * without this goes into the snapshot whole.
+   * What the disk is but for `changes`, where whoever opens a snapshot has it again: the same for the same bytes ('sha256:...').
+   * A disk without this goes into the snapshot whole.
    */
   base?(): string
   /** What differs from the base; nothing where the base is the disk as it stands. */

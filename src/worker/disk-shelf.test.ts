@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { sentence } from '../base/problem.ts'
 import { makeExt2 } from '../disk/ext2.ts'
 import { directory, file, symlink } from '../disk/tree.ts'
+import { OverlayDisk } from '../machine/index.ts'
 import { DiskShelf } from './disk-shelf.ts'
-import { createMemoryDisk } from './memory-disk.ts'
 import type { DiskRef } from './protocol.ts'
 
 const image = makeExt2(
@@ -16,8 +16,8 @@ const image = makeExt2(
 )
 if (!image.ok) throw new Error(sentence(image.problem))
 
-const disk = createMemoryDisk('ld0', image.value, false)
-const shelf = new DiskShelf((index) => [disk, createMemoryDisk('ld1', new Uint8Array(8192), false)][index])
+const disk = new OverlayDisk(image.value)
+const shelf = new DiskShelf((index) => [disk, new OverlayDisk(new Uint8Array(8192))][index])
 const ld = (index: number): DiskRef => ({ kind: 'machine', index })
 
 describe('looking into a machine’s disks', () => {

@@ -2,8 +2,8 @@
 import { ok, ProblemError, problem, type Result, refuse } from '../base/problem.ts'
 import { type ByteSource, type Ext2Image, openExt2 } from '../disk/ext2-reader.ts'
 import { tarFolder } from '../disk/tar.ts'
+import { OverlayDisk } from '../machine/index.ts'
 import { readKeptDisk } from '../storage/kept-disks.ts'
-import { createMemoryDisk } from './memory-disk.ts'
 import type { DiskPart, DiskRef, Folder, FolderEntry } from './protocol.ts'
 
 /** FFS: the magic numbers of a superblock, at 0x55c in one of the places where NetBSD looks for it (sys/ufs/ffs/fs.h). */
@@ -61,7 +61,7 @@ export class DiskShelf {
     if (this.#kept?.key !== ref.key) {
       this.#kept = undefined
       await readKeptDisk(ref.key, (image, apply) => {
-        const disk = createMemoryDisk(ref.key, image, false)
+        const disk = new OverlayDisk(image)
         apply(({ offset, length, bytes }) => (bytes ? disk.write(offset, bytes) : disk.zero(offset, length)))
         this.#kept = { key: ref.key, disk }
       })

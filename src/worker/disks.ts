@@ -1,12 +1,11 @@
 /** The disks that a boot asks for, put together in this worker's memory: images, roots with a person's files, kept changes. */
 import { ProblemError } from '../base/problem.ts'
-import { IMAGE_HEAD_BYTES, IMAGE_TAIL_BYTES, imageProblem } from '../disk/disk-image.ts'
+import { diskId, IMAGE_HEAD_BYTES, IMAGE_TAIL_BYTES, imageProblem } from '../disk/disk-image.ts'
 import { isProgram, KEPT_FREE_BYTES, netbsdRoot } from '../disk/netbsd-root.ts'
 import { directory, file, type TreeNode } from '../disk/tree.ts'
-import type { BlockBackend } from '../machine/index.ts'
+import { type BlockBackend, OverlayDisk } from '../machine/index.ts'
 import { openKeptDisk } from '../storage/kept-disks.ts'
 import { createKeptDisk } from './kept-disk.ts'
-import { createMemoryDisk } from './memory-disk.ts'
 import type { AddedEntry, DiskSource, DiskSummary, FileSource, Problem } from './protocol.ts'
 
 export interface DiskHost {
@@ -40,7 +39,7 @@ const openDisk = async (source: DiskSource, host: DiskHost): Promise<HostedDisk>
   const name = kind === 'netbsd-root' ? 'ext2 root' : source.source.name
   const image = () => imageOf(source, host)
   if (!keep || readOnly) {
-    const backend = createMemoryDisk(source.source.name, await image(), readOnly)
+    const backend = new OverlayDisk(await image(), { id: diskId(source.source.name), readOnly })
     return { backend, summary: { name, size: backend.size, readOnly, kept: undefined }, close: () => {} }
   }
   // A root is made anew with each release of this page: what was kept goes on with the one it began with. An image or

@@ -6,10 +6,10 @@
  * The log is rewritten when it is much longer than the changes that still count.
  */
 import type { Problem, Result } from '../base/problem.ts'
-import type { BlockBackend } from '../machine/index.ts'
+import { diskId } from '../disk/disk-image.ts'
+import { type BlockBackend, OverlayDisk } from '../machine/index.ts'
 import { storageProblem } from '../storage/opfs.ts'
 import { type BaseIdentity, type Change, type LogFiles, OverlayLog } from '../storage/overlay-log.ts'
-import { createMemoryDisk } from './memory-disk.ts'
 
 const SECTOR = 512
 /**
@@ -28,7 +28,7 @@ export interface KeptDiskParts {
 }
 
 export const createKeptDisk = ({ id, image, identity, logs, onFailure }: KeptDiskParts): Result<BlockBackend> => {
-  const memory = createMemoryDisk(id, image, false)
+  const memory = new OverlayDisk(image, { id: diskId(id) })
   const changed = new Uint8Array(memory.size / SECTOR)
   let live = 0
 
@@ -70,7 +70,10 @@ export const createKeptDisk = ({ id, image, identity, logs, onFailure }: KeptDis
   return {
     ok: true,
     value: {
-      ...memory,
+      size: memory.size,
+      readOnly: false,
+      id: memory.id,
+      read: (offset, into) => memory.read(offset, into),
       write: (offset, bytes) => append({ offset, length: bytes.length, bytes }),
       zero: (offset, length) => append({ offset, length, bytes: undefined }),
       flush: () => log.flush(),

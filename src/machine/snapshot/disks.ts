@@ -1,6 +1,6 @@
 /** The disks of a saved machine: what of them goes into the file, and those that it is given again. */
 import { ok, problem, type Result, refuse } from '../../base/problem.ts'
-import { OverlayDisk } from '../devices/virtio/memory-disk.ts'
+import { OverlayDisk } from '../devices/virtio/overlay-disk.ts'
 import type { BlockBackend, RestoreConfig } from '../machine.ts'
 import { PLACE_BYTES, type SnapshotSource } from './snapshot.ts'
 
@@ -21,7 +21,10 @@ function* blocksOf(disk: BlockBackend): Iterable<{ offset: number; bytes: Uint8A
   }
 }
 
-/** The disks of a snapshot: those that it has whole are made here, the others must be as they were. */
+/**
+ * The disks of a snapshot: those that it has whole are made here, the others must be as they were. What the snapshot has over
+ * one goes into memory: a file that it was saved over stays as it is, and the snapshot opens again.
+ */
 export const disksOf = ({ snapshot, disks }: RestoreConfig): Result<BlockBackend[]> => {
   const given = [...disks]
   const all: BlockBackend[] = []
@@ -37,7 +40,7 @@ export const disksOf = ({ snapshot, disks }: RestoreConfig): Result<BlockBackend
         problem('disk-missing', `the snapshot's disk ${disk.id} is not there`, was, `give the disk: --disk ${disk.id}`),
       )
     const base = one.base?.()
-    if (one.size !== disk.size || base !== disk.base || one.readOnly !== disk.readOnly)
+    if (one.size !== disk.size || base !== disk.base || (one.readOnly !== disk.readOnly && !disk.isChanged))
       return refuse(
         problem(
           'disk-changed',
@@ -46,7 +49,7 @@ export const disksOf = ({ snapshot, disks }: RestoreConfig): Result<BlockBackend
           'give the disk that the machine was saved with, as it was then',
         ),
       )
-    all.push(one)
+    all.push(disk.isChanged ? new OverlayDisk(one, { ...disk, identity: disk.base }) : one)
   }
   if (given.length === 0) return ok(all)
   return refuse(

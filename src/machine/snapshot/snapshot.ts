@@ -97,7 +97,10 @@ export interface Snapshot {
   readonly guestNs: number
   readonly parts: Readonly<Record<string, PartState>>
   readonly ramBytes: number
-  readonly disks: readonly SnapshotDisk[]
+  readonly disks: readonly (SnapshotDisk & {
+    /** The file has places of it. */
+    readonly isChanged: boolean
+  })[]
   /**
    * Hands over every block that is not zero, in views that the next one overwrites; and blocks of a disk with a base that became
    * zero. `disk` is -1 for RAM. Throws a ProblemError where the file lies.
@@ -417,7 +420,10 @@ const read = (bytes: Uint8Array, pack: Packing): Snapshot => {
     guestNs: head.guestNs,
     parts,
     ramBytes: head.ramBytes,
-    disks: head.disks,
+    disks: head.disks.map((disk, i) => ({
+      ...disk,
+      isChanged: takesPlaces(runs, firstPlace(places, i + 1), places[i + 1]),
+    })),
     blocks: (to) => distribute(pack, pages, head.blocks, runs, places, to),
   }
 }
@@ -539,6 +545,16 @@ const readMap = (bytes: Uint8Array, places: number, blocks: number): Uint32Array
     if (taken > PLACES_MAX) throw damaged('fills more than a machine has')
   }
   return runs
+}
+
+const firstPlace = (places: readonly number[], of: number): number =>
+  places.slice(0, of).reduce((sum, count) => sum + count, 0)
+
+/** Whether the map has a run among so many places from `first` on. */
+const takesPlaces = (runs: Uint32Array, first: number, count = 0): boolean => {
+  for (let i = 0; i < runs.length; i += RUN_WORDS)
+    if (runs[i] < first + count && runs[i] + runs[i + 1] > first) return true
+  return false
 }
 
 /** Unpacks groups of blocks one after another and hands each block to all of its places. */

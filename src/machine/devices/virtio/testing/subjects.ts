@@ -5,8 +5,8 @@ import type { Part } from '../../../part.ts'
 import { VirtioBlk } from '../blk.ts'
 import { VirtioConsole } from '../console.ts'
 import type { VirtioDevice } from '../device.ts'
-import { OverlayDisk } from '../memory-disk.ts'
 import { VirtioNet } from '../net.ts'
+import { OverlayDisk } from '../overlay-disk.ts'
 import { VirtioRng } from '../rng.ts'
 
 export interface Subject {

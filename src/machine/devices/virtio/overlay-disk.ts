@@ -1,18 +1,13 @@
 /**
- * Disks in memory: plain bytes, and a copy-on-write overlay over bytes that never change (an image that was fetched
- * once and is shared by many boots). The overlay's blocks can be listed, to be stored, and thrown away.
+ * A disk in memory: what was written, block by block, over a base that never changes (an image that was fetched once and is
+ * shared by many boots, or a file). The blocks can be listed, to be stored, and thrown away.
  */
 import { assert } from '../../../base/assert.ts'
 import { hex } from '../../../base/hex.ts'
 import type { BlockBackend } from '../../machine.ts'
 
 const SECTOR = 512
-
-export interface DiskOptions {
-  readonly readOnly?: boolean
-  /** At most 20 ASCII bytes. */
-  readonly id?: string
-}
+const SNAPSHOT_BLOCK = 4096
 
 /** The machine's devices check ranges; a range outside the disk here is a defect. */
 const assertInside = (size: number, offset: number, length: number): void =>
@@ -21,40 +16,22 @@ const assertInside = (size: number, offset: number, length: number): void =>
     `disk range ${hex(offset)}+${hex(length)} in ${hex(size)}`,
   )
 
-export class MemoryDisk implements BlockBackend {
+/** What an overlay lies over. */
+export interface DiskBase {
+  /** Bytes. */
   readonly size: number
-  readonly readOnly: boolean
-  readonly id: string
-  readonly bytes: Uint8Array
-
-  /** `bytes` is the disk, not a copy: writes change it. A multiple of 512 long. */
-  constructor(bytes: Uint8Array, { readOnly = false, id = '' }: DiskOptions = {}) {
-    assert(bytes.length % SECTOR === 0, `a disk is whole sectors: ${bytes.length} bytes`)
-    this.bytes = bytes
-    this.size = bytes.length
-    this.readOnly = readOnly
-    this.id = id
-  }
-
-  read(offset: number, into: Uint8Array): void {
-    assertInside(this.size, offset, into.length)
-    into.set(this.bytes.subarray(offset, offset + into.length))
-  }
-
-  write(offset: number, bytes: Uint8Array): void {
-    assertInside(this.size, offset, bytes.length)
-    this.bytes.set(bytes, offset)
-  }
-
-  flush(): void {}
-
-  zero(offset: number, length: number): void {
-    assertInside(this.size, offset, length)
-    this.bytes.fill(0, offset, offset + length)
-  }
+  read(offset: number, into: Uint8Array): void
 }
 
-export interface OverlayOptions extends DiskOptions {
+export interface OverlayOptions {
+  readonly readOnly?: boolean
+  /** At most 20 ASCII bytes. */
+  readonly id?: string
+  /**
+   * What the base is ('sha256:...'), where whoever opens a snapshot can find it again: the snapshot then has what changed over
+   * it, and not the disk whole. Blocks are of 4096 bytes then.
+   */
+  readonly identity?: string
   /** Granularity of copying: a power of 2, at least 512. */
   readonly blockSize?: number
   /** The disk's, where the base is shorter. A multiple of 512. */
@@ -74,27 +51,37 @@ export class OverlayDisk implements BlockBackend {
   readonly readOnly: boolean
   readonly id: string
   readonly blockSize: number
-  readonly #base: Uint8Array
+  readonly base?: () => string
+  readonly changes?: () => readonly DirtyBlock[]
+  readonly #base: DiskBase
   readonly #dirty = new Map<number, Uint8Array>()
   /** Stands for every block that was zeroed whole; copied before it is written. */
   readonly #zeroes: Uint8Array
 
-  constructor(base: Uint8Array, { readOnly = false, id = '', blockSize = 4096, size }: OverlayOptions = {}) {
+  constructor(
+    base: Uint8Array | DiskBase,
+    { readOnly = false, id = '', identity, blockSize = SNAPSHOT_BLOCK, size }: OverlayOptions = {},
+  ) {
     assert(blockSize >= SECTOR && (blockSize & (blockSize - 1)) === 0, `an overlay's block size: ${blockSize}`)
-    this.#base = base
-    this.size = size ?? Math.ceil(base.length / SECTOR) * SECTOR
+    this.#base = base instanceof Uint8Array ? bytesBase(base) : base
+    this.size = size ?? Math.ceil(this.#base.size / SECTOR) * SECTOR
     this.readOnly = readOnly
     this.id = id
     this.blockSize = blockSize
     this.#zeroes = new Uint8Array(blockSize)
+    if (identity !== undefined) {
+      assert(blockSize === SNAPSHOT_BLOCK, `a snapshot's blocks are of ${SNAPSHOT_BLOCK} bytes: ${blockSize}`)
+      this.base = () => identity
+      this.changes = () => this.dirtyBlocks()
+    }
   }
 
   read(offset: number, into: Uint8Array): void {
     assertInside(this.size, offset, into.length)
     // One copy from the base, then the dirty blocks over it: most reads meet none.
     const end = offset + into.length
-    const fromBase = Math.min(end, this.#base.length) - offset
-    if (fromBase > 0) into.set(this.#base.subarray(offset, offset + fromBase))
+    const fromBase = Math.min(end, this.#base.size) - offset
+    if (fromBase > 0) this.#base.read(offset, into.subarray(0, fromBase))
     if (fromBase < into.length) into.fill(0, Math.max(fromBase, 0))
     if (this.#dirty.size === 0) return
     for (let index = this.#index(offset); index * this.blockSize < end; index++) {
@@ -170,9 +157,15 @@ export class OverlayDisk implements BlockBackend {
     const block = new Uint8Array(this.blockSize)
     if (keep && present === undefined) {
       const start = index * this.blockSize
-      block.set(this.#base.subarray(start, Math.min(start + this.blockSize, this.#base.length)))
+      const length = Math.min(this.blockSize, this.#base.size - start)
+      if (length > 0) this.#base.read(start, block.subarray(0, length))
     }
     this.#dirty.set(index, block)
     return block
   }
 }
+
+const bytesBase = (bytes: Uint8Array): DiskBase => ({
+  size: bytes.length,
+  read: (offset, into) => into.set(bytes.subarray(offset, offset + into.length)),
+})

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { SeededEntropy } from '../../entropy.ts'
-import { MemoryDisk, OverlayDisk } from './memory-disk.ts'
+import { OverlayDisk } from './overlay-disk.ts'
 
 const read = (disk: { read(offset: number, into: Uint8Array): void }, offset: number, length: number) => {
   const into = new Uint8Array(length).fill(0xee)
@@ -26,8 +26,8 @@ describe('OverlayDisk', () => {
     const size = 16 * 512 - 100
     const base = new Uint8Array(size)
     random.fill(base)
-    const plain = new MemoryDisk(new Uint8Array(16 * 512))
-    plain.bytes.set(base)
+    const plain = new Uint8Array(16 * 512)
+    plain.set(base)
     const disk = new OverlayDisk(base, { blockSize: 1024 })
     expect(disk.size).toBe(16 * 512)
     for (let i = 0; i < 5000; i++) {
@@ -36,17 +36,17 @@ describe('OverlayDisk', () => {
       const kind = random.next() % 4
       if (kind === 0) {
         disk.zero(offset, length)
-        plain.zero(offset, length)
+        plain.fill(0, offset, offset + length)
       } else if (kind === 1) {
         const bytes = new Uint8Array(length)
         random.fill(bytes)
         disk.write(offset, bytes)
-        plain.write(offset, bytes)
-      } else expect(same(read(disk, offset, length), read(plain, offset, length))).toBe(true)
+        plain.set(bytes, offset)
+      } else expect(same(read(disk, offset, length), plain.subarray(offset, offset + length))).toBe(true)
       if (kind === 3 && i % 1000 === 0) {
         const copy = new OverlayDisk(base, { blockSize: 1024 })
         copy.restore(disk.dirtyBlocks())
-        expect(same(read(copy, 0, copy.size), plain.bytes)).toBe(true)
+        expect(same(read(copy, 0, copy.size), plain)).toBe(true)
       }
     }
   })
@@ -79,6 +79,26 @@ describe('OverlayDisk', () => {
 })
 
 it('a disk holds whole sectors', () => {
-  expect(() => new MemoryDisk(new Uint8Array(100))).toThrow('whole sectors')
-  expect(() => new MemoryDisk(new Uint8Array(512)).read(500, new Uint8Array(13))).toThrow('disk range')
+  expect(new OverlayDisk(new Uint8Array(100)).size).toBe(512)
+  expect(() => new OverlayDisk(new Uint8Array(512)).read(500, new Uint8Array(13))).toThrow('disk range')
+})
+
+it('lies over anything that can be read, and over another of its kind', () => {
+  const under = new OverlayDisk(new Uint8Array(8192).fill(1))
+  under.write(0, Uint8Array.of(2))
+  const disk = new OverlayDisk(under)
+  disk.write(1, Uint8Array.of(3))
+  disk.zero(4096, 4096)
+  expect([...read(disk, 0, 3)]).toEqual([2, 3, 1])
+  expect([...read(under, 0, 3)]).toEqual([2, 1, 1])
+  expect(read(disk, 4096, 1)[0]).toBe(0)
+})
+
+it('says what it lies over, and what changed, only where that can be found again', () => {
+  const none = new OverlayDisk(new Uint8Array(8192))
+  expect([none.base, none.changes]).toEqual([undefined, undefined])
+  const disk = new OverlayDisk(new Uint8Array(8192), { identity: 'sha256:ab' })
+  disk.write(5000, Uint8Array.of(1))
+  expect(disk.base?.()).toBe('sha256:ab')
+  expect(disk.changes?.().map(({ offset }) => offset)).toEqual([4096])
 })
