@@ -9,7 +9,7 @@ import type { Cpu } from '../src/machine/cpu/cpu.ts'
 import { EAGER } from '../src/machine/engine/regions/registry.ts'
 import type { GuestRam } from '../src/machine/ram.ts'
 import { updateFpu } from '../src/machine/semantics/system/fpu-blocked.ts'
-import { FCW, FPR, FTW, MXCSR, SLOT_FS_BASE, SLOT_GS_BASE, XMM } from '../src/machine/state/layout.ts'
+import { FCW, FPR, FTW, MXCSR, RSP, SLOT_FS_BASE, SLOT_GS_BASE, XMM } from '../src/machine/state/layout.ts'
 import { bareCpu } from '../vectors/bare-cpu.ts'
 import { CASE_LENGTH, Case, PATCH_HEADER } from '../vectors/case.ts'
 import { plans } from '../vectors/corpus.ts'
@@ -118,7 +118,7 @@ export class CpuFuzzer implements Family {
     cpu.resetToPvh(BOOT, 0)
     const s = cpu.state
     for (let i = 0; i < 16; i++) s.set64(i * 8, this.#value(r))
-    s.set64(0x20, 0x30000n)
+    s.set64(RSP, 0x30000n)
     cpu.run(boot.length)
     // The state that code may start with.
     for (let i = 0; i < 16; i++) s.set64(i * 8, this.#value(r))

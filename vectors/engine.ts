@@ -12,12 +12,17 @@ import { updateFpu } from '../src/machine/semantics/system/fpu-blocked.ts'
 import {
   CPL,
   CR2,
+  FCS,
   FCW,
+  FDP,
+  FDS,
+  FIP,
   FOP,
   FPR,
   FSW,
   FTW,
   MXCSR,
+  REPEATING,
   RFLAGS_SYSTEM,
   RSP,
   SLOT_FS_BASE,
@@ -26,7 +31,6 @@ import {
   XCR0,
   XMM,
 } from '../src/machine/state/layout.ts'
-import { REPEATING } from '../src/machine/state/record.ts'
 import { bareCpu } from './bare-cpu.ts'
 import {
   CASE_FLAGS,
@@ -341,8 +345,8 @@ export class Engine {
     const fsw = (fx[FX_FSW] as number) | ((fx[FX_FSW + 1] as number) << 8)
     v.setUint16(FCW, fcw, true)
     v.setUint16(FSW, fsw, true)
-    v.setUint16(FOP, 0, true)
-    s.u8.fill(0, FOP, FOP + 0x16)
+    for (const place of [FOP, FCS, FDS]) v.setUint16(place, 0, true)
+    for (const place of [FIP, FDP]) s.set64(place, 0n)
     const top = (fsw >>> 11) & 7
     let tags = 0
     for (let i = 0; i < 8; i++) if (((fx[FX_FTW] as number) & (1 << i)) === 0) tags |= 3 << (2 * i)

@@ -6,10 +6,20 @@ import { Op } from '../isa/handler.ts'
 import type { GuestRam } from '../ram.ts'
 import type { CpuState } from '../state/cpu-state.ts'
 import { GP, PF, UD } from '../state/fault.ts'
-import { CodeMode, CR2, FAULT, FAULT_ERROR, FETCH_FAULT, RECORD, RECORD_PAGE, RIP, SLOT_PAGE } from '../state/layout.ts'
+import {
+  CODE_TLB_BASE,
+  CodeMode,
+  CR2,
+  FAULT,
+  FAULT_ERROR,
+  FETCH_FAULT,
+  RECORD,
+  RECORD_PAGE,
+  RIP,
+  SLOT_PAGE,
+} from '../state/layout.ts'
 import {
   CODE_TLB,
-  CODE_TLB_BASE,
   CODE_TLB_ENTRIES,
   REC_OP,
   REC_OP3,

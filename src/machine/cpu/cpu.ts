@@ -35,11 +35,12 @@ import {
   FETCH_FAULT,
   RECORD,
   RECORD_PAGE,
+  REPEATING,
   RFLAGS_SYSTEM,
   RIP,
   TRACE_HEAD,
 } from '../state/layout.ts'
-import { REPEATING, TRACE_RING } from '../state/record.ts'
+import { TRACE_RING } from '../state/record.ts'
 import { type AttachedEngine, attachEngine } from './attach-engine.ts'
 import { CallTrace } from './call-trace.ts'
 import { CodeFetch } from './code-fetch.ts'

@@ -3,19 +3,22 @@ import { updateFpu } from '../semantics/system/fpu-blocked.ts'
 import { clearBelow } from '../semantics/system/segment-limits.ts'
 import type { CpuState } from '../state/cpu-state.ts'
 import { FLAGS_AC } from '../state/flags.ts'
-import { ATTR_DB, CodeMode, CR0, CR0_AM, CS, GS, RFLAGS_SYSTEM, SLOT_SEGMENT_BASE, SS } from '../state/layout.ts'
 import {
-  CODE_TLB,
+  ATTR_DB,
   CODE_TLB_BASE,
-  CODE_TLB_BYTES,
+  CodeMode,
+  CR0,
+  CR0_AM,
+  CS,
+  GS,
+  RFLAGS_SYSTEM,
   SEGMENT_CLEAR,
+  SLOT_SEGMENT_BASE,
+  SS,
   STACK_MASK,
-  TLB,
   TLB_BASE,
-  TLB_CONTEXT_BYTES,
-  TLB_EMPTY_BYTE,
-  TlbContext,
-} from '../state/record.ts'
+} from '../state/layout.ts'
+import { CODE_TLB, CODE_TLB_BYTES, TLB, TLB_CONTEXT_BYTES, TLB_EMPTY_BYTE, TlbContext } from '../state/record.ts'
 import type { Paging } from './paging.ts'
 import type { CpuWorkings } from './workings.ts'
 

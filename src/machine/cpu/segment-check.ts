@@ -5,8 +5,8 @@ import { fpuFault } from '../semantics/system/fpu-blocked.ts'
 import { checkSegment } from '../semantics/system/segment-limits.ts'
 import type { CpuState } from '../state/cpu-state.ts'
 import { GuestFault, MF } from '../state/fault.ts'
-import { CR0, CR0_NE, ES, FSW, RAX, RCX, RDI, RSP, SS } from '../state/layout.ts'
-import { FPU_BLOCKED, REC_OP2, REC_SEGMENT, REC_WIDTH, STACK_MASK } from '../state/record.ts'
+import { CR0, CR0_NE, ES, FPU_BLOCKED, FSW, RAX, RCX, RDI, RSP, SS, STACK_MASK } from '../state/layout.ts'
+import { REC_OP2, REC_SEGMENT, REC_WIDTH } from '../state/record.ts'
 import type { CpuWorkings } from './workings.ts'
 
 const FPU_BLOCKED_BIT = { sse: 1, mmx: 2, x87: 4 } as const

@@ -1,9 +1,9 @@
 /**
  * The registers that tell where a guest is: what a crash shows and a debugger asks for. Numbers; the general ones and their
- * order are the snapshot's (semantics/system/saved-registers.ts).
+ * order are the state block's (state/block.ts).
  */
 import type { Registers } from '../machine.ts'
-import { GENERAL } from '../semantics/system/saved-registers.ts'
+import { GENERAL } from '../state/block.ts'
 import type { CpuState } from '../state/cpu-state.ts'
 import { CR0, CR2, CR3, CR4, CS, EFER, SS } from '../state/layout.ts'
 

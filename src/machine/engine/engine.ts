@@ -18,12 +18,14 @@ import type { CompiledModule, EngineFile } from '../machine.ts'
 import * as layout from '../state/layout.ts'
 import {
   BUDGET,
+  CODE_TLB_BASE,
   FAULT,
   FAULT_ERROR,
   RECORD,
   RECORD_PAGE,
   REGION_RESUME,
   SCRATCH,
+  SEGMENT_CLEAR,
   SLOT_EA,
   SLOT_PAGE,
   SLOT_SEGMENT_BASE,
@@ -32,7 +34,6 @@ import {
 } from '../state/layout.ts'
 import * as record from '../state/record.ts'
 import {
-  CODE_TLB_BASE,
   CODE_TLB_ENTRIES,
   REC_IMM,
   REC_NEXT,
@@ -46,7 +47,6 @@ import {
   REC_XINDEX,
   REC_XSCALE,
   RECORD_SHIFT,
-  SEGMENT_CLEAR,
 } from '../state/record.ts'
 import { MAX_REGIONS } from './regions/registry.ts'
 

@@ -95,25 +95,5 @@ export const TRACE_RING_END = 0x180000
 export const RECORDS = 0x180000
 export const RECORD_PAGES = 1536
 
-// More of CpuState's engine scratch (see state.ts for the rest).
-/** i32. Address of the TLB context in force. */
-export const TLB_BASE = 0x2d4
-/** i32. Address of the code TLB in force. */
-export const CODE_TLB_BASE = 0x2d8
-/** i64. Mask of the stack pointer in force: 2^16-1, 2^32-1 or all ones. */
-export const STACK_MASK = 0x2e0
-/** i32. Address the last slow access handed out, when it was SCRATCH: what to do at commit. */
-export const PENDING_WRITE = 0x2f0
-/** i32. CR0.TS or CR0.EM or CR4.OSFXSR clear: vector instructions fault. Bit 0 SSE, bit 1 MMX, bit 2 x87. */
-export const FPU_BLOCKED = 0x2f4
-/** i64 each, legacy modes: an access of any size and kind below this offset of segment n needs no check; 2^32 for none. */
-export const SEGMENT_CLEAR = 0x390
-
-/**
- * i32. Not 0: the last instruction was an iteration of a repeated string instruction and not its last one, so that an
- * interrupt or trap taken now has RF set in its frame (SDM 3B §18.3.1.1).
- */
-export const REPEATING = 0x2f8
-
 /** Handler number of a slot past the page (isa/handler.ts). */
 export const OP_NEXT_PAGE = 1

@@ -23,6 +23,7 @@ import {
   SLOT_PAGE,
   SLOT_SEGMENT_BASE,
   SLOT_ZERO,
+  TLB_BASE,
 } from '../../state/layout.ts'
 import {
   REC_BASE,
@@ -40,7 +41,6 @@ import {
   REC_XSCALE,
   RECORD_BYTES,
   RECORD_SHIFT,
-  TLB_BASE,
 } from '../../state/record.ts'
 
 import type { Instruction, Region } from './region.ts'

@@ -4,8 +4,7 @@
  */
 import { i64 } from '../../../wasm/instructions.ts'
 import type { I64 } from '../../../wasm/value.ts'
-import { RAX, RBP, RBX, SCRATCH } from '../../state/layout.ts'
-import { STACK_MASK } from '../../state/record.ts'
+import { RAX, RBP, RBX, SCRATCH, STACK_MASK } from '../../state/layout.ts'
 import { CONDITIONS, k, state } from '../builder.ts'
 import { host, hostSized, sizedName } from '../host.ts'
 import type { Meaning } from '../operand.ts'

@@ -8,17 +8,8 @@ import { call, FunctionBuilder, type FunctionRef, type Local, ModuleBuilder } fr
 import type { I32, I64, ValueType } from '../../../wasm/value.ts'
 import { CpuState } from '../../state/cpu-state.ts'
 import { GuestFault } from '../../state/fault.ts'
-import { FAULT } from '../../state/layout.ts'
-import {
-  REC_IMM,
-  REC_R1,
-  REC_R2,
-  REC_R3,
-  TLB,
-  TLB_BASE,
-  TLB_CONTEXT_BYTES,
-  TLB_EMPTY_BYTE,
-} from '../../state/record.ts'
+import { FAULT, TLB_BASE } from '../../state/layout.ts'
+import { REC_IMM, REC_R1, REC_R2, REC_R3, TLB, TLB_CONTEXT_BYTES, TLB_EMPTY_BYTE } from '../../state/record.ts'
 import { type Bits, Builder, type EngineFunctions, fromRecord, type SlowAccess } from '../builder.ts'
 import { type Form, Operand } from '../operand.ts'
 import type { OperandSpec, Row } from '../row.ts'

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { DB, GP, UD } from '../../state/fault.ts'
 import { FLAGS_AC, FLAGS_FIXED, FLAGS_IF, FLAGS_IOPL, FLAGS_RF, FLAGS_VM, FLAGS_ZF } from '../../state/flags.ts'
-import { CR0, CR3, CR4, CS, EFER, EFER_LMA, EFER_LME } from '../../state/layout.ts'
+import { CR0, CR3, CR4, CS, DR0, EFER, EFER_LMA, EFER_LME } from '../../state/layout.ts'
 import {
   clearInterruptFlag,
   clearTaskSwitched,
@@ -127,7 +127,7 @@ describe('debug registers', () => {
   test('GD makes any access #DB with BD', () => {
     writeDebugRegister(core, 7, 0x2000n)
     expect(faultOf(() => readDebugRegister(core, 0))).toEqual([DB, 0])
-    core.state.set64(0x1b0 + 56, 0n)
+    core.state.set64(DR0 + 7 * 8, 0n)
     expect(readDebugRegister(core, 6)).toBe(0xffff2ff0n)
   })
 

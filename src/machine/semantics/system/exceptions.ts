@@ -18,8 +18,18 @@ import {
   FLAGS_TF,
   FLAGS_VM,
 } from '../../state/flags.ts'
-import { ATTR_DB, ATTR_L, CS, DR0, IDTR_BASE, IDTR_LIMIT, RFLAGS_SYSTEM, RSP, SS } from '../../state/layout.ts'
-import { REPEATING } from '../../state/record.ts'
+import {
+  ATTR_DB,
+  ATTR_L,
+  CS,
+  DR0,
+  IDTR_BASE,
+  IDTR_LIMIT,
+  REPEATING,
+  RFLAGS_SYSTEM,
+  RSP,
+  SS,
+} from '../../state/layout.ts'
 import type { CpuCore } from '../core.ts'
 import {
   attributesOf,

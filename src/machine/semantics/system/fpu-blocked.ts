@@ -1,8 +1,7 @@
 /** Whether x87, MMX and SSE instructions may run, which CR0, CR4 and a pending exception decide. */
 import type { CpuState } from '../../state/cpu-state.ts'
 import { GuestFault, MF, NM, UD } from '../../state/fault.ts'
-import { CR0, CR0_EM, CR0_NE, CR0_TS, CR4, CR4_OSFXSR, FSW } from '../../state/layout.ts'
-import { FPU_BLOCKED } from '../../state/record.ts'
+import { CR0, CR0_EM, CR0_NE, CR0_TS, CR4, CR4_OSFXSR, FPU_BLOCKED, FSW } from '../../state/layout.ts'
 
 /** FPU_BLOCKED follows what it is made of. */
 export const updateFpu = (s: CpuState): void => {

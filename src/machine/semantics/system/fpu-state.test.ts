@@ -11,6 +11,8 @@ import {
   CS,
   FCS,
   FCW,
+  FDP,
+  FDS,
   FIP,
   FOP,
   FPR,
@@ -87,7 +89,9 @@ describe('FXSAVE', () => {
     const before = core.state.u8.slice()
     core.state.u8.fill(0x55, XMM, XMM + 256)
     core.state.u8.fill(0, FPR, FPR + 128)
-    core.state.u8.fill(0, FCW, MXCSR + 4)
+    for (const place of [FCW, FSW, FTW, FOP, FCS, FDS]) core.state.view.setUint16(place, 0, true)
+    for (const place of [FIP, FDP]) core.state.set64(place, 0n)
+    core.state.set32(MXCSR, 0)
     fxrstor(core, AREA, 8)
     // R7 is zero and now tagged so; FXSAVE64 has no place for FCS.
     core.state.view.setUint16(FTW, 0x0fff, true)

@@ -1,60 +1,33 @@
 /**
  * The registers of a processor as its manual names them, out of the state block and back (SDM 1 chapter 3, 3A chapter 2): what a
- * snapshot keeps. Flags are kept as RFLAGS: how the engine holds them between instructions is its own affair, and differs
- * between two ways to the same place. All else in the block follows from these, or is scratch.
+ * snapshot keeps. Which they are is a column of the block's table (state/block.ts). Flags are kept as RFLAGS: how the engine holds
+ * them between instructions is its own affair, and differs between two ways to the same place.
  */
 import type { PartState, StateReader, StateValue } from '../../part.ts'
+import { KEPT, type KeptField } from '../../state/block.ts'
 import type { CpuState } from '../../state/cpu-state.ts'
 import { FLAGS_ARITHMETIC, FLAGS_FIXED, FLAGS_SYSTEM } from '../../state/flags.ts'
 import {
-  CPL,
   CR0,
   CR0_PE,
   CR0_PG,
-  CR2,
   CR3,
   CR4,
   CR4_PAE,
-  DR0,
   EFER,
   EFER_LMA,
   EFER_LME,
   EFER_NXE,
   EFER_SCE,
-  FCS,
-  FCW,
-  FDP,
-  FDS,
-  FIP,
-  FOP,
-  FPR,
-  FSW,
-  FTW,
-  GDTR_BASE,
-  GDTR_LIMIT,
-  IDTR_BASE,
-  IDTR_LIMIT,
-  MXCSR,
-  RIP,
   XCR0,
-  XMM,
 } from '../../state/layout.ts'
-import { REPEATING } from '../../state/record.ts'
 import { CR0_DEFINED, CR4_DEFINED } from './control.ts'
 import { PHYSICAL_ADDRESS_BITS, XCR0_SUPPORTED } from './cpu-model.ts'
 import type { SystemState } from './system-state.ts'
 
-/** In the encoding's order, from the state block's start on. */
-export const GENERAL = 'RAX RCX RDX RBX RSP RBP RSI RDI R8 R9 R10 R11 R12 R13 R14 R15'.split(' ')
-
 const SEGMENT_NAMES = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS', 'TR', 'LDTR'] as const
-const DEBUG = [0, 1, 2, 3, 6, 7] as const
 /** Descriptor bits 48-51 are the limit's. */
 const ATTRIBUTES = 0xf0ff
-
-/** State offsets of what is 64 bits wide and of what is 16 bits wide. */
-const WIDE = { RIP, CR0, CR2, CR3, CR4, EFER, XCR0, GDTR_BASE, IDTR_BASE, FIP, FDP } as const
-const NARROW = { GDTR_LIMIT, IDTR_LIMIT, FCW, FSW, FTW, FOP, FCS, FDS } as const
 
 /** MSRs in fields of their own. */
 const MSRS = {
@@ -77,23 +50,68 @@ const MSRS = {
 /** More MSRs than any model has. */
 const STORED_MAX = 64
 
+type State = Record<string, StateValue>
+
+const save = (state: State, s: CpuState, { name, at, bytes, kept }: KeptField): void => {
+  switch (kept) {
+    case 'u64':
+      state[name] = s.get64(at)
+      break
+    case 'u16':
+      state[name] = s.view.getUint16(at, true)
+      break
+    case 'level':
+      state[name] = s.get32(at)
+      break
+    case 'flag':
+      state[name] = s.get32(at) !== 0
+      break
+    case 'bytes':
+      state[name] = s.u8.slice(at, at + bytes)
+      break
+    case 'rflags':
+      state[name] = s.rflags >>> 0
+      break
+    case 'segments':
+      SEGMENT_NAMES.forEach((segment, i) => {
+        state[segment] = { selector: s.selector(i), attributes: s.attributes(i), limit: s.limit(i), base: s.base(i) }
+      })
+  }
+}
+/** Into a block that is all zero. */
+const load = (from: StateReader, s: CpuState, { name, at, bytes, kept }: KeptField): void => {
+  switch (kept) {
+    case 'u64':
+      s.set64(at, from.u64(name))
+      break
+    case 'u16':
+      s.view.setUint16(at, from.u16(name), true)
+      break
+    case 'level':
+      s.set32(at, from.integer(name, 0, 3))
+      break
+    case 'flag':
+      s.set32(at, from.flag(name) ? 1 : 0)
+      break
+    case 'bytes':
+      s.u8.set(from.bytes(name, bytes), at)
+      break
+    case 'rflags':
+      s.rflags = (from.u32(name) & (FLAGS_SYSTEM | FLAGS_ARITHMETIC)) | FLAGS_FIXED
+      break
+    case 'segments':
+      SEGMENT_NAMES.forEach((name, i) => {
+        const segment = from.group(name)
+        const attributes = segment.u16('attributes') & ATTRIBUTES
+        s.setSegment(i, segment.u16('selector'), attributes, segment.u32('limit'), segment.u64('base'))
+        segment.end()
+      })
+  }
+}
+
 export const saveRegisters = (s: CpuState, system: SystemState): PartState => {
-  const state: Record<string, StateValue> = {}
-  GENERAL.forEach((name, i) => {
-    state[name] = s.get64(i * 8)
-  })
-  for (const [name, at] of Object.entries(WIDE)) state[name] = s.get64(at)
-  for (const [name, at] of Object.entries(NARROW)) state[name] = s.view.getUint16(at, true)
-  state['RFLAGS'] = s.rflags >>> 0
-  for (const i of DEBUG) state[`DR${i}`] = s.get64(DR0 + i * 8)
-  SEGMENT_NAMES.forEach((name, i) => {
-    state[name] = { selector: s.selector(i), attributes: s.attributes(i), limit: s.limit(i), base: s.base(i) }
-  })
-  state['CPL'] = s.cpl
-  state['XMM'] = s.u8.slice(XMM, XMM + 16 * 16)
-  state['ST'] = s.u8.slice(FPR, FPR + 8 * 16)
-  state['MXCSR'] = s.get32(MXCSR)
-  state['repeating'] = s.get32(REPEATING) !== 0
+  const state: State = {}
+  for (const field of KEPT) save(state, s, field)
 
   for (const [name, field] of Object.entries(MSRS)) state[name] = system[field]
   state['MTRR_FIXED'] = [...system.mtrrFixed]
@@ -106,24 +124,7 @@ export const saveRegisters = (s: CpuState, system: SystemState): PartState => {
 }
 
 export const loadRegisters = (from: StateReader, s: CpuState, system: SystemState): void => {
-  GENERAL.forEach((name, i) => {
-    s.set64(i * 8, from.u64(name))
-  })
-  for (const [name, at] of Object.entries(WIDE)) s.set64(at, from.u64(name))
-  for (const [name, at] of Object.entries(NARROW)) s.view.setUint16(at, from.u16(name), true)
-  s.rflags = (from.u32('RFLAGS') & (FLAGS_SYSTEM | FLAGS_ARITHMETIC)) | FLAGS_FIXED
-  for (const i of DEBUG) s.set64(DR0 + i * 8, from.u64(`DR${i}`))
-  SEGMENT_NAMES.forEach((name, i) => {
-    const segment = from.group(name)
-    const attributes = segment.u16('attributes') & ATTRIBUTES
-    s.setSegment(i, segment.u16('selector'), attributes, segment.u32('limit'), segment.u64('base'))
-    segment.end()
-  })
-  s.set32(CPL, from.integer('CPL', 0, 3))
-  s.u8.set(from.bytes('XMM', 16 * 16), XMM)
-  s.u8.set(from.bytes('ST', 8 * 16), FPR)
-  s.set32(MXCSR, from.u16('MXCSR'))
-  s.set32(REPEATING, from.flag('repeating') ? 1 : 0)
+  for (const field of KEPT) load(from, s, field)
   checkModes(from, s)
 
   for (const [name, field] of Object.entries(MSRS)) system[field] = from.u64(name)
