@@ -3,25 +3,18 @@
  * is saved, another is made from that, and both are driven on alike. Whatever `save` forgets makes them differ sooner or later.
  */
 import { describe, expect, test } from 'vitest'
+import { DEFAULTS, type ProfileName } from '../settings/settings.ts'
+import { Board } from './board/board.ts'
 import { VIRTIO_DEVICES } from './board/virtio-devices.ts'
-import { ConsoleSwitch } from './console-switch.ts'
-import { DebugExit } from './devices/legacy/debug-exit.ts'
-import { FW_CFG_SIZE, FwCfg } from './devices/legacy/fw-cfg.ts'
-import { I8254 } from './devices/legacy/i8254.ts'
-import { I8259 } from './devices/legacy/i8259.ts'
-import { InterruptController } from './devices/legacy/interrupt-controller.ts'
-import { Ioapic } from './devices/legacy/ioapic.ts'
-import { IsaInterrupts } from './devices/legacy/isa-interrupts.ts'
-import { LAPIC, Lapic } from './devices/legacy/lapic.ts'
-import { Mc146818 } from './devices/legacy/mc146818.ts'
-import { NmiStatus } from './devices/legacy/nmi-status.ts'
-import { ResetControl } from './devices/legacy/reset-control.ts'
-import { Uart16550 } from './devices/legacy/uart16550.ts'
+import { LAPIC } from './devices/legacy/lapic.ts'
 import type { VirtioDevice } from './devices/virtio/device.ts'
 import * as mmio from './devices/virtio/mmio.ts'
 import type { OverlayDisk } from './devices/virtio/overlay-disk.ts'
 import { SUBJECTS as VIRTIO, type Subject as VirtioSubject } from './devices/virtio/testing/subjects.ts'
 import { SeededEntropy } from './entropy.ts'
+import type { InterruptLine } from './interrupt-line.ts'
+import * as layout from './layout.ts'
+import { IOAPIC_BASE, LAPIC_BASE, PORT_FW_CFG, PORT_RTC } from './layout.ts'
 import type { Part } from './part.ts'
 import { GuestRam } from './ram.ts'
 import { crc32 } from './snapshot/crc32.ts'
@@ -38,141 +31,116 @@ interface Subject {
   step(random: SeededEntropy): unknown
 }
 
-/** The legacy board, wired as board/ wires it. */
-class LegacyBoard implements Subject {
+const PORTS = Object.entries(layout)
+  .filter(([name]) => name.startsWith('PORT_'))
+  .map(([, port]) => port as number)
+/** As wide as the widest device. */
+const PORT_WINDOW = 12
+
+/** A board with all that is not virtio, and a console that is; driven at its ports, its APICs and what is typed. */
+class WholeBoard implements Subject {
   ns = 0
   readonly ram = new GuestRam(new ArrayBuffer(0x4000), 0, 0x4000)
-  readonly seen: string[] = []
+  readonly seen: unknown[] = []
   readonly timers = new Timers(() => this.ns)
-  readonly lapic = new Lapic({ id: 0, base: 0xfee00000 }, this.timers)
-  readonly ioapic = new Ioapic(0, this.lapic)
-  readonly i8259 = new I8259()
-  readonly interrupts = new InterruptController(this.lapic, this.ioapic, this.i8259)
-  readonly isa = new IsaInterrupts(this.i8259, this.ioapic)
-  readonly i8254 = new I8254(this.isa.line(0, 'i8254'), this.timers)
-  readonly nmiStatus = new NmiStatus(this.i8254, this.timers)
-  readonly uart = new Uart16550(this.isa.line(4, 'uart'), this.timers, {
-    transmit: (byte) => this.seen.push(`tx ${byte}`),
-  })
-  readonly rtc = new Mc146818(this.isa.line(8, 'rtc'), this.timers, {
-    now: () => ({ seconds: 1_700_000_000 + Math.floor(this.ns / 1e9), nanoseconds: this.ns % 1e9 }),
-  })
-  readonly fwCfg = new FwCfg(this.ram, new Map([['opt/file', Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)]]))
-  readonly resetControl = new ResetControl({ reset: () => this.seen.push('reset') })
-  readonly debugExit = new DebugExit({ exit: (code) => this.seen.push(`exit ${code}`) })
-  readonly consoles = new ConsoleSwitch(
-    this.uart,
-    { receive: (bytes) => this.seen.push(`virtio ${bytes}`) },
-    this.timers,
-  )
-  readonly entropy = new SeededEntropy(1)
-  readonly shared = [this.isa.line(5, 'one'), this.isa.line(5, 'other')]
-  readonly parts: readonly Part[] = [
-    this.lapic,
-    this.ioapic,
-    this.i8259,
-    this.isa,
-    this.i8254,
-    this.nmiStatus,
-    this.uart,
-    this.rtc,
-    this.fwCfg,
-    this.resetControl,
-    this.consoles,
-    this.entropy,
-    this.interrupts,
-  ]
+  readonly #board: Board
+  readonly #shared: readonly InterruptLine[]
 
+  constructor(profile: ProfileName) {
+    this.#board = new Board(
+      {
+        ...DEFAULTS,
+        profile,
+        clock: 'icount',
+        rng: false,
+        kernel: new Uint8Array(0),
+        disks: [],
+        fwCfg: new Map([['opt/file', Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)]]),
+      },
+      {
+        ram: this.ram,
+        host: undefined as never,
+        clock: { unix: () => ({ seconds: 1_700_000_000 + Math.floor(this.ns / 1e9), nanoseconds: this.ns % 1e9 }) },
+        timers: this.timers,
+        notes: undefined,
+        tscToNs: (tsc) => tsc,
+        stop: (exit) => this.seen.push(exit),
+        console: (bytes) => this.seen.push(...bytes),
+        log: () => {},
+      },
+    )
+    // Two devices at one request.
+    this.#shared = ['one', 'other'].map((name) => this.#board.interrupts.isa.line(5, name))
+  }
+
+  get parts(): readonly Part[] {
+    return this.#board.parts
+  }
   get memory(): number {
     return crc32(this.ram.bytes)
   }
 
-  copy(from: LegacyBoard): void {
+  copy(from: WholeBoard): void {
     this.ns = from.ns
     this.ram.write(0, from.ram.bytes)
   }
 
   step(random: SeededEntropy): unknown {
     const pick = (below: number): number => random.next() % below
-    const byte = (): number => pick(256)
     this.seen.length = 0
     this.ns += [0, 1, pick(1000), pick(100_000), pick(100_000_000), pick(2_000_000_000)][pick(6)]
     this.timers.expire()
-    const result = this.#do(pick, byte, random)
-    const taken = this.interrupts.pending() && pick(3) === 0 ? this.interrupts.acknowledge() : undefined
-    if (this.interrupts.nmiPending && pick(3) === 0) this.interrupts.takeNmi()
-    return [
-      this.ns,
-      result,
-      taken,
-      this.interrupts.pending(),
-      this.interrupts.nmiPending,
-      this.timers.next,
-      [...this.seen],
-    ]
+    const result = this.#do(pick, random)
+    const { controller } = this.#board.interrupts
+    const taken = controller.pending() && pick(3) === 0 ? controller.acknowledge() : undefined
+    if (controller.nmiPending && pick(3) === 0) controller.takeNmi()
+    return [this.ns, result, taken, controller.pending(), controller.nmiPending, this.timers.next, [...this.seen]]
   }
 
-  #do(pick: (below: number) => number, byte: () => number, random: SeededEntropy): unknown {
-    const access = (
-      device: { read(o: number, s: 1): number; write(o: number, s: 1, v: number): void },
-      at: number,
-      write = pick(2) === 0,
-    ): unknown => (write ? device.write(at, 1, byte()) : device.read(at, 1))
-    switch (pick(17)) {
+  #do(pick: (below: number) => number, random: SeededEntropy): unknown {
+    const { interrupts, consoles } = this.#board
+    const { memory, ports } = interrupts
+    const byte = (): number => pick(256)
+    switch (pick(14)) {
       case 0: {
-        const register = Object.values(LAPIC)[pick(Object.values(LAPIC).length)] as number
+        const register = LAPIC_BASE + (Object.values(LAPIC)[pick(Object.values(LAPIC).length)] as number)
         const value = pick(3) === 0 ? random.next() : [pick(0x200), 0x1ff, pick(0x8_0000), pick(5000)][pick(4)]
-        return pick(2) === 0 ? this.lapic.write(register, 4, value) : this.lapic.read(register, 4)
+        return pick(2) === 0 ? memory.write(register, 4, value) : memory.read(register, 4)
       }
       case 1:
-        return this.lapic.write(LAPIC.LVT_TIMER, 4, [0x20030, 0x30, 0x40030][pick(3)])
+        if (pick(3) === 0) memory.write(LAPIC_BASE + LAPIC.TIMER_ICR, 4, pick(5000))
+        return memory.write(LAPIC_BASE + LAPIC.LVT_TIMER, 4, [0x20030, 0x30, 0x40030][pick(3)])
       case 2:
-        this.lapic.writeTscDeadline(pick(2) * (this.ns + pick(1_000_000)), 0)
-        return this.lapic.readTscDeadline()
-      case 3:
-        this.ioapic.write(0, 4, pick(0x40))
-        return pick(2) === 0
-          ? this.ioapic.write(
-              0x10,
-              4,
-              pick(2) === 0 ? random.next() : 0x30 + pick(16) + pick(2) * 0x8000 + pick(8) * 0x100,
-            )
-          : this.ioapic.read(0x10, 4)
+        // Sometimes its window is elsewhere for a while.
+        if (pick(4) === 0) interrupts.writeApicBase(BigInt((pick(3) === 0 ? 0xfee0_1000 : LAPIC_BASE) + 0x900))
+        interrupts.writeTscDeadline(BigInt(pick(2) * (this.ns + pick(1_000_000))))
+        return interrupts.readTscDeadline()
+      case 3: {
+        memory.write(IOAPIC_BASE, 4, pick(0x40))
+        const redirection = pick(2) === 0 ? random.next() : 0x30 + pick(16) + pick(2) * 0x8000 + pick(8) * 0x100
+        return pick(2) === 0 ? memory.write(IOAPIC_BASE + 0x10, 4, redirection) : memory.read(IOAPIC_BASE + 0x10, 4)
+      }
       case 4:
-        return access(pick(2) === 0 ? this.i8259.master : this.i8259.slave, pick(2))
+        ports.write(PORT_RTC, 1, pick(16))
+        return pick(2) === 0 ? ports.write(PORT_RTC + 1, 1, byte()) : ports.read(PORT_RTC + 1, 1)
       case 5:
-        return access(this.i8259.elcr, pick(2))
-      case 6:
-      case 7:
-        return access(this.i8254, pick(4))
-      case 8:
-        return access(this.nmiStatus, 0)
-      case 9:
-      case 10:
-      case 11:
-        return access(this.uart, pick(8))
-      case 12: {
+        // Halves of a DMA access's address, big endian; and one item or the other, so that reads of the data port get on.
+        if (pick(2) === 0)
+          return ports.write(PORT_FW_CFG + 4 + 4 * pick(2), 4, [0, 0x0010_0000, random.next()][pick(3)])
+        return ports.write(PORT_FW_CFG, 2, [0x19, 0x20, byte()][pick(3)])
+      case 6: {
         const bytes = new Uint8Array(pick(40))
         random.fill(bytes)
-        return this.uart.receive(bytes)
+        return consoles.send(bytes)
       }
-      case 13:
-        this.rtc.write(0, 1, pick(16))
-        return access(this.rtc, 1)
-      case 14:
-        return pick(2) === 0
-          ? this.fwCfg.write(0, 2, [0x19, 0x20, byte()][pick(3)])
-          : access(this.fwCfg, pick(FW_CFG_SIZE), false)
-      case 15:
-        this.shared[pick(2)].set(pick(2) === 0)
-        this.consoles.spoke(pick(2) === 0 ? 'uart' : 'virtio-console', Uint8Array.of(pick(20)))
-        this.consoles.send(Uint8Array.of(byte()))
-        if (pick(3) === 0) this.consoles.guestWaits()
-        return access(this.resetControl, 0)
+      case 7:
+        this.#shared[pick(2)].set(pick(2) === 0)
+        consoles.spoke(pick(2) === 0 ? 'uart' : 'virtio-console', Uint8Array.of(pick(20)))
+        if (pick(3) === 0) consoles.guestWaits()
+        return this.#board.random()
       default: {
-        const bytes = new Uint8Array(pick(9))
-        this.entropy.fill(bytes)
-        return [...bytes]
+        const port = PORTS[pick(PORTS.length)] + pick(PORT_WINDOW)
+        return pick(2) === 0 ? ports.write(port, 1, byte()) : ports.read(port, 1)
       }
     }
   }
@@ -298,7 +266,8 @@ class VirtioBoard implements Subject {
 }
 
 const SUBJECTS: Readonly<Record<string, () => Subject>> = {
-  'the legacy board': () => new LegacyBoard(),
+  'the board of microvm': () => new WholeBoard('microvm'),
+  'the board of firecracker': () => new WholeBoard('firecracker'),
   ...Object.fromEntries(Object.entries(VIRTIO).map(([name, make]) => [name, () => new VirtioBoard(make)])),
 }
 
