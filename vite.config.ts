@@ -26,6 +26,20 @@ const isolated = (): Plugin => {
   }
 }
 
+/** What draws the page is fetched beside what starts the machine, not after it. */
+const drawnAtOnce = (): Plugin => ({
+  name: 'drawn-at-once',
+  transformIndexHtml: {
+    order: 'post',
+    handler: (_html, { bundle = {} }) =>
+      Object.values(bundle).flatMap((chunk) =>
+        chunk.type === 'chunk' && chunk.isDynamicEntry && chunk.name === 'draw'
+          ? [{ tag: 'link', attrs: { rel: 'modulepreload', crossorigin: '', href: `./${chunk.fileName}` } }]
+          : [],
+      ),
+  },
+})
+
 /** Generating the engines takes its time: no reason for a warning. */
 const quiet = { checks: { bundlerTimings: false } }
 
@@ -35,11 +49,11 @@ export default defineConfig({
   // What is not there is a 404, never the page in its place: a kernel's address must not answer with HTML.
   appType: 'mpa',
   // The worker's plugins are those of builds only.
-  plugins: [isolated(), react(), publishedGuests(isolation), engineFiles()],
+  plugins: [isolated(), react(), publishedGuests(isolation), engineFiles(), drawnAtOnce()],
   // Tests must not be reloaded under their feet by a file that changes meanwhile.
   server: process.env['PLAYGROUND_WATCH'] === 'off' ? { watch: null, hmr: false } : {},
   worker: { format: 'es', plugins: () => [engineFiles()], rolldownOptions: quiet },
-  // The terminal with its WebGL renderer is most of the page's one chunk.
+  // The terminal with its WebGL renderer is most of what draws.
   build: {
     target: 'es2022',
     outDir: 'dist',

@@ -1,6 +1,6 @@
 /*
  * A service worker for static hosts that cannot set headers (docs/automation.md, "Hosting"): it adds the three that make
- * the page cross-origin isolated, which shared memory needs. src/main.tsx registers it only where they are missing.
+ * the page cross-origin isolated, which shared memory needs. src/main.ts registers it only where they are missing.
  */
 self.addEventListener('install', () => self.skipWaiting())
 self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()))

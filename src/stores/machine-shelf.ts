@@ -1,6 +1,7 @@
 /** What this browser keeps of machines: how it comes to be kept, and how it is found again. */
 import { type Problem, problem, type Result } from '../base/problem.ts'
-import { type KeptMachine, openKeptMachine } from '../storage/kept-machines.ts'
+import { type KeptMachineRecord, openKeptMachine } from '../storage/kept-machines.ts'
+import { packText } from '../storage/packed-text.ts'
 import { writeTrace } from '../trace/formats/trace-file.ts'
 import type { KeptAs, KeptFile } from '../worker/protocol.ts'
 import type { BootForm } from './boot-form-store.ts'
@@ -30,9 +31,10 @@ export interface KeptAndOpen {
   readonly state: File
   /** On its console until then. */
   readonly printed: Uint8Array
-  /** Its boot's trace in the native format, where that was kept too. */
-  readonly trace: (() => Promise<string>) | undefined
+  /** Its boot's trace, packed, where that was kept too. */
+  readonly trace: File | undefined
   readonly resumed: Resumed
+  readonly record: KeptMachineRecord
 }
 
 export interface MachineShelfParts {
@@ -121,7 +123,7 @@ export class MachineShelf {
     const isStored = await library.keepMachine(record, {
       state: blob,
       console: printed,
-      ...(run && { trace: await packed(writeTrace(run.trace)) }),
+      ...(run && { trace: await packText(writeTrace(run.trace)) }),
     })
     if (as === 'last') this.#last.took(isStored === true)
     if (isStored) void library.persist()
@@ -133,39 +135,25 @@ export class MachineShelf {
     form: BootForm,
     guest: GuestChoice,
   ): Promise<{ readonly found: KeptAndOpen | undefined; readonly versions: Versions }> {
-    const [kept, versions] = await Promise.all([this.#find(promptKey(guest.id)), versionsOf(guest)])
-    const isUseful = kept && isCurrent(kept.record, form, this.#parts.release, versions)
-    return { found: isUseful ? await this.#opened(kept) : undefined, versions }
+    const [found, versions] = await Promise.all([this.open(promptKey(guest.id)), versionsOf(guest)])
+    const isUseful = found && isCurrent(found.record, form, this.#parts.release, versions)
+    return { found: isUseful ? found : undefined, versions }
   }
 
   async open(key: string): Promise<KeptAndOpen | undefined> {
-    const kept = await this.#find(key)
-    return kept && this.#opened(kept)
+    const kept = await openKeptMachine(key).catch(() => undefined)
+    const resumed = kept && resumedOf(kept, this.#parts.guests())
+    if (!kept?.files.state || !resumed) return undefined
+    const { record, files } = kept
+    const { state, console, trace } = files
+    const printed = new Uint8Array((await console?.arrayBuffer()) ?? new ArrayBuffer(0))
+    return { label: record.label, guest: record.guest, state: state as File, printed, trace, resumed, record }
   }
 
   /** Undefined too where another tab has it. */
   async openLast(): Promise<KeptAndOpen | undefined> {
     const found = await this.open(LAST)
     return found && (await this.#last.hold()) ? found : undefined
-  }
-
-  #find(key: string): Promise<KeptMachine | undefined> {
-    return openKeptMachine(key).catch(() => undefined)
-  }
-
-  async #opened(kept: KeptMachine): Promise<KeptAndOpen | undefined> {
-    const { record, files } = kept
-    const { state, console, trace } = files
-    const resumed = resumedOf(kept, this.#parts.guests())
-    if (!state || !resumed) return undefined
-    return {
-      label: record.label,
-      guest: record.guest,
-      state,
-      printed: console ? new Uint8Array(await console.arrayBuffer()) : new Uint8Array(0),
-      trace: trace && (() => unpacked(trace)),
-      resumed,
-    }
   }
 }
 
@@ -175,8 +163,3 @@ const canKeepLast = (view: MachineView): boolean => {
   const isThere = phase === 'running' || phase === 'idle' || phase === 'paused'
   return isThere && !view.disks.some(({ kept }) => kept !== undefined)
 }
-
-const packed = (text: string): Promise<Blob> =>
-  new Response(new Blob([text]).stream().pipeThrough(new CompressionStream('gzip'))).blob()
-const unpacked = (blob: Blob): Promise<string> =>
-  new Response(blob.stream().pipeThrough(new DecompressionStream('gzip'))).text()

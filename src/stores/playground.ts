@@ -4,7 +4,6 @@ import { createStore, type StoreApi } from 'zustand/vanilla'
 import { type Problem, problem, type Result } from '../base/problem.ts'
 import { readRecord } from '../settings/read-settings.ts'
 import type { MachineSettings, TerminalSize } from '../settings/settings.ts'
-import { readTrace } from '../trace/formats/trace-file.ts'
 import type { Trace } from '../trace/model/trace.ts'
 import type { EmulatorClient } from '../worker/client.ts'
 import type { BootRequest, EmulatorEvent } from '../worker/protocol.ts'
@@ -75,6 +74,8 @@ export interface Playground {
   readonly reader: DiskReader
   /** Boots what the form says, replacing the machine there is. Without a kernel it does nothing. */
   boot(once?: BootOnce): void
+  /** Resolves when it is clear whether that boots or goes on. */
+  readonly decided: Promise<void>
   /** Boots again with one thing different, and compares when it is over; another boot in between takes that back. */
   bootWith(lesson: Lesson): Promise<void>
   /** Boots what the shown trace says was booted. */
@@ -208,6 +209,7 @@ export const createPlayground = ({ guests: catalogue, init, release, connect }: 
   const complaint = createStore<Complaint>(() => ({ problem: undefined }))
   const asking = createStore<Asking>(() => ({ act: undefined }))
   let terminal: TerminalSize | undefined
+  let decided: Promise<void> = Promise.resolve()
   /** It is being looked whether this is to be booted or resumed. */
   let undecided: BootRequest | undefined
 
@@ -323,7 +325,7 @@ export const createPlayground = ({ guests: catalogue, init, release, connect }: 
     if (current.changes === 'keep') void library.persist()
     const resumes = (once.resume ?? settings.getState().resumesAtPrompt) && canResume(current, guest)
     const recorded = resumes ? undefined : start(request, current)
-    if (resumes) void resumeOrBoot(request, current, guest)
+    if (resumes) decided = resumeOrBoot(request, current, guest)
     settings.setState({ guestId: current.guestId === OWN_GUEST_ID ? undefined : current.guestId })
     void files.refresh()
     return recorded
@@ -347,9 +349,8 @@ export const createPlayground = ({ guests: catalogue, init, release, connect }: 
     void start(request, from, resumed)
     stream.replay(printed)
     if (!recording) return
-    void settled(request).then(async () => {
-      const read = readTrace(await recording())
-      if (read.ok && machine.getState().request === request) trace.adopt(read.value)
+    void settled(request).then(() => {
+      if (machine.getState().request === request) client.adoptTrace(recording)
     })
   }
 
@@ -516,6 +517,9 @@ export const createPlayground = ({ guests: catalogue, init, release, connect }: 
       const view = machine.getState()
       if (isOn(phaseOf(view)) && view.typedAt) asking.setState({ act })
       else act()
+    },
+    get decided() {
+      return decided
     },
     bootShown: () => {
       const run = trace.view.shown

@@ -237,15 +237,6 @@ export class TraceDesk {
     this.#boot = boot
   }
 
-  /** The boot that the machine at hand goes on from. */
-  adopt(trace: Trace): void {
-    const live = this.#live
-    if (!live || live.isOver) return
-    live.isOver = true
-    const { id, name, form } = live
-    void this.#takeFull({ id, origin: 'boot', name, trace, full: true, live: false, form })
-  }
-
   /** Nobody records any more: what is shown is all there will be. */
   lost(what: Problem): void {
     const { shown } = this.view

@@ -20,6 +20,7 @@ import type {
   Folder,
   PageMessage,
   SnapshotSummary,
+  TraceAsk,
   TraceAttachment,
   TraceEvent,
 } from './protocol.ts'
@@ -38,6 +39,8 @@ interface Seat {
   readonly port: MessagePort
   readonly tracePort: MessagePort
   readonly ring: EventRing
+  /** Once: the trace worker is there and has its ends. */
+  readonly attachTrace: () => void
   used: boolean
 }
 
@@ -66,6 +69,7 @@ export class EmulatorClient {
     const seat = this.#seat
     if (!seat) return
     seat.used = true
+    if (request.trace) seat.attachTrace()
     if (request.trace && seat.ring.isClosed) this.#traceLost('it could not start')
     this.#ask(seat, seat.control.boot(request))
   }
@@ -145,7 +149,14 @@ export class EmulatorClient {
 
   /** Asks for a full trace; it comes as an event. */
   askTrace(): void {
-    if (this.#seat?.used) this.#seat.tracePort.postMessage('show')
+    if (this.#seat?.used) this.#seat.tracePort.postMessage('show' satisfies TraceAsk)
+  }
+
+  /** Gives back the kept trace of the boot that the machine goes on from; it comes as an event. */
+  adoptTrace(kept: Blob): void {
+    if (!this.#seat?.used) return
+    this.#seat.attachTrace()
+    this.#seat.tracePort.postMessage({ kept } satisfies TraceAsk)
   }
 
   async #read<T>(ask: (control: Comlink.Remote<EmulatorControl>) => Promise<Result<T>>): Promise<Result<T>> {
@@ -173,12 +184,21 @@ export class EmulatorClient {
     const callEvents = new MessageChannel()
     const eager = navigator.hardwareConcurrency >= CORES_TO_SPARE
     const ring = createRingBuffer(eager ? RECORDS_BRIEF : RECORDS_LONG)
+    let isAttached = false
+    const attachTrace = () => {
+      if (isAttached) return
+      isAttached = true
+      this.#traceWorker ??= this.#openTrace()
+      const attachment: TraceAttachment = { ring, eager, machine: callEvents.port2, page: traces.port2 }
+      this.#traceWorker.postMessage(attachment, [callEvents.port2, traces.port2])
+    }
     const seat: Seat = {
       worker,
       control,
       port: events.port1,
       tracePort: traces.port1,
       ring: new EventRing(ring),
+      attachTrace,
       used: false,
     }
     const onEvent = ({ data }: MessageEvent<EmulatorEvent | TraceEvent>) => {
@@ -186,9 +206,8 @@ export class EmulatorClient {
     }
     seat.port.onmessage = onEvent
     seat.tracePort.onmessage = onEvent
-    this.#traceWorker ??= this.#openTrace()
-    const attachment: TraceAttachment = { ring, eager, machine: callEvents.port2, page: traces.port2 }
-    this.#traceWorker.postMessage(attachment, [callEvents.port2, traces.port2])
+    // It warms itself, which a machine that goes on would wait for.
+    if (traced) attachTrace()
     worker.onerror = (event) => {
       event.preventDefault()
       this.#lost(seat, event.message || 'the worker could not start', `${event.filename ?? ''}:${event.lineno ?? 0}`)

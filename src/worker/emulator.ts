@@ -152,8 +152,8 @@ export class Emulator {
       if (!created.ok) throw new ProblemError(created.problem)
       this.#machine = created.value
       if (request.snapshot) this.#takeUp(created.value)
-      const { entry, elfClass, bytes, cmdline, symbols, warnings = [] } = created.value.kernel
-      this.#post({ type: 'kernel', kernel: { entry, elfClass, bytes, cmdline, symbols: symbols.length, warnings } })
+      const { entry, elfClass, bytes, cmdline, warnings = [] } = created.value.kernel
+      this.#post({ type: 'kernel', kernel: { entry, elfClass, bytes, cmdline, warnings } })
     } catch (error) {
       this.#phase = 'ended'
       for (const disk of this.#disks) disk.close()

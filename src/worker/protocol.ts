@@ -168,7 +168,6 @@ export interface KernelSummary {
   readonly elfClass: 32 | 64
   readonly bytes: number
   readonly cmdline: string
-  readonly symbols: number
   /** What the kernel will not read of its command line. */
   readonly warnings: readonly Problem[]
 }
@@ -266,9 +265,12 @@ export interface TraceAttachment {
   readonly eager: boolean
   /** MachineToTrace comes in here. */
   readonly machine: MessagePort
-  /** TraceEvent goes out here; 'show' comes in and asks for a full trace: somebody looks closely while it still grows. */
+  /** TraceEvent goes out here; TraceAsk comes in. */
   readonly page: MessagePort
 }
+
+/** A full trace, since somebody looks closely while it still grows; or the kept one of the boot that a machine goes on from. */
+export type TraceAsk = 'show' | { readonly kept: Blob }
 
 /** What the trace worker must know of a boot before its events. */
 export interface TraceBegin {

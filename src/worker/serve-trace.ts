@@ -1,7 +1,10 @@
 /** Puts trace sessions on this worker's ports: one machine after another, so that the code stays warm. */
 import { problem } from '../base/problem.ts'
+import { unpackText } from '../storage/packed-text.ts'
+import { readTrace } from '../trace/formats/trace-file.ts'
+import type { Trace } from '../trace/model/trace.ts'
 import { EventRing } from './event-ring.ts'
-import type { MachineToTrace, TraceAttachment, TraceEvent } from './protocol.ts'
+import type { MachineToTrace, TraceAsk, TraceAttachment, TraceEvent } from './protocol.ts'
 import { TraceSession } from './trace-session.ts'
 import { warmUp } from './trace-warm-up.ts'
 
@@ -12,6 +15,16 @@ const lost = (error: unknown) =>
     'a recording to the prompt',
     'boot again, and report this if it happens again',
   )
+
+/** Of a kept machine; undefined where it cannot be read. */
+const traceIn = async (kept: Blob): Promise<Trace | undefined> => {
+  try {
+    const read = readTrace(await unpackText(kept))
+    return read.ok ? read.value : undefined
+  } catch {
+    return undefined
+  }
+}
 
 /** `onBoot` hears of each boot's first message. Answers how to let go again. */
 const attach = ({ ring: buffer, eager, machine, page }: TraceAttachment, onBoot: () => void): (() => void) => {
@@ -46,7 +59,10 @@ const attach = ({ ring: buffer, eager, machine, page }: TraceAttachment, onBoot:
     if (data.type === 'begin') onBoot()
     guarded(() => session.take(data))
   }
-  page.onmessage = () => guarded(() => session.show())
+  page.onmessage = ({ data }: MessageEvent<TraceAsk>) => {
+    if (data === 'show') guarded(() => session.show())
+    else void traceIn(data.kept).then((trace) => trace && session.adopt(trace))
+  }
   ring.touch()
   return detach
 }

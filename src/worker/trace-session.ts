@@ -129,6 +129,11 @@ export class TraceSession {
     if (this.#recording && !this.#recording.isOver) this.#postFull(this.#recording)
   }
 
+  /** All of a boot that was recorded before this machine. */
+  adopt(trace: Trace): void {
+    this.#post({ boot: 1, trace, namesFrom: 0, full: true, done: true }, buffersOf(trace))
+  }
+
   #work(): void {
     const began = this.#nowMs()
     const may = (): boolean => {

@@ -1,6 +1,5 @@
 /// <reference types="vite/client" />
 /** Opens the door: puts worker, stores and page together. */
-import { createRoot } from 'react-dom/client'
 import { GUESTS, NETBSD_INIT, NETBSD_INIT32 } from './guests/catalogue.ts'
 import { findGuest, readAddress } from './stores/address.ts'
 import { createAutomation } from './stores/automation.ts'
@@ -8,8 +7,10 @@ import { bundledSource, choiceOf, ownGuest } from './stores/guest-choice.ts'
 import { isHere } from './stores/guest-files.ts'
 import { isOn, phaseOf } from './stores/machine-store.ts'
 import { createPlayground, type Playground } from './stores/playground.ts'
-import { App } from './ui/app.tsx'
 import { EmulatorClient } from './worker/client.ts'
+
+/** What draws is most of the page's code: the machine's worker starts, and a kept machine is found, while it comes. */
+const drawing = import('./ui/draw.tsx')
 
 const ISOLATE_TRIED = 'playground.isolate'
 
@@ -35,6 +36,8 @@ const spawnTrace = (): Worker =>
 
 /** A server that is slow to say which guests it has is not waited for. */
 const FIRST_LOOK_MS = 1000
+/** A store that is slow to open is not waited for. */
+const FIND_MS = 300
 const BEST_GUEST = 'netbsd-microvm'
 
 /** The address says itself what is to be booted or seen. */
@@ -66,6 +69,7 @@ const open = async (): Promise<void> => {
   }
 
   const guests = GUESTS.map((guest) => choiceOf(guest, document.baseURI))
+  let client: EmulatorClient | undefined
   const playground = createPlayground({
     guests,
     init: {
@@ -75,12 +79,13 @@ const open = async (): Promise<void> => {
     // Named by what is in it, and by the names of the workers it starts.
     release: import.meta.env.PROD ? (import.meta.url.split('/').at(-1) ?? '') : 'development',
     connect: (onEvent) => {
-      const client = new EmulatorClient({ machine, trace: spawnTrace }, onEvent)
-      // A machine that goes on is not recorded.
-      if (supported) client.standBy(!new URLSearchParams(location.search).has('resume'))
+      client = new EmulatorClient({ machine, trace: spawnTrace }, onEvent)
       return client
     },
   })
+  // A machine that goes on is not recorded.
+  const mayGoOn = playground.settings.getState().keepsLastState && isReload()
+  if (supported) client?.standBy(!mayGoOn && !new URLSearchParams(location.search).has('resume'))
   const filesKnown = playground.files.watch(new URL('guests/status.json', document.baseURI))
   // An address may name a guest that is kept here.
   const looked = playground.library.looked()
@@ -99,11 +104,24 @@ const open = async (): Promise<void> => {
   playground.complaint.setState({ problem: address.problem })
   if (address.theme) playground.settings.setState({ theme: address.theme })
 
+  const linked = playground.openLink(location.hash)
+  const { keepsLastState } = playground.settings.getState()
+  const goesOn = keepsLastState && !linked && (isReload() || !isAsked(location))
+  const begin = async (): Promise<void> => {
+    if (goesOn && (await playground.goOnLast())) return
+    if (address.snapshot) void playground.open(address.snapshot)
+    else if (address.autostart && !linked) playground.boot(address.resume ? { resume: true } : {})
+    await playground.decided
+  }
+  // A machine that goes on is found in less time than the page is drawn in, and runs by then.
+  const isFirst = supported && (goesOn || address.resume)
+  if (isFirst) await Promise.race([begin(), new Promise((resolve) => setTimeout(resolve, FIND_MS))])
+
   const root = document.getElementById('root')
   if (!root) throw new Error('index.html has no #root')
-  createRoot(root).render(<App playground={playground} supported={supported} />)
+  const { draw } = await drawing
+  draw(root, playground, supported)
   Object.assign(window, { playground: createAutomation(playground) })
-  const linked = playground.openLink(location.hash)
   window.addEventListener('hashchange', () => {
     if (!playground.openLink(location.hash)) playground.trace.closeLink()
   })
@@ -111,12 +129,7 @@ const open = async (): Promise<void> => {
     const view = playground.machine.getState()
     if (view.typedAt && isOn(phaseOf(view)) && !playground.isSafe) event.preventDefault()
   })
-  if (!supported) return
-  const { keepsLastState } = playground.settings.getState()
-  const goesOn = keepsLastState && !linked && (isReload() || !isAsked(location))
-  if (goesOn && (await playground.goOnLast())) return
-  if (address.snapshot) void playground.open(address.snapshot)
-  else if (address.autostart && !linked) playground.boot(address.resume ? { resume: true } : {})
+  if (supported && !isFirst) void begin()
 }
 
 void open()
