@@ -155,7 +155,7 @@ const Start = () => {
   const kept = useLibrary((view) => view.machines.find(({ key }) => key === promptKey(form.guestId)))
   const guest = playground.guests.find((other) => other.id === form.guestId)
   const hint = !resumes
-    ? 'From power-on.'
+    ? 'Resumed at its prompt, a guest is there at once: it is kept in this browser for that.'
     : !guest || !canResume(form, guest)
       ? 'This one boots: with files of one’s own or kept disks, its prompt would be another each time.'
       : kept
@@ -163,16 +163,16 @@ const Start = () => {
         : 'Boots once, and the machine at its prompt is kept in this browser: about 20 MB.'
   return (
     <label className="field">
-      <span>Boot</span>
+      <span>Start</span>
       <select
         value={resumes ? 'prompt' : 'power-on'}
         aria-describedby={id}
         data-testid="start"
         onChange={(event) => settings.setState({ resumesAtPrompt: event.target.value === 'prompt' })}
       >
-        <option value="power-on">Boots</option>
+        <option value="power-on">Boot from power-on</option>
         <option value="prompt" disabled={!canKeep}>
-          Resumes at the prompt
+          Resume at the prompt
         </option>
       </select>
       <span id={id} className="hint">

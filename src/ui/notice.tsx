@@ -42,7 +42,7 @@ const ResumedLine = () => {
   const label = useMachine((view) => view.request?.label ?? '')
   const on = isOn(usePhase())
   if (!resumed || !on) return null
-  const when = resumed.savedMs === undefined ? '' : `, ${moment(resumed.savedMs)}`
+  const when = resumed.savedMs === undefined ? '' : ` on ${moment(resumed.savedMs)}`
   const words = {
     prompt: `Resumed at the prompt that ${label} reached${when}. It did not boot now.`,
     last: `Goes on where ${label} was when it was kept${when}.`,
