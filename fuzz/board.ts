@@ -3,7 +3,7 @@
  * hold: nothing is thrown, a slice ends in time, nothing is written that is not the guest's (guards.ts); under icount
  * the same program does the same again, on the same machine after a reset and on a new one with the other engine.
  */
-import { registerText } from '../src/base/registers.ts'
+import { hex } from '../src/base/hex.ts'
 import { nodeHost } from '../src/headless/node-host.ts'
 import { RAM_OFFSET, WASM_PAGE } from '../src/machine/board/memory.ts'
 import { buildElf } from '../src/machine/boot/testing/elf-builder.ts'
@@ -123,11 +123,14 @@ class Board {
     }
     this.#guards.check('the program')
     const { instructions, guestNs } = machine.figures()
-    const registers = registerText(machine.registers())
+    const registers = machine.registers()
     return {
       exit,
       idle,
-      text: JSON.stringify({ exit, instructions, guestNs, registers, console: this.#console, bytes: this.#bytes }),
+      text: JSON.stringify(
+        { exit, instructions, guestNs, registers, console: this.#console, bytes: this.#bytes },
+        (_, value) => (typeof value === 'bigint' ? hex(value) : value),
+      ),
     }
   }
 }

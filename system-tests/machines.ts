@@ -1,6 +1,8 @@
 /** The two machines a test program runs on: ours, in this process, and QEMU. */
+
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { registerText } from '../src/base/registers.ts'
 import { nodeHost } from '../src/headless/node-host.ts'
 import type { TranslatorPolicy } from '../src/machine/engine/regions/registry.ts'
 import { createMachine } from '../src/machine/index.ts'
@@ -92,7 +94,8 @@ export const runHere = (s: Section, translation?: TranslatorPolicy, maxMs = 60_0
     const slice = machine.run(50)
     if (slice.state === 'stopped') {
       const exit = slice.exit!
-      if (exit.reason === 'triple-fault') log.push(JSON.stringify(exit.crash))
+      if (exit.reason === 'triple-fault')
+        log.push(JSON.stringify({ ...exit.crash, registers: registerText(exit.crash.registers) }))
       return { lines: linesOf(text, exit.reason === 'triple-fault' ? 'reset' : exit.reason), log }
     }
     if (performance.now() > end || (slice.state === 'idle' && slice.sleepNs === Infinity))
