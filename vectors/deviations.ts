@@ -154,12 +154,12 @@ export const DEVIATIONS: readonly Deviation[] = [
     id: 'x87-store-blocked',
     on: AMD,
     why:
-      'An x87 store that an unmasked exception keeps from storing does not look at its operand; on AMD it may #PF. ' +
+      'An x87 store that an unmasked exception keeps from storing does not look at its operand; on AMD it may fault. ' +
       'FSTP and FBSTP of 80 bits store the significand before the rest faults; AMD stores nothing.',
     explains: (plan, line, lines) =>
       named(plan, /^(FISTT?P?|FSTP?|FBSTP)$/) &&
       (line.startsWith('[0x') ||
-        (faultsDiffer(lines, /^processor #PF, engine (completed|#(GP|SS))$/) &&
+        (faultsDiffer(lines, /^processor #(PF, engine (completed|#(GP|SS))|(GP|SS), engine completed)$/) &&
           (line === lines[0] || AFTERMATH.test(line) || line.startsWith('fsw')))),
   },
   {
