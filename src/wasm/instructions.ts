@@ -111,8 +111,13 @@ export const i32 = {
   store16: store<'i32'>(0x3b),
 } as const
 
+const LOW_HALF = 0xffffffffn
+/** The constant of 32 ones, wherever it is used. */
+const lowHalf: I64 = { type: 'i64', code: [0x42, s64leb(LOW_HALF)] }
+const and64 = binary<'i64', 'i64', 'i64'>('i64', 0x83)
+
 export const i64 = {
-  const: (value: bigint): I64 => ({ type: 'i64', code: [0x42, s64leb(value)] }),
+  const: (value: bigint): I64 => (value === LOW_HALF ? lowHalf : { type: 'i64', code: [0x42, s64leb(value)] }),
   /** A constant of at most 32 bits, signed. */
   small: (value: number): I64 => ({ type: 'i64', code: [0x42, s32leb(value)] }),
   eqz: unary<'i64', 'i32'>('i32', 0x50),
@@ -136,7 +141,8 @@ export const i64 = {
   div_u: binary<'i64', 'i64', 'i64'>('i64', 0x80),
   rem_s: binary<'i64', 'i64', 'i64'>('i64', 0x81),
   rem_u: binary<'i64', 'i64', 'i64'>('i64', 0x82),
-  and: binary<'i64', 'i64', 'i64'>('i64', 0x83),
+  /** With the low half's mask: a wrap and an extension, two bytes for seven. */
+  and: (a: I64, b: I64): I64 => (b === lowHalf ? { type: 'i64', code: [a.code, 0xa7, 0xad] } : and64(a, b)),
   or: binary<'i64', 'i64', 'i64'>('i64', 0x84),
   xor: binary<'i64', 'i64', 'i64'>('i64', 0x85),
   shl: binary<'i64', 'i64', 'i64'>('i64', 0x86),

@@ -7,6 +7,7 @@ import type { GuestRam } from '../ram.ts'
 import type { CpuState } from '../state/cpu-state.ts'
 import { GP, PF, UD } from '../state/fault.ts'
 import {
+  BUDGET,
   CODE_TLB_BASE,
   CodeMode,
   CR2,
@@ -15,6 +16,8 @@ import {
   FETCH_FAULT,
   RECORD,
   RECORD_PAGE,
+  REGION_RESUME,
+  REGION_RETRY,
   RIP,
   SLOT_PAGE,
 } from '../state/layout.ts'
@@ -87,6 +90,13 @@ export class CodeFetch {
   /** The handler number at a record, whatever region has taken its place. */
   op(record: number): number {
     return this.#translator?.original(record) ?? this.#view.getUint16(record + REC_OP, true)
+  }
+  /** A region leaves the instruction at `record`, which it has counted, to the interpreter. */
+  retry(record: number): void {
+    const s = this.#state
+    s.set32(REGION_RESUME, this.op(record))
+    s.set32(REGION_RETRY, record | 1)
+    s.set32(BUDGET, s.get32(BUDGET) + 1)
   }
   /** With an eager translator: makes a region of what begins at RECORD. */
   translateHere(): void {

@@ -119,6 +119,7 @@ export class Cpu implements CpuCore, SavedPart {
       enterSlow: (low, high) => this.#code.enterSlow(low, high),
       decode: (record) => this.#code.decode(record),
       cross: (record) => this.#code.cross(record),
+      retry: (record) => this.#code.retry(record),
       host: (number, record) => this.#host.call(number, record),
       traceFull: () => this.flushCallEvents(),
     })

@@ -4,6 +4,7 @@
  * pending, and a write is finished by `commit` (decision 0002).
  */
 import type { AccessSize, Bus } from '../bus.ts'
+import { ACCESS_IS_RETRIED } from '../engine/engine.ts'
 import { type Handler, Op } from '../isa/handler.ts'
 import type { GuestRam } from '../ram.ts'
 import type { LinearMemory } from '../semantics/core.ts'
@@ -17,6 +18,7 @@ import {
   FAULT_ERROR,
   RBP,
   RECORD,
+  REGION_ACCESS,
   RSP,
   SLOT_FS_BASE,
   SLOT_GS_BASE,
@@ -120,6 +122,10 @@ export class CpuMemory implements LinearMemory {
   #translate(high: number, low: number, kind: AccessKind): Translation {
     return this.#paging.walk(high, low, kind, this.#mode.user, this.#mode.smapOff)
   }
+  /** What is not of RAM alone a region leaves to the interpreter. */
+  get #isRegions(): boolean {
+    return this.#state.get32(REGION_ACCESS) !== 0
+  }
   readSlow(low: number, high: number, size: number): number {
     this.#counters.slowReads++
     if (this.#mode.code === CodeMode.Bits64 && (!canonical(high) || leavesLowerHalf(high, low, size)))
@@ -134,9 +140,11 @@ export class CpuMemory implements LinearMemory {
         this.#tlb.add(t, high, low, false)
         return this.#ramOffset + t.physical
       }
+      if (this.#isRegions) return ACCESS_IS_RETRIED
       this.#readPhysical(t.physical, size, STATE + ACCESS)
       return STATE + ACCESS
     }
+    if (this.#isRegions) return ACCESS_IS_RETRIED
     const first = t.physical
     const low2 = (low + room) >>> 0
     const high2 = low2 === 0 && this.#mode.code === CodeMode.Bits64 ? (high + 1) >>> 0 : high
@@ -167,9 +175,11 @@ export class CpuMemory implements LinearMemory {
           return this.#ramOffset + this.#pendingPhysical
         this.#pending = Pending.Ram
       } else this.#pending = Pending.Device
+      if (this.#isRegions) return ACCESS_IS_RETRIED
       if (modify) this.#readPhysical(this.#pendingPhysical, size, STATE + ACCESS)
       return STATE + ACCESS
     }
+    if (this.#isRegions) return ACCESS_IS_RETRIED
     const low2 = (low + room) >>> 0
     const high2 = low2 === 0 && this.#mode.code === CodeMode.Bits64 ? (high + 1) >>> 0 : high
     if (this.#mode.code === CodeMode.Bits64 && !canonical(high2)) return this.#nonCanonical(high2, low2)

@@ -23,7 +23,9 @@ import {
   FAULT_ERROR,
   RECORD,
   RECORD_PAGE,
+  REGION_ACCESS,
   REGION_RESUME,
+  REGION_STALE,
   SCRATCH,
   SEGMENT_CLEAR,
   SLOT_EA,
@@ -59,6 +61,8 @@ export interface EngineImports {
   enterSlow(low: number, high: number): number
   decode(record: number): number
   cross(record: number): number
+  /** A region leaves the instruction at `record`, which it has counted, to the interpreter. */
+  retry(record: number): void
   host(number: number, record: number): number
   /** The ring of call events is full. */
   traceFull(): void
@@ -135,6 +139,7 @@ const generateEngine = (handlers: HandlerTable, traced: boolean): GeneratedEngin
   const enterSlow = m.importFunction('cpu', 'enterSlow', ['i32', 'i32'], ['i32'])
   const decode = m.importFunction('cpu', 'decode', ['i32'], ['i32'])
   const cross = m.importFunction('cpu', 'cross', ['i32'], ['i32'])
+  const retry = m.importFunction('cpu', 'retry', ['i32'], [])
   const host = m.importFunction('cpu', 'host', ['i32', 'i32'], ['i32'])
 
   const traceFull = traced ? m.importFunction('cpu', 'traceFull', [], []) : undefined
@@ -186,8 +191,7 @@ const generateEngine = (handlers: HandlerTable, traced: boolean): GeneratedEngin
   m.export('run', m.define(run))
   m.export('enter', functions.enter)
   for (const access of ['slowRead', 'slowWrite', 'slowModify'] as const)
-    m.export(access, m.define(regionAccess(access, functions[access])))
-  m.export('commit', functions.commit)
+    m.export(access, m.define(regionAccess(access, functions[access], retry)))
   // Regions import functions of WebAssembly only: a host compiles a wrapper for each import from TypeScript.
   m.export('host', m.define(hostFunction(host)))
   if (traceFull !== undefined) m.export('traceFull', m.define(traceFullFunction(traceFull)))
@@ -204,11 +208,25 @@ const commitFunction = (commitSlow: FunctionRef): FunctionBuilder => {
   return f
 }
 
-/** (ea, size, record, budget): an access from a region, which keeps the record and the budget to itself otherwise. */
-const regionAccess = (name: string, slow: FunctionRef): FunctionBuilder => {
+/** What TypeScript answers for a region's access that is not of RAM alone. */
+export const ACCESS_IS_RETRIED = 1
+/**
+ * (ea, size, record, budget): an access from a region, which keeps the record and the budget to itself otherwise. Of RAM, or a
+ * fault; of whatever else (devices, two pages at once, watched code), and where something happened meanwhile that a region must
+ * be left for, it is 0 as well, and REGION_RETRY says that the interpreter is to do the instruction: nothing of it has been done.
+ */
+const regionAccess = (name: string, slow: FunctionRef, retry: FunctionRef): FunctionBuilder => {
   const f = new FunctionBuilder(name, ['i64', 'i32', 'i32', 'i32'] as const, ['i32'])
-  f.emit([state.store32(RECORD, f.param(2)), state.store32(BUDGET, f.param(3))])
-  f.return(call(slow, f.param(0), f.param(1)))
+  const record = f.param(2)
+  const budget = f.param(3)
+  f.emit([state.store32(RECORD, record), state.store32(BUDGET, budget), state.store32(REGION_ACCESS, i32.const(1))])
+  const address = f.let(call<'i32'>(slow, f.param(0), f.param(1)))
+  f.emit(state.store32(REGION_ACCESS, i32.const(0)))
+  f.if(i32.eqz(address), () => f.return(address))
+  const isUndisturbed = i32.and(i32.eqz(state.load32(REGION_STALE)), i32.eq(state.load32(BUDGET), budget))
+  f.if(i32.and(i32.ne(address, i32.const(ACCESS_IS_RETRIED)), isUndisturbed), () => f.return(address))
+  f.emit(call(retry, record).code)
+  f.return(i32.const(0))
   f.unreachable()
   return f
 }
@@ -271,7 +289,7 @@ const accesses = (
     f.if(i32.eqz(address), fault)
   },
   commit: (address) => {
-    f.emit(call(functions.commit, address).code)
+    f.emit(call(functions.commit!, address).code)
     refill()
   },
 })

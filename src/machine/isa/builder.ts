@@ -67,7 +67,7 @@ export interface EngineFunctions {
   /** As slowWrite, and the bytes there now are the memory's (read-modify-write). */
   readonly slowModify: FunctionRef
   /** (address): finishes a write that slowWrite or slowModify prepared. */
-  readonly commit: FunctionRef
+  readonly commit?: FunctionRef
   /** (linear target) -> record, 0 when a fault is pending. */
   readonly enter: FunctionRef
   /** (function number, record) -> 0 fault, 1 go on at the next instruction, else the record to go on at. */
@@ -119,8 +119,8 @@ export interface Embedding extends InstructionAccess {
   fault(): void
   /** Sets `address` to the machine address that TypeScript gives for an access, or leaves with a fault pending. */
   slow(address: Local<'i32'>, access: SlowAccess, linear: I64, bytes: number): void
-  /** Finishes a write that slowWrite or slowModify prepared. */
-  commit(address: I32): void
+  /** Finishes a write that slowWrite or slowModify prepared; undefined where such a write is never prepared. */
+  readonly commit: ((address: I32) => void) | undefined
   /** Saves what TypeScript must see (record, budget) before a call out, and takes it back after. */
   beforeCall(): void
   afterCall(): void
@@ -303,13 +303,16 @@ export class Builder {
     this.at.setFlagWord(FLAGS_RES, this.sext(result))
     this.at.clearCarries()
   }
-  /** As add or sub of 1, CF kept. */
-  flagsKeepCarry(set: () => void): void {
-    const old = this.let(this.at.flagWord(FLAGS_CC))
-    set()
-    const now = this.let(this.at.flagWord(FLAGS_CC))
-    const flip = i64.and(i64.shr_s(i64.xor(now, old), k(63)), k(0xc000000000000000n))
-    this.at.setFlagWord(FLAGS_CC, i64.xor(now, flip))
+  /** Flags of x + 1 = `result` or x - 1 = `result`, CF kept; `overflows` is the one result, sign-extended, that sets OF. */
+  flagsStep(x: I64, result: I64, overflows: bigint): void {
+    const signed = this.let(this.sext(result))
+    const carry = this.let(i64.and(this.at.flagWord(FLAGS_CC), k(-1n << 63n)))
+    const of = i64.shl(i64.extend_i32_u(i64.eq(signed, k(overflows))), k(62))
+    this.#setFlags(
+      signed,
+      i64.or(carry, i64.xor(i64.shr_u(carry, k(1)), of)),
+      i64.and(i64.xor(i64.xor(x, k(1)), result), k(0x10)),
+    )
   }
   /** Result flags from `result`; CF and OF given as i64 0 or 1; AF = 0 unless given. */
   flagsResult(result: I64, cf: I64, of: I64, af?: I64): void {
@@ -459,7 +462,7 @@ export class Builder {
       () => {
         this.at.slow(address, 'slowWrite', linear, bytes)
         this.f.emit(put(address))
-        this.at.commit(address)
+        this.at.commit?.(address)
       },
     )
   }
@@ -488,7 +491,8 @@ export class Builder {
     return this.#translate(ea, bytes, TLB_WRITE, 'slowModify')
   }
   finishModify(address: I32): void {
-    this.f.if(i32.lt_u(address, i32.const(STATE + STATE_BYTES)), () => this.at.commit(address))
+    const { commit } = this.at
+    if (commit !== undefined) this.f.if(i32.lt_u(address, i32.const(STATE + STATE_BYTES)), () => commit(address))
   }
 
   // ── stack ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -134,6 +134,10 @@ export const BLOCK = {
   REGION_RESUME: i32,
   /** Not 0: a region has died since the running one was entered. */
   REGION_STALE: i32,
+  /** Not 0: the access under way is a region's. */
+  REGION_ACCESS: i32,
+  /** Where a region that leaves without a fault goes on, as its function answers: the instruction is the interpreter's. */
+  REGION_RETRY: i32,
   /** Mask of the stack pointer in force: 2^16-1, 2^32-1 or all ones. */
   STACK_MASK: i64,
   /** Legacy modes: an access of any size and kind below this offset of segment n needs no check; 2^32 for none. */

@@ -63,6 +63,8 @@ export const {
   TRACE_END,
   REGION_RESUME,
   REGION_STALE,
+  REGION_ACCESS,
+  REGION_RETRY,
   XMM,
   FPR,
   FCW,

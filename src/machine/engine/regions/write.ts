@@ -17,6 +17,7 @@ import {
   FS,
   RECORD,
   REGION_RESUME,
+  REGION_RETRY,
   REGION_STALE,
   SCRATCH,
   SLOT_EA,
@@ -43,6 +44,7 @@ import {
   RECORD_SHIFT,
 } from '../../state/record.ts'
 
+import { flagBit, flagUseOf, unseenFlags } from './flow.ts'
 import type { Instruction, Region } from './region.ts'
 
 /** RAX to R15, then the flag words. */
@@ -65,7 +67,6 @@ export const regionModule = (
     slowRead: slow('slowRead'),
     slowWrite: slow('slowWrite'),
     slowModify: slow('slowModify'),
-    commit: m.importFunction('engine', 'commit', ['i32'], []),
     enter: m.importFunction('engine', 'enter', ['i64'], ['i32']),
     host: m.importFunction('engine', 'host', ['i32', 'i32'], ['i32']),
     hostNumber,
@@ -103,6 +104,9 @@ class RegionWriter {
   #dispatch!: Label
   #labels: Label[] = []
   #self: Label | undefined
+  /** Registers whose upper half is known to be 0 here, and how deep the block's instructions are. */
+  readonly #zeroExtended = new Set<number>()
+  #depth = 0
 
   constructor(region: Region, view: DataView, functions: EngineFunctions) {
     this.#region = region
@@ -158,7 +162,8 @@ class RegionWriter {
       })
       // RECORD and BUDGET have been stored.
       f.set(this.#left, state.load32(BUDGET))
-      f.set(this.#result, i32.const(0))
+      f.set(this.#result, state.load32(REGION_RETRY))
+      f.emit(state.store32(REGION_RETRY, i32.const(0)))
     })
     this.#store()
     f.emit(state.store32(BUDGET, this.#left))
@@ -183,20 +188,26 @@ class RegionWriter {
     const count = instructions.length
     f.loop((self) => {
       this.#self = self
+      this.#depth = f.depth
       f.if(i32.lt_s(this.#budget, i32.const(count)), () => {
         const { record, op } = instructions[0]!
         f.emit(state.store32(REGION_RESUME, i32.const(op)))
         this.#leaveTo(i32.const(record | 1), this.#budget)
       })
       f.set(this.#budget, i32.sub(this.#budget, i32.const(count)))
+      const unseen = unseenFlags(instructions.map(flagUseOf))
+      this.#zeroExtended.clear()
       instructions.forEach((instruction, i) => {
-        f.scope(() => this.#writeInstruction(instruction, n, count - 1 - i, i === count - 1))
+        f.scope(() => this.#writeInstruction(instruction, n, count - 1 - i, i === count - 1, unseen[i]!))
       })
     })
   }
 
-  /** `rest`: instructions of the block after this one, which are already counted. */
-  #writeInstruction(instruction: Instruction, n: number, rest: number, isLast: boolean): void {
+  /**
+   * `rest`: instructions of the block after this one, which are already counted. `unseen`: flag words that others set before
+   * anybody could see what this one makes of them.
+   */
+  #writeInstruction(instruction: Instruction, n: number, rest: number, isLast: boolean, unseen: number): void {
     const f = this.#f
     const { handler, record, offset, length } = instruction
     let calls = false
@@ -252,11 +263,13 @@ class RegionWriter {
       gprIn: (field, bits) => this.#gpr(byte(field), bits),
       setGprIn: (field, value, bits) => this.#setGpr(byte(field), value, bits),
       flagWord: (word) => this.#read(REGISTERS + FLAG_WORDS.indexOf(word as (typeof FLAG_WORDS)[number])),
-      setFlagWord: (word, value) =>
-        this.#write(REGISTERS + FLAG_WORDS.indexOf(word as (typeof FLAG_WORDS)[number]), value),
+      setFlagWord: (word, value) => {
+        if ((unseen & flagBit(word)) === 0)
+          this.#write(REGISTERS + FLAG_WORDS.indexOf(word as (typeof FLAG_WORDS)[number]), value)
+      },
       clearCarries: () => {
-        this.#write(REGISTERS + 1, k(0))
-        this.#write(REGISTERS + 2, k(0))
+        if ((unseen & flagBit(FLAGS_CC)) === 0) this.#write(REGISTERS + 1, k(0))
+        if ((unseen & flagBit(FLAGS_AUX)) === 0) this.#write(REGISTERS + 2, k(0))
       },
       effectiveAddress: () =>
         this.#sum(byte(REC_BASE), byte(REC_INDEX), byte(REC_SCALE), this.#view.getInt32(record + REC_DISP, true)),
@@ -264,16 +277,12 @@ class RegionWriter {
       nextLinear: () => onPage(offset + length),
       targetLinear: () => onPage(target),
       fault,
+      // Of RAM, or the region is left: nothing else can have changed.
       slow: (address, access, linear, bytes) => {
-        calls = true
         f.set(address, call(this.#functions[access], linear, i32.const(bytes), i32.const(record), remaining()))
         f.brIf(this.#fault, i32.eqz(address))
-        refill()
       },
-      commit: (address) => {
-        f.emit(call(this.#functions.commit, address).code)
-        refill()
-      },
+      commit: undefined,
       beforeCall: spill,
       afterCall: refill,
       beforeHost: () => {
@@ -282,6 +291,7 @@ class RegionWriter {
       },
       afterHost: () => {
         this.#load()
+        this.#zeroExtended.clear()
         refill()
       },
       gotoTarget: () => goTo(target),
@@ -385,12 +395,16 @@ class RegionWriter {
   }
   #gpr(slot: number, bits: Bits): I64 {
     const whole = this.#read(slot >> 3)
+    if (bits === 32 && this.#zeroExtended.has(slot >> 3)) return whole
     const value = (slot & 7) === 1 ? i64.shr_u(whole, k(8)) : whole
     return bits === 64 ? value : i64.and(value, k(maskOf(bits)))
   }
   /** 32-bit writes clear the upper half, narrower ones keep the rest (SDM 1 §3.4.1.1). */
   #setGpr(slot: number, value: I64, bits: Bits): void {
     const n = slot >> 3
+    // What is written on one of two ways says nothing of the other.
+    if (bits === 32 && this.#f.depth === this.#depth) this.#zeroExtended.add(n)
+    else if (bits === 64) this.#zeroExtended.delete(n)
     if (bits === 64) this.#write(n, value)
     else if (bits === 32) this.#write(n, i64.and(value, k(maskOf(32))))
     else {

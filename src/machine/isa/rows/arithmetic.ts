@@ -61,13 +61,13 @@ const inc: Meaning = (b, d) => {
   const x = d.read()
   const z = b.let(i64.add(x, k(1)))
   d.write(z)
-  b.flagsKeepCarry(() => b.flagsAdd(x, k(1), z))
+  b.flagsStep(x, z, -1n << BigInt(b.bits - 1))
 }
 const dec: Meaning = (b, d) => {
   const x = d.read()
   const z = b.let(i64.sub(x, k(1)))
   d.write(z)
-  b.flagsKeepCarry(() => b.flagsSub(x, k(1), z))
+  b.flagsStep(x, z, (1n << BigInt(b.bits - 1)) - 1n)
 }
 const neg: Meaning = (b, d) => {
   const x = d.read()

@@ -26,21 +26,17 @@
           (local.set $t0 (local.get $rcx))
           (local.set $t1 (i64.sub (local.get $t0) (i64.const 1)))
           (local.set $rcx (local.get $t1))
-          (local.set $t2 (local.get $flags_cc))
-          (local.set $flags_res (local.get $t1))
+          (local.set $t2 (local.get $t1))
+          (local.set $t3 (i64.and (local.get $flags_cc) (i64.const -9223372036854775808)))
+          (local.set $flags_res (local.get $t2))
           (local.set $flags_cc
             (i64.or
-              (i64.and (i64.xor (local.get $t0) (i64.const -1)) (i64.const 1))
-              (i64.and (i64.or (i64.xor (local.get $t0) (i64.const -1)) (i64.const 1)) (local.get $t1))))
+              (local.get $t3)
+              (i64.xor
+                (i64.shr_u (local.get $t3) (i64.const 1))
+                (i64.shl (i64.extend_i32_u (i64.eq (local.get $t2) (i64.const 9223372036854775807))) (i64.const 62)))))
           (local.set $flags_aux
             (i64.and (i64.xor (i64.xor (local.get $t0) (i64.const 1)) (local.get $t1)) (i64.const 16)))
-          (local.set $t3 (local.get $flags_cc))
-          (local.set $flags_cc
-            (i64.xor
-              (local.get $t3)
-              (i64.and
-                (i64.shr_s (i64.xor (local.get $t3) (local.get $t2)) (i64.const 63))
-                (i64.const -4611686018427387904))))
           (if $8 (i64.ne (local.get $flags_res) (i64.const 0))
             (br $6)
           )
@@ -64,9 +60,6 @@
         else
           (local.set $t4 (call $slowRead (local.get $t3) (i32.const 8) (i32.const record(5)) (local.get $budget)))
           (br_if $2 (i32.eqz (local.get $t4)))
-          (local.set $budget (i32.sub (i32.load offset=BUDGET (i32.const 0)) (i32.const 0)))
-          (local.set $leave
-            (i32.or (i32.load offset=REGION_STALE (i32.const 0)) (i32.lt_s (local.get $budget) (i32.const 0))))
         )
         (local.set $t2 (i64.load (local.get $t4)))
         (if $12 (i64.ne (i64.shr_s (i64.shl (local.get $t2) (i64.const 16)) (i64.const 16)) (local.get $t2))
@@ -105,7 +98,8 @@
     )
   )
   (local.set $left (i32.load offset=BUDGET (i32.const 0)))
-  (local.set $result (i32.const 0))
+  (local.set $result (i32.load offset=REGION_RETRY (i32.const 0)))
+  (i32.store offset=REGION_RETRY (i32.const 0) (i32.const 0))
 )
 (i64.store offset=RCX (i32.const 0) (local.get $rcx))
 (i64.store offset=FLAGS_RES (i32.const 0) (local.get $flags_res))
