@@ -32,14 +32,16 @@ export interface TranslatorPolicy {
   readonly period: number
   /** Looks at which a piece of code is hot. */
   readonly looks: number
+  /** Likewise in a run that has gone on for so many. Translating pays later, and what has run for long runs on. */
+  readonly later?: { readonly after: number; readonly looks: number }
   /** Translates whatever a slice begins with, for tests. */
   readonly eager?: boolean
 }
-export const POLICY: TranslatorPolicy = { period: 8192, looks: 40 }
+export const POLICY: TranslatorPolicy = { period: 8192, looks: 40, later: { after: 16_384, looks: 10 } }
 export const EAGER: TranslatorPolicy = { period: 0x7fffffff, looks: 1, eager: true }
 
 /** Regions that live at once; the oldest give way. */
-export const MAX_REGIONS = 1024
+export const MAX_REGIONS = 4096
 /** Code without a loop must be so many times hotter, and so many instructions long: entering a region is not free. */
 const STRAIGHT = 4
 const MIN_STRAIGHT = 24
@@ -56,6 +58,7 @@ export class Translator {
   #nextSlot = 0
   readonly #byPage = new Map<number, Set<Region>>()
   readonly #looks = new Map<number, number>()
+  #looked = 0
   readonly #deaths = new Map<number, number>()
 
   readonly counters = { regions: 0, translated: 0, regionDeaths: 0 }
@@ -93,8 +96,10 @@ export class Translator {
     const window = record >>> WINDOW_SHIFT
     const looks = (this.#looks.get(window) ?? 0) + 1
     this.#looks.set(window, looks)
-    const isStraightToo = looks === this.#policy.looks * STRAIGHT
-    if (looks !== this.#policy.looks && !isStraightToo) return
+    const { later } = this.#policy
+    const hot = later !== undefined && ++this.#looked > later.after ? later.looks : this.#policy.looks
+    if (looks % hot !== 0) return
+    const isStraightToo = looks >= hot * STRAIGHT
     if ((this.#deaths.get(records) ?? 0) >= MAX_DEATHS) return
     const offset = (record - records) >>> RECORD_SHIFT
     if (offset >= 4096) return
