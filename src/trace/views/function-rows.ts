@@ -1,6 +1,7 @@
 /** Functions as a table: where each of them stands, what is chosen of them, and what that adds up to. */
 import { functionSubsystems, OTHER, SUBSYSTEMS, whereRan } from '../model/subsystems.ts'
 import { RAN, type Trace } from '../model/trace.ts'
+import type { FunctionSums } from './range-sums.ts'
 
 export const FUNCTION_COLUMNS = ['name', 'self', 'total', 'calls', 'subsystem'] as const
 export type FunctionColumn = (typeof FUNCTION_COLUMNS)[number]
@@ -26,34 +27,39 @@ export interface FunctionRows {
 
 const subsystemName = (subsystem: number): string => SUBSYSTEMS[subsystem] ?? 'other'
 
-/** Every function that ran, or those of `chosen`, by one column; times fall, names rise, unless `reversed`. */
+/**
+ * Every function that ran, or those of `chosen`, by one column; times fall, names rise, unless `reversed`. With `sums` it
+ * is what they took in a range.
+ */
 export const functionRows = (
   trace: Trace,
   measure: 'time' | 'instructions',
   by: FunctionColumn,
   reversed: boolean,
   chosen?: ReadonlySet<number>,
+  sums?: FunctionSums,
 ): FunctionRows => {
   const { functions, pruned } = trace
+  const took = sums ?? functions
   const of = functionSubsystems(trace)
   const ran = whereRan(trace)
-  const self = measure === 'time' ? functions.self : functions.selfInstructions
-  const total = measure === 'time' ? functions.total : functions.totalInstructions
+  const self = measure === 'time' ? took.self : took.selfInstructions
+  const total = measure === 'time' ? took.total : took.totalInstructions
   const rows: FunctionRow[] = []
   for (let func = 0; func < functions.length; func++) {
-    if (ran[func] === RAN.leftOut || (functions.calls[func] === 0 && self[func] === 0)) continue
+    if (ran[func] === RAN.leftOut || (took.calls[func] === 0 && total[func] === 0 && self[func] === 0)) continue
     if (chosen !== undefined && !chosen.has(func)) continue
     rows.push({
       func,
       name: functions.names[func]!,
       self: self[func],
       // A link has instructions of functions themselves only.
-      total: measure === 'instructions' && pruned !== undefined ? undefined : total[func],
-      calls: functions.calls[func],
+      total: measure === 'instructions' && pruned !== undefined && !sums ? undefined : total[func],
+      calls: took.calls[func],
       subsystem: ran[func] === RAN.device ? 'device' : subsystemName(of[func]),
     })
   }
-  if (chosen === undefined)
+  if (chosen === undefined && !sums)
     for (const rest of pruned?.rest ?? []) {
       if (rest.functions === 0) continue
       const where = rest.subsystem === OTHER ? 'no subsystem' : subsystemName(rest.subsystem)
