@@ -47,7 +47,7 @@ export default defineConfig({
       use: { baseURL: DEV },
       // Once, in the built page: the development server has nothing of its own to say to these.
       testIgnore:
-        /(other-browsers|appearance|timeline|traces|links|formats|storage|recording|unfinished|saved-machine|kept-machine|determinism|drop|console|netbsd|transcript|power-cut)\.spec\.ts/,
+        /(other-browsers|appearance|timeline|traces|links|formats|storage|recording|unfinished|saved-machine|kept-machine|determinism|drop|console|netbsd|transcript|power-cut|phone)\.spec\.ts/,
     },
     { name: 'built', use: { baseURL: BUILT }, testIgnore: /(states|files|own-guests)\.spec\.ts/ },
   ],

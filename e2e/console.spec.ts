@@ -67,3 +67,18 @@ test('the console can be searched', async ({ page }) => {
   await page.keyboard.press('Escape')
   await expect(page.getByRole('textbox', { name: 'Search the console' })).toBeHidden()
 })
+
+test('the keyboard has a way out of the console, and back', async ({ page }) => {
+  await page.locator('.xterm-helper-textarea').focus()
+  await expect(page.getByText('Ctrl+Shift+X leaves')).toBeVisible()
+  // Tab is the guest's.
+  await page.keyboard.press('Tab')
+  await expect(page.locator('.xterm-helper-textarea')).toBeFocused()
+  await page.keyboard.press('Control+Shift+X')
+  await expect(page.getByTestId('flame')).toBeFocused()
+  await page.keyboard.press('?')
+  await expect(page.getByTestId('console-keys')).toContainText('Leave the console')
+  await page.keyboard.press('Escape')
+  await page.keyboard.press('c')
+  await expect(page.locator('.xterm-helper-textarea')).toBeFocused()
+})

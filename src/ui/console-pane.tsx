@@ -1,12 +1,15 @@
 /** The console: the terminal, what covers it when there is nothing to print, and what is said above it. */
 import { useCallback, useEffect, useRef, useState } from 'react'
-import { isOn } from '../stores/machine-store.ts'
+import { isOn, type Phase } from '../stores/machine-store.ts'
+import { TEXT_MAX } from '../trace/model/text.ts'
+import { LEAVE } from './console-keys.ts'
 import { usePhase, usePlayground } from './context.ts'
+import { focusChart } from './focus.ts'
 import { CloseIcon, CopyIcon, DownIcon, PasteIcon, SearchIcon, UpIcon } from './icons.tsx'
 import { KeyRow } from './key-row.tsx'
 import { Notice } from './notice.tsx'
 import { Overlay } from './overlay.tsx'
-import { openTerminal, type TerminalHandle } from './terminal.ts'
+import { LEAVE_HINT, openTerminal, type TerminalHandle } from './terminal.ts'
 import type { Appearance } from './terminal-theme.ts'
 
 interface Matches {
@@ -64,6 +67,15 @@ const SearchBox = ({ matches, onFind, onClose }: SearchBoxProps) => {
   )
 }
 
+/** A mark's text is cut where it is very long. */
+const isLine = (mark: string, line: string): boolean =>
+  mark.length < TEXT_MAX ? mark.trimEnd() === line : line.startsWith(mark.slice(0, -1))
+
+/** Keys are on the screen there, and focus would raise them. */
+const hasTouchKeyboard = (): boolean => matchMedia('(pointer: coarse)').matches
+
+const isGoing = (phase: Phase): boolean => phase === 'booting' || phase === 'running' || phase === 'idle'
+
 interface ConsolePaneProps {
   readonly appearance: Appearance
   readonly supported: boolean
@@ -90,6 +102,7 @@ export const ConsolePane = ({ appearance, supported, hidden }: ConsolePaneProps)
       appearance: firstAppearance.current,
       onResize: (columns, rows) => playground.resizeConsole(columns, rows),
       onSearch: () => setSearching(true),
+      onLeave: focusChart,
       onCtrlUsed: () => setCtrl(false),
       onMatches: (index, total) => setMatches({ index, total }),
       onLine: (text, nth) => {
@@ -97,7 +110,7 @@ export const ConsolePane = ({ appearance, supported, hidden }: ConsolePaneProps)
         const marks = shown?.origin === 'boot' ? shown.trace.marks : []
         let seen = 0
         for (const [index, mark] of marks.entries())
-          if (mark.kind === 'console' && mark.text.trimEnd() === text && seen++ === nth) {
+          if (mark.kind === 'console' && isLine(mark.text, text) && seen++ === nth) {
             desk.goTo(index)
             return
           }
@@ -108,7 +121,8 @@ export const ConsolePane = ({ appearance, supported, hidden }: ConsolePaneProps)
         return
       }
       terminal.current = handle
-      if (document.activeElement === document.body && playground.machine.getState().request) handle.focus()
+      const isFree = document.activeElement === document.body && !hasTouchKeyboard()
+      if (isFree && playground.machine.getState().request) handle.focus()
     })
     return () => {
       isGone = true
@@ -137,9 +151,11 @@ export const ConsolePane = ({ appearance, supported, hidden }: ConsolePaneProps)
 
   useEffect(() => terminal.current?.setAppearance(appearance), [appearance])
   useEffect(() => terminal.current?.armCtrl(ctrl), [ctrl])
-  // Booted by a button, the next key is meant for the guest.
+  // Booted or resumed by a button, the next key is meant for the guest. One that wakes up by itself takes no focus.
+  const before = useRef(phase)
   useEffect(() => {
-    if (phase === 'booting' || phase === 'running') terminal.current?.focus()
+    if (isGoing(phase) && !isGoing(before.current) && !hasTouchKeyboard()) terminal.current?.focus()
+    before.current = phase
   }, [phase])
 
   const endSearch = useCallback(() => {
@@ -160,6 +176,9 @@ export const ConsolePane = ({ appearance, supported, hidden }: ConsolePaneProps)
         <h2 className="pane-title">
           Console <span className="pane-sub">com0</span>
         </h2>
+        <p id={LEAVE_HINT} className="leave-hint">
+          Keys go to the guest, Tab too. <kbd>{LEAVE.face}</kbd> leaves.
+        </p>
         <div className="pane-tools">
           {searching && (
             <SearchBox
@@ -205,10 +224,8 @@ export const ConsolePane = ({ appearance, supported, hidden }: ConsolePaneProps)
           setCtrl(!ctrl)
           terminal.current?.focus()
         }}
-        onKey={(key) => {
-          terminal.current?.press(key)
-          terminal.current?.focus()
-        }}
+        onKey={(key) => terminal.current?.press(key)}
+        onKeyboard={() => terminal.current?.focus()}
       />
     </section>
   )

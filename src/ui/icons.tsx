@@ -19,6 +19,9 @@ export const HelpIcon = () => (
   <Icon d="M10 17.5a7.5 7.5 0 1 0 0-15 7.5 7.5 0 0 0 0 15ZM7.8 7.8a2.2 2.2 0 1 1 3.2 2c-.7.4-1 .8-1 1.6M10 14v.2" />
 )
 export const DownloadIcon = () => <Icon d="M10 3v9M6 8.5l4 4 4-4M4 16.5h12" />
+export const KeyboardIcon = () => (
+  <Icon d="M2.5 5h15v10h-15zM5.5 8h.1M8.5 8h.1M11.5 8h.1M14.5 8h.1M5.5 10.2h.1M8.5 10.2h.1M11.5 10.2h.1M14.5 10.2h.1M7 12.6h6" />
+)
 export const SunIcon = () => (
   <Icon d="M10 13a3 3 0 1 0 0-6 3 3 0 0 0 0 6ZM10 2v2M10 16v2M2 10h2M16 10h2M4.3 4.3l1.4 1.4M14.3 14.3l1.4 1.4M4.3 15.7l1.4-1.4M14.3 5.7l1.4-1.4" />
 )

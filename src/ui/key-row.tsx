@@ -1,4 +1,5 @@
 /** Keys that phone keyboards lack. Ctrl is sticky for one character. */
+import { KeyboardIcon } from './icons.tsx'
 import type { Key } from './terminal.ts'
 
 const KEYS: readonly { readonly key: Key; readonly face: string; readonly name: string }[] = [
@@ -16,12 +17,14 @@ interface KeyRowProps {
   readonly ctrl: boolean
   readonly onCtrl: () => void
   readonly onKey: (key: Key) => void
+  /** The screen's own keyboard is wanted. */
+  readonly onKeyboard: () => void
 }
 
 /** A press must not take the focus, and with it the keyboard, from the terminal. */
 const keepFocus = (event: { preventDefault(): void }) => event.preventDefault()
 
-export const KeyRow = ({ hidden, ctrl, onCtrl, onKey }: KeyRowProps) => (
+export const KeyRow = ({ hidden, ctrl, onCtrl, onKey, onKeyboard }: KeyRowProps) => (
   <div className="key-row" hidden={hidden} role="toolbar" aria-label="Keys">
     <button type="button" className="key" aria-pressed={ctrl} onPointerDown={keepFocus} onClick={onCtrl}>
       Ctrl
@@ -38,5 +41,8 @@ export const KeyRow = ({ hidden, ctrl, onCtrl, onKey }: KeyRowProps) => (
         {face}
       </button>
     ))}
+    <button type="button" className="key" aria-label="Keyboard" onPointerDown={keepFocus} onClick={onKeyboard}>
+      <KeyboardIcon />
+    </button>
   </div>
 )

@@ -8,7 +8,12 @@ import { WebLinksAddon } from '@xterm/addon-web-links'
 import { WebglAddon } from '@xterm/addon-webgl'
 import { Terminal } from '@xterm/xterm'
 import type { ConsoleStream } from '../stores/console-stream.ts'
+import { consoleKey } from './console-keys.ts'
 import { type Appearance, terminalTheme } from './terminal-theme.ts'
+import { touchTerminal } from './terminal-touch.ts'
+
+/** The element that says how to leave the console by keyboard. */
+export const LEAVE_HINT = 'leave-hint'
 
 export type Key = 'escape' | 'tab' | 'up' | 'down' | 'left' | 'right' | 'interrupt'
 
@@ -17,9 +22,11 @@ export interface TerminalOptions {
   readonly appearance: Appearance
   readonly onResize: (columns: number, rows: number) => void
   readonly onSearch: () => void
+  /** The keyboard's way out. */
+  readonly onLeave: () => void
   readonly onCtrlUsed: () => void
   readonly onMatches: (index: number, total: number) => void
-  /** A line was clicked: its text, and how many lines above it read the same. */
+  /** A line was clicked or tapped: its text, and how many lines above it read the same. */
   readonly onLine: (text: string, nth: number) => void
 }
 
@@ -106,11 +113,11 @@ const wantsWebgl = async (element: HTMLElement): Promise<boolean> => {
   return hasHardwareWebgl() && (await devicePixelsAgree(element))
 }
 
-const fontSize = (): number => (matchMedia('(max-width: 599px)').matches ? 12 : 15)
+const fontSize = (): number => (matchMedia('(max-width: 599px), (max-height: 500px)').matches ? 12 : 15)
 
 export const openTerminal = async (
   element: HTMLElement,
-  { console, appearance, onResize, onSearch, onCtrlUsed, onMatches, onLine }: TerminalOptions,
+  { console, appearance, onResize, onSearch, onLeave, onCtrlUsed, onMatches, onLine }: TerminalOptions,
 ): Promise<TerminalHandle> => {
   // xterm measures its cell once: the font has to be there.
   const withWebgl = await wantsWebgl(element)
@@ -141,6 +148,7 @@ export const openTerminal = async (
   const renderer = withWebgl && webgl(terminal) ? 'webgl' : 'dom'
   element.dataset['renderer'] = renderer
   terminal.textarea?.setAttribute('aria-label', 'Serial console input')
+  terminal.textarea?.setAttribute('aria-describedby', LEAVE_HINT)
 
   let ctrlArmed = false
   const send = (data: string) => {
@@ -161,22 +169,13 @@ export const openTerminal = async (
   })
   search.onDidChangeResults(({ resultIndex, resultCount }) => onMatches(resultIndex, resultCount))
 
-  terminal.attachCustomKeyEventHandler((event) => {
-    if (event.type !== 'keydown' || !(event.ctrlKey && event.shiftKey)) return true
-    // The browser's own meanings (developer tools, plain paste) give way to every terminal's.
-    if (event.code === 'KeyC') {
-      event.preventDefault()
-      void navigator.clipboard?.writeText(terminal.getSelection())
-      return false
-    }
-    if (event.code === 'KeyF') {
-      event.preventDefault()
-      onSearch()
-      return false
-    }
-    // Ctrl+Shift+V: let the browser paste; xterm takes the paste event.
-    return event.code !== 'KeyV'
-  })
+  terminal.attachCustomKeyEventHandler((event) =>
+    consoleKey(event, {
+      copy: () => void navigator.clipboard?.writeText(terminal.getSelection()),
+      search: onSearch,
+      leave: onLeave,
+    }),
+  )
 
   let frame = 0
   const refit = () => {
@@ -215,23 +214,54 @@ export const openTerminal = async (
     return lines.map((line) => ({ ...line, text: line.text.trimEnd() }))
   }
   let selectedByUs = false
-  const onClick = (event: MouseEvent) => {
-    // Selecting text is no click.
-    if (event.button !== 0 || (terminal.hasSelection() && !selectedByUs)) return
-    const screen = element.querySelector('.xterm-screen')
-    if (!screen || terminal.modes.mouseTrackingMode !== 'none') return
-    const box = screen.getBoundingClientRect()
-    const row = terminal.buffer.active.viewportY + Math.floor(((event.clientY - box.top) / box.height) * terminal.rows)
+  const lineAt = (row: number): void => {
     const lines = wholeLines()
     const at = lines.findIndex(({ first, last }) => row >= first && row <= last)
     const text = lines[at]?.text
-    if (!text) return
-    onLine(text, lines.slice(0, at).filter((line) => line.text === text).length)
+    if (text) onLine(text, lines.slice(0, at).filter((line) => line.text === text).length)
   }
+  // A click that brings the focus here says that somebody wants to type, and nothing about a line.
+  let hadFocus = false
+  const onMouseDown = () => {
+    hadFocus = element.contains(document.activeElement)
+  }
+  const onClick = (event: MouseEvent) => {
+    // Selecting text is no click.
+    if (event.button !== 0 || !hadFocus || (terminal.hasSelection() && !selectedByUs)) return
+    const screen = element.querySelector('.xterm-screen')
+    if (!screen || terminal.modes.mouseTrackingMode !== 'none') return
+    const box = screen.getBoundingClientRect()
+    lineAt(terminal.buffer.active.viewportY + Math.floor(((event.clientY - box.top) / box.height) * terminal.rows))
+  }
+  element.addEventListener('mousedown', onMouseDown, { capture: true })
   element.addEventListener('click', onClick)
+  const letGo = touchTerminal({
+    terminal,
+    element,
+    onTap: (row) => {
+      if (terminal.hasSelection() && !selectedByUs) {
+        terminal.clearSelection()
+        return
+      }
+      // Where the cursor is, and below it, somebody wants to type; a line above is asked about.
+      const { baseY, cursorY } = terminal.buffer.active
+      if (row >= baseY + cursorY) terminal.focus()
+      else lineAt(row)
+    },
+    onArrows: (key, times) => {
+      for (let k = 0; k < times; k++) press(key)
+    },
+  })
   terminal.onSelectionChange(() => {
     if (!terminal.hasSelection()) selectedByUs = false
   })
+
+  const press = (key: Key): void => {
+    if (key === 'escape') console.send('\x1b')
+    else if (key === 'tab') console.send('\t')
+    else if (key === 'interrupt') console.send('\x03')
+    else console.send(`\x1b${terminal.modes.applicationCursorKeysMode ? 'O' : '['}${ARROWS[key]}`)
+  }
 
   let isDark = appearance === 'dark'
   const decorations = () => ({
@@ -253,12 +283,7 @@ export const openTerminal = async (
     armCtrl: (armed) => {
       ctrlArmed = armed
     },
-    press: (key) => {
-      if (key === 'escape') console.send('\x1b')
-      else if (key === 'tab') console.send('\t')
-      else if (key === 'interrupt') console.send('\x03')
-      else console.send(`\x1b${terminal.modes.applicationCursorKeysMode ? 'O' : '['}${ARROWS[key]}`)
-    },
+    press,
     find: (text, direction, incremental) => {
       if (text === '') {
         search.clearDecorations()
@@ -297,7 +322,9 @@ export const openTerminal = async (
     dispose: () => {
       cancelAnimationFrame(frame)
       observer.disconnect()
+      element.removeEventListener('mousedown', onMouseDown, { capture: true })
       element.removeEventListener('click', onClick)
+      letGo()
       detach()
       terminal.dispose()
     },
