@@ -40,7 +40,7 @@ export const storageProblem = (what: string, error: unknown): Problem => {
     return problem(
       'in-use',
       `${what} is in use by a machine, here or in another tab`,
-      'nobody to use it',
+      'a disk that no machine writes to',
       'power that machine off first',
     )
   return problem(
