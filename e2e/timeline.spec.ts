@@ -204,6 +204,11 @@ test('a span selects its console lines, and a console line its moment', async ({
   await page.getByTestId('flame').click({ position: { x: 5, y: 5 } })
   await page.keyboard.press('Escape')
   const row = page.locator('.xterm-rows > div', { hasText: /^selftest \w+ ?\w*: ok/ }).first()
+  // The first click brings the focus and moves nothing, the second asks about the line.
+  const before = await view(page)
+  await row.click({ position: { x: 30, y: 8 }, force: true })
+  await expect(page.locator('.xterm-helper-textarea')).toBeFocused()
+  expect(await view(page)).toMatchObject({ from: before.from, to: before.to, selected: undefined })
   await row.click({ position: { x: 30, y: 8 }, force: true })
   await expect.poll(async () => (await view(page)).selected).toBeTruthy()
   await expect(page.getByTestId('selection')).toBeVisible()
@@ -218,6 +223,14 @@ test('left-heavy and sandwich show where the time went', async ({ page }) => {
   await page.getByRole('button', { name: 'Sandwich' }).click()
   await expect(page.getByTestId('flame')).toHaveAttribute('data-drawn', /^sandwich/)
   await page.screenshot({ path: 'e2e/screenshots/timeline-sandwich.png' })
+  // What is searched for in a sandwich becomes its subject, one after the other.
+  const field = page.getByRole('textbox', { name: 'Search functions' })
+  await field.fill('virtio')
+  await expect(page.getByTestId('trace-found')).toHaveText(/^\d+ functions$/)
+  await field.press('Enter')
+  await expect(page.getByTestId('trace-found')).toHaveText(/^1 of \d+$/)
+  await expect(page.getByTestId('selection').getByRole('heading', { level: 3 })).toContainText('virtio')
+  expect((await view(page)).mode).toBe('sandwich')
 })
 
 test('the stages are a table too', async ({ page }) => {
@@ -229,6 +242,29 @@ test('the stages are a table too', async ({ page }) => {
   await table.getByRole('button', { name: 'configure' }).click()
   await expect(page.getByTestId('flame')).toBeVisible()
   expect((await view(page)).from).toBeGreaterThan(0)
+})
+
+test('a stage chooses among the functions of the table, and a row of it among the chart’s', async ({ page }) => {
+  await page.getByRole('button', { name: 'Functions' }).click()
+  const table = page.getByTestId('function-table')
+  await expect(table.getByRole('button', { name: 'run_selftests' })).toBeVisible()
+  await page.getByTestId('stages').getByText('configure').click()
+  await expect(page.getByTestId('function-sum')).toContainText('configure')
+  await expect(table.getByRole('button', { name: 'virtio_probe' })).toBeVisible()
+  await expect(table.getByRole('button', { name: 'run_selftests' })).toBeHidden()
+  await page.getByRole('button', { name: 'Whole trace' }).click()
+  await expect(page.getByTestId('function-sum')).toContainText('the whole trace')
+  await table.getByRole('button', { name: 'virtio_attach' }).click()
+  expect((await view(page)).selected).toBe('virtio_attach')
+  // Its calls are walked by n; the table has its row in sight.
+  const begins = page.getByTestId('span').locator('div', { hasText: 'Begins' })
+  await page.keyboard.press('n')
+  const first = await begins.textContent()
+  await page.keyboard.press('n')
+  await expect(begins).not.toHaveText(first ?? '')
+  expect((await view(page)).selected).toBe('virtio_attach')
+  await page.getByRole('button', { name: 'Functions' }).click()
+  await expect(table.locator('tr[aria-current]')).toBeInViewport()
 })
 
 test('the keys are on a sheet', async ({ page }) => {

@@ -106,7 +106,7 @@ test('saves every format and reads its own back', async ({ playground, page }) =
     ['Picture of the view, PNG', '.png', '\x89PNG'],
     ['Picture of the view, SVG', '.svg', '<svg'],
   ] as const) {
-    await page.getByRole('button', { name: 'Files' }).click()
+    await page.getByRole('button', { name: 'Save or open' }).click()
     const download = page.waitForEvent('download')
     await page.getByRole('menuitem', { name: item, exact: true }).click()
     const file = await download

@@ -37,7 +37,7 @@ test('it is compared with another run, and its files are there', async ({ page }
   await page.getByRole('button', { name: 'Compare', exact: true }).click()
   await expect(page.getByRole('dialog')).toContainText('Compare with')
   await page.keyboard.press('Escape')
-  await page.getByRole('button', { name: 'Files', exact: true }).click()
+  await page.getByRole('button', { name: 'Save or open' }).click()
   await expect(page.getByRole('menuitem', { name: /speedscope/i })).toBeVisible()
 })
 

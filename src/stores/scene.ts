@@ -34,6 +34,8 @@ export interface Scene {
   startOf(box: number): number
   endOf(box: number): number
   rowOf(box: number): number
+  /** From left to right, then from the top. */
+  boxesOf(functions: ReadonlySet<number>): readonly number[]
 }
 
 export { Boxes }
@@ -75,6 +77,10 @@ export const timeScene = (trace: Trace, axis: Axis, folded: ReadonlySet<number>)
     startOf: (span) => timeline.spanStart[span] ?? 0,
     endOf: (span) => timeline.spanEnd[span] ?? 0,
     rowOf: (span) => timeline.rowOf(span),
+    boxesOf: (functions) =>
+      [...spans.func.keys()]
+        .filter((span) => functions.has(spans.func[span]!))
+        .sort((a, b) => timeline.spanStart[a]! - timeline.spanStart[b]! || spans.depth[a]! - spans.depth[b]!),
   }
 }
 
@@ -172,6 +178,13 @@ const mergedScene = (
       const depth = half.merged.depth[box - half.base]
       return lookup.findIndex((at) => at.half === half && at.depth === depth)
     },
+    boxesOf: (functions) =>
+      halves.flatMap(({ merged, base: first }) =>
+        [...merged.func.keys()]
+          .filter((box) => functions.has(merged.func[box]!))
+          .sort((a, b) => merged.start[a]! - merged.start[b]! || merged.depth[a]! - merged.depth[b]!)
+          .map((box) => box + first),
+      ),
   }
 }
 

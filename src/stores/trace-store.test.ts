@@ -162,4 +162,53 @@ describe('the trace desk', () => {
     expect(await some).toMatchObject({ full: true, live: true, trace: { end: 450 } })
     expect((await desk.whole())?.trace.end).toBe(450)
   })
+
+  it('leads from a row of a comparison to what it is about, and back', async () => {
+    const { desk, whole } = booting()
+    await whole(1000, true)
+    const before = desk.view.runs[0]!
+    void desk.begin('again', formFor(ownGuest), 1000)
+    await whole(1500, true)
+    desk.compare(before, desk.view.runs[0]!, 'why')
+    desk.followRow('functions', 'configure')
+    const { shown, func, lit, comparing } = desk.view
+    expect(comparing).toBeUndefined()
+    expect([shown?.name, shown?.trace.functions.names[func], lit]).toEqual(['again', 'configure', func])
+    desk.backToComparison()
+    expect(desk.view.comparing).toMatchObject({ before: { name: 'made' }, about: 'why' })
+  })
+
+  it('walks what is searched for in the view at hand: in a sandwich each function found becomes the subject', async () => {
+    const { desk, whole } = booting()
+    await whole(1000, true)
+    desk.setMode('sandwich')
+    desk.search('i')
+    // By what they took: main, configure, uvm_init.
+    const name = () => desk.view.shown?.trace.functions.names[desk.view.func]
+    const walked = [1, 1, 1].map(() => {
+      desk.searchStep(1)
+      return name()
+    })
+    expect(walked).toEqual(['main', 'configure', 'uvm_init'])
+    expect(desk.view.mode).toBe('sandwich')
+    expect(desk.hits()).toEqual({ of: 'functions', length: 3 })
+    desk.setMode('left-heavy')
+    desk.searchStep(1)
+    expect(desk.view.mode).toBe('left-heavy')
+    expect(desk.hits().of).toBe('boxes')
+  })
+
+  it('lights a function that a table led to, and looks at a stage along the axis at hand', async () => {
+    const { desk, whole } = booting()
+    await whole(1000, true)
+    desk.store.setState({ table: 'functions' })
+    desk.lookAt(100, 400)
+    expect([desk.view.from, desk.view.to, desk.view.scope]).toEqual([100, 400, 'visible'])
+    expect(desk.visibleNs()).toEqual({ from: 100, to: 400 })
+    desk.light(desk.view.shown!.trace.functions.names.indexOf('configure'))
+    expect(desk.view.table).toBeUndefined()
+    expect(desk.hits()).toEqual({ of: 'spans', length: 1 })
+    desk.select(-1)
+    expect(desk.hits().length).toBe(0)
+  })
 })

@@ -80,10 +80,16 @@ export interface TraceView {
   readonly foundAt: number
   readonly folded: ReadonlySet<number>
   readonly comparing: Comparing | undefined
+  /** The comparison that a row of it led away from: the way back. */
+  readonly compared: Comparing | undefined
   readonly problem: Problem | undefined
   readonly panel: Panel
   /** In place of the chart. */
   readonly table: 'stages' | 'functions' | undefined
+  /** What the table of functions is about. */
+  readonly scope: 'trace' | 'visible'
+  /** A function chosen in a table: the chart shows its calls among the others. */
+  readonly lit: number
 }
 
 const RUNS_MAX = 6
@@ -109,9 +115,12 @@ const initial: TraceView = {
   foundAt: -1,
   folded: new Set(),
   comparing: undefined,
+  compared: undefined,
   problem: undefined,
   panel: undefined,
   table: undefined,
+  scope: 'trace',
+  lit: NO_FUNCTION,
 }
 
 export type TraceStore = StoreApi<TraceView>
@@ -156,6 +165,7 @@ export class TraceDesk {
   /** Full traces that have come: of two under way the later one stays. */
   #turn = 0
   #askedAt = Number.NEGATIVE_INFINITY
+  #walk: { readonly key: readonly unknown[]; readonly hits: ArrayLike<number> } | undefined
   #scene: { readonly key: readonly unknown[]; readonly scene: Scene } | undefined
   /** Wait for all that is recorded of the boot at hand, which may go on. */
   #awaiting: ((run: Run | undefined) => void)[] = []
@@ -219,11 +229,14 @@ export class TraceDesk {
       following: true,
       selected: -1,
       func: NO_FUNCTION,
+      lit: NO_FUNCTION,
+      scope: 'trace',
       moment: undefined,
       found: undefined,
       foundAt: -1,
       folded: new Set(),
       comparing: undefined,
+      compared: undefined,
       problem: undefined,
       panel: undefined,
     })
@@ -325,7 +338,7 @@ export class TraceDesk {
     this.store.setState({
       shown: run,
       selected,
-      ...(!isSame && { func: NO_FUNCTION }),
+      ...(!isSame && { func: NO_FUNCTION, lit: NO_FUNCTION }),
       ...(before.following && before.mode === 'time' && this.#followed(run, before.axis)),
     })
     if (before.query !== '' && (run.full || !before.found)) this.search(before.query)
@@ -416,7 +429,7 @@ export class TraceDesk {
       return
     }
     const chosen = mode === 'sandwich' && func === NO_FUNCTION ? heaviest(shown.trace) : func
-    this.store.setState({ mode, selected: -1, func: chosen })
+    this.store.setState({ mode, selected: -1, func: chosen, foundAt: -1 })
     const { start, end } = this.bounds()
     this.store.setState({ from: start, to: end, following: shown.live })
   }
@@ -427,14 +440,49 @@ export class TraceDesk {
     this.store.setState({ folded })
   }
 
+  foldSelected(): void {
+    const { shown, mode, selected } = this.view
+    const lane = mode === 'time' && selected >= 0 ? shown?.trace.spans.lane[selected] : undefined
+    if (lane !== undefined) this.toggleLane(lane)
+  }
+
   select(box: number): void {
     const scene = this.scene()
     if (!scene) return
     this.#touch()
     const func = box < 0 ? NO_FUNCTION : scene.funcOf(box)
+    const lit = func === this.view.lit ? func : NO_FUNCTION
     // A sandwich is made around its function: selecting in it only looks.
     if (scene.mode === 'sandwich') this.store.setState({ selected: box })
-    else this.store.setState({ selected: box, func, moment: undefined })
+    else this.store.setState({ selected: box, func, lit, moment: undefined })
+  }
+
+  /** A row of a table: the chart shows the function's calls among the others, the longest one selected. */
+  light(func: number): void {
+    this.store.setState({ table: undefined })
+    this.setMode('time')
+    this.chooseFunction(func)
+    // What is searched for lights up already, this one among it.
+    this.store.setState(({ found }) => ({ lit: found ? NO_FUNCTION : func }))
+  }
+
+  /** A stage: what is visible, and what the table of functions is about where that is open. */
+  lookAt(fromNs: number, toNs: number): void {
+    const { shown, table } = this.view
+    if (!shown) return
+    this.setMode('time')
+    const { axis } = this.view
+    const { clock } = shown.trace
+    this.setRange(onAxis(clock, axis, fromNs), onAxis(clock, axis, toNs))
+    if (table === 'functions') this.store.setState({ scope: 'visible' })
+  }
+
+  /** What is visible, guest ns; all of it in views that are not along time. */
+  visibleNs(): { readonly from: number; readonly to: number } {
+    const { shown, mode, axis, from, to } = this.view
+    if (!shown || mode !== 'time') return { from: 0, to: shown?.trace.end ?? 0 }
+    const { clock } = shown.trace
+    return { from: guestNsAt(clock, axis, from), to: guestNsAt(clock, axis, to) }
   }
 
   /** A function from a table or a list. In the timeline its longest span is shown. */
@@ -519,20 +567,47 @@ export class TraceDesk {
   search(query: string): void {
     const { shown } = this.view
     const found = shown && query.trim() !== '' ? search(shown.trace, query) : undefined
-    this.store.setState({ query, found, foundAt: -1 })
+    this.store.setState({ query, found, foundAt: -1, ...(found && { lit: NO_FUNCTION }) })
+  }
+
+  /** What n and N walk: spans along time, boxes of merged stacks, and in a sandwich functions, each its next subject. */
+  hits(): { readonly of: 'spans' | 'boxes' | 'functions'; readonly length: number } {
+    const { mode } = this.view
+    const of = mode === 'time' ? 'spans' : mode === 'sandwich' ? 'functions' : 'boxes'
+    return { of, length: this.#hits().length }
+  }
+
+  #hits(): ArrayLike<number> {
+    const { shown, found, lit, mode } = this.view
+    if (!shown || (!found && lit === NO_FUNCTION)) return []
+    const key = [this.scene(), found, lit]
+    if (this.#walk && key.every((part, index) => part === this.#walk?.key[index])) return this.#walk.hits
+    const functions: ReadonlySet<number> = found?.functions ?? new Set([lit])
+    const { total } = shown.trace.functions
+    const hits =
+      mode === 'time' && found
+        ? found.spans
+        : mode === 'sandwich'
+          ? [...functions].filter((func) => total[func]! > 0).sort((a, b) => total[b]! - total[a]!)
+          : (this.scene()?.boxesOf(functions) ?? [])
+    this.#walk = { key, hits }
+    return hits
   }
 
   /** To the next hit, or the one before. */
   searchStep(direction: 1 | -1): void {
-    const { found, foundAt, mode } = this.view
-    if (!found || found.spans.length === 0) return
-    if (mode !== 'time') this.setMode('time')
-    const count = found.spans.length
+    const { foundAt, mode } = this.view
+    const hits = this.#hits()
+    const count = hits.length
+    if (count === 0) return
     const next = (foundAt + direction + (foundAt < 0 && direction < 0 ? 1 : 0) + count) % count
-    const span = found.spans[next]!
-    this.select(span)
+    const hit = hits[next]!
+    if (mode === 'sandwich') this.chooseFunction(hit)
+    else {
+      this.select(hit)
+      this.reveal(hit)
+    }
     this.store.setState({ foundAt: next })
-    this.reveal(span)
   }
 
   /** A panel about all that is recorded, also while it grows. */
@@ -549,9 +624,12 @@ export class TraceDesk {
       axis: 'guest',
       selected: -1,
       func: NO_FUNCTION,
+      lit: NO_FUNCTION,
+      scope: 'trace',
       moment: undefined,
       following: run.live,
       comparing: undefined,
+      compared: undefined,
       problem: undefined,
       folded: new Set(),
     })
@@ -636,9 +714,37 @@ export class TraceDesk {
   compare(before: Run, after: Run, about?: string): void {
     this.store.setState({
       comparing: { before, after, ...(about !== undefined && { about }) },
+      compared: undefined,
       panel: undefined,
       problem: undefined,
     })
+  }
+
+  /** From a row of the comparison to what it is about, in the boot that has it. */
+  followRow(of: 'stages' | 'functions', name: string): void {
+    const { comparing } = this.view
+    if (!comparing) return
+    const has = ({ trace }: Run): boolean =>
+      of === 'stages' ? trace.stages.some((stage) => stage.name === name) : trace.functions.names.includes(name)
+    const run = has(comparing.after) ? comparing.after : comparing.before
+    this.show(run)
+    this.store.setState({ compared: comparing })
+    const { stages, functions } = run.trace
+    if (of === 'stages') {
+      const stage = stages.find((one) => one.name === name)
+      this.store.setState({ table: undefined })
+      if (stage) this.lookAt(stage.start, stage.end)
+      return
+    }
+    // One name may be several static functions: the costliest of them.
+    const found = functions.names.flatMap((other, func) => (other === name ? [func] : []))
+    found.sort((a, b) => functions.self[b]! - functions.self[a]!)
+    if (found[0] !== undefined) this.light(found[0])
+  }
+
+  backToComparison(): void {
+    const { compared } = this.view
+    if (compared) this.compare(compared.before, compared.after, compared.about)
   }
 
   endCompare(): void {

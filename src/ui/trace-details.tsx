@@ -304,6 +304,11 @@ export const LessonsSection = () => {
   return (
     <section className="details-section" aria-labelledby="lessons-title" data-testid="lessons">
       <h3 id="lessons-title">Boot again with</h3>
+      <p className="hint">
+        {base.clock === 'icount'
+          ? 'One thing different, counting instructions as the boot before did, and both compared.'
+          : 'One thing different. The two boots that are compared count instructions, so that this computer’s speed is in neither: first the guest as it is, then with the change. Their numbers are other than the last boot’s.'}
+      </p>
       <ul className="lessons">
         {LESSONS.map((lesson) => {
           const change = lesson.apply(base)

@@ -100,6 +100,12 @@ export const CompareView = ({ comparing }: { readonly comparing: Comparing }) =>
         </div>
       </div>
       {about !== undefined && <p className="compare-about">{about}</p>}
+      {before.trace.meta.clock === 'icount' && after.trace.meta.clock === 'icount' && (
+        <p className="compare-about">
+          Both boots count instructions: the guest’s clock is how many have retired, so that these numbers are the same
+          on every computer, and other than those of a boot by this computer’s clock.
+        </p>
+      )}
       {(before.trace.meta.clock === 'wall' || after.trace.meta.clock === 'wall') && (
         <p className="compare-about">
           Under the wall clock this computer’s speed is in both numbers. Instructions compare better, and boots that
@@ -138,7 +144,9 @@ export const CompareView = ({ comparing }: { readonly comparing: Comparing }) =>
             {rows.map((row) => (
               <tr key={row.name} data-status={row.status}>
                 <th scope="row" className={by === 'functions' ? 'mono' : undefined}>
-                  {row.name}
+                  <button type="button" className="row-button" onClick={() => desk.followRow(by, row.name)}>
+                    {row.name}
+                  </button>
                 </th>
                 <td className="num">{signed(row.change, measure)}</td>
                 <td className="wide-only change-cell" aria-hidden="true">

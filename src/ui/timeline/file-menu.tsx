@@ -1,5 +1,5 @@
 /** Export and import: files that other tools read, and theirs that we read. */
-import { useEffect, useRef, useState } from 'react'
+import { useEffect, useLayoutEffect, useRef, useState } from 'react'
 import { saveFile } from '../../stores/save-file.ts'
 import { exportTrace, TRACE_EXTENSIONS, TRACE_FORMATS, type TraceFormat } from '../../trace/formats/export.ts'
 import { useDesk, useTrace } from '../context.ts'
@@ -12,18 +12,34 @@ const WORDS: Readonly<Record<TraceFormat, string>> = {
   folded: 'Folded stacks, for flamegraph.pl',
 }
 
+const GAP_PX = 4
+
 const fileName = (title: string): string =>
   title
     .replace(/(\.(trace|chrome|speedscope|folded))?\.(json|txt)$/, '')
     .replace(/[^\w.-]+/g, '-')
     .slice(0, 60) || 'boot'
 
+/** Above the button where there is room, below it otherwise, and within the page. */
+const beside = (button: HTMLElement, list: HTMLElement): void => {
+  const { top, bottom, right } = button.getBoundingClientRect()
+  const { offsetWidth, offsetHeight } = list
+  const above = top - offsetHeight - GAP_PX
+  const y = above >= GAP_PX ? above : Math.max(GAP_PX, Math.min(bottom + GAP_PX, innerHeight - offsetHeight - GAP_PX))
+  list.style.top = `${y}px`
+  list.style.left = `${Math.max(GAP_PX, Math.min(right, innerWidth - GAP_PX) - offsetWidth)}px`
+}
+
 export const FileMenu = ({ view }: { readonly view: FlameView | undefined }) => {
   const desk = useDesk()
   const shown = useTrace((state) => state.shown)
   const [open, setOpen] = useState(false)
   const menu = useRef<HTMLDivElement>(null)
+  const list = useRef<HTMLDivElement>(null)
   const picker = useRef<HTMLInputElement>(null)
+  useLayoutEffect(() => {
+    if (open && menu.current && list.current) beside(menu.current, list.current)
+  }, [open])
   useEffect(() => {
     if (!open) return
     const away = (event: Event) => {
@@ -54,10 +70,10 @@ export const FileMenu = ({ view }: { readonly view: FlameView | undefined }) => 
           setOpen(!open)
         }}
       >
-        Files
+        {shown ? 'Save or open' : 'Open'}
       </button>
       {open && (
-        <div className="menu-list" role="menu" aria-label="Files">
+        <div className="menu-list" ref={list} role="menu" aria-label="Trace files">
           {shown?.full &&
             TRACE_FORMATS.map((format) => (
               <button

@@ -26,7 +26,12 @@ const charted = async () => {
   await done
   const scrolled: number[] = []
   let searches = 0
-  const chart: Chart = { desk, scrollRows: (rows) => scrolled.push(rows), focusSearch: () => searches++ }
+  const chart: Chart = {
+    desk,
+    scrollRows: (rows) => scrolled.push(rows),
+    focusSearch: () => searches++,
+    focusConsole: () => {},
+  }
   return { desk, chart, scrolled, searches: () => searches }
 }
 

@@ -10,6 +10,7 @@ export interface Chart {
   readonly desk: TraceDesk
   scrollRows(rows: number): void
   focusSearch(): void
+  focusConsole(): void
 }
 
 export interface ChartKey {
@@ -79,6 +80,8 @@ export const CHART_KEYS: readonly ChartKey[] = [
       3: ({ desk }) => desk.setMode('sandwich'),
     },
   },
+  { face: 'f', about: 'Fold or unfold the lane of the selection', keys: { f: ({ desk }) => desk.foldSelected() } },
+  { face: 'c', about: 'To the console', keys: { c: (chart) => chart.focusConsole() }, always: true },
   {
     face: '?',
     about: 'This sheet',

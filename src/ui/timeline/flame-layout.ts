@@ -59,6 +59,12 @@ export class FlameLayout {
     else if ((index + 1) * rowPx > this.scrollPx + roomPx) this.scrollPx = (index + 2) * rowPx - roomPx
   }
 
+  /** Scrolls a row to the middle, as far as there are rows. */
+  centre(index: number): void {
+    const roomPx = this.heightPx - this.topPx(this.desk.scene())
+    this.scrollTo(index * this.rowPx - (roomPx - this.rowPx) / 2)
+  }
+
   /** Index among the scene's rows, -1 above them. */
   rowAt(yPx: number): number {
     const topPx = this.topPx(this.desk.scene())

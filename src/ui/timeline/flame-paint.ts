@@ -122,7 +122,8 @@ export class FlamePaint {
   #drawBoxes(scene: Scene, row: number, lane: number, y: number, height: number): void {
     const c = this.#context
     const colours = this.colours
-    const { from, to, selected, found, func: chosenFunc } = this.#layout.desk.view
+    const { from, to, selected, found, lit, func: chosenFunc } = this.#layout.desk.view
+    const isFiltered = found !== undefined || lit !== NO_FUNCTION
     const { trace } = scene
     const boxes = this.#boxes
     const perPixel = (to - from) / this.#layout.widthPx
@@ -138,8 +139,8 @@ export class FlamePaint {
       const right = Math.min(this.#layout.widthPx + 2, (boxes.end[k]! - from) / perPixel)
       const width = right - left
       const func = scene.funcOf(box)
-      const isHit = found?.functions.has(func) ?? false
-      if (found) c.globalAlpha = isHit ? 1 : 0.35
+      const isHit = found ? found.functions.has(func) : lit !== NO_FUNCTION && func === lit
+      if (isFiltered) c.globalAlpha = isHit ? 1 : 0.35
       const drawn = Math.max(1, width > 3 ? width - 1 : width)
       c.fillStyle = isIdle ? idleFill : (fills[func] ?? colours.idle)
       c.fillRect(left, y, drawn, inner)
@@ -153,7 +154,7 @@ export class FlamePaint {
         const start = Math.max(left, 0) + 5
         this.#cut(spanName(trace, func), start, y + inner / 2 + 0.5, Math.min(right, this.#layout.widthPx) - start - 4)
       }
-      if (found) c.globalAlpha = 1
+      if (isFiltered) c.globalAlpha = 1
       if (isHit) this.#drawHit(left, y, drawn, inner)
       if (box === selected && boxes.joined[k]! === 1) this.#outline(left, y, Math.max(3, drawn), inner)
       else if (func === chosenFunc && func !== NO_FUNCTION && selected >= 0 && width >= 2) {

@@ -21,23 +21,27 @@ export interface FlameOptions {
   readonly appearance: Appearance
   readonly tooltip: HTMLElement
   readonly onSearchKey: () => void
+  readonly onConsoleKey: () => void
 }
 
 export class FlameView implements Chart {
   readonly canvas: HTMLCanvasElement
   readonly desk: TraceDesk
   readonly focusSearch: () => void
+  readonly focusConsole: () => void
   readonly #layout: FlameLayout
   readonly #paint: FlamePaint
   readonly #stop: readonly (() => void)[]
   #frame = 0
   #lastScene: Scene | undefined
   #lastSelected = -1
+  #lastFunc = -1
 
-  constructor(canvas: HTMLCanvasElement, { desk, appearance, tooltip, onSearchKey }: FlameOptions) {
+  constructor(canvas: HTMLCanvasElement, { desk, appearance, tooltip, onSearchKey, onConsoleKey }: FlameOptions) {
     this.canvas = canvas
     this.desk = desk
     this.focusSearch = onSearchKey
+    this.focusConsole = onConsoleKey
     this.#layout = new FlameLayout(desk)
     this.#paint = new FlamePaint(canvas, this.#layout, appearance)
     const gestures = new FlameGestures({
@@ -97,10 +101,12 @@ export class FlameView implements Chart {
   }
 
   #draw(): void {
-    const { from, to, selected } = this.desk.view
+    const { from, to, selected, func } = this.desk.view
     const scene = to > from && this.#layout.widthPx > 0 ? this.desk.scene() : undefined
     if (scene) {
       if (scene.mode !== this.#lastScene?.mode) this.#layout.scrollPx = 0
+      if (scene.mode === 'sandwich' && (scene.mode !== this.#lastScene?.mode || func !== this.#lastFunc))
+        this.#layout.centre(scene.rows.findLastIndex(({ kind }) => kind === 'head'))
       if (selected !== this.#lastSelected && selected >= 0) {
         const row = scene.rowOf(selected)
         const index = scene.rows.findIndex((entry) => entry.kind === 'boxes' && entry.row === row)
@@ -108,6 +114,7 @@ export class FlameView implements Chart {
       }
       this.#lastScene = scene
       this.#lastSelected = selected
+      this.#lastFunc = func
     }
     this.#paint.paint(scene)
     if (scene) this.canvas.dataset['drawn'] = `${scene.mode} ${Math.round(from)}-${Math.round(to)}`

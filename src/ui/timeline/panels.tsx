@@ -2,6 +2,7 @@
 import { type ReactNode, useEffect, useMemo, useRef, useState } from 'react'
 import { encode } from 'uqr'
 import { SHORT_BUDGET, writeLink } from '../../trace/formats/link.ts'
+import { CONSOLE_KEYS } from '../console-keys.ts'
 import { useDesk, useTrace } from '../context.ts'
 import { byteCount, said } from '../quantity.ts'
 import { Sheet as Dialog } from '../sheet.tsx'
@@ -134,7 +135,7 @@ const SharePanel = () => {
       </div>
       <p className="hint" role="status" data-testid="copied">
         {copied === 'yes' ? 'Copied. ' : copied === 'no' ? 'The browser did not let us copy it; select and copy. ' : ''}
-        {said(byteCount(url.length))}. Everything that was recorded is in the trace file, under Files.
+        {said(byteCount(url.length))}. Everything that was recorded is in the trace file, under Save or open.
       </p>
       <h3>For the room</h3>
       <Qr text={`${base}${small.fragment}`} />
@@ -145,19 +146,30 @@ const SharePanel = () => {
   )
 }
 
+interface KeyListProps {
+  readonly rows: readonly { readonly face: string; readonly about: string }[]
+  readonly id: string
+}
+
+const KeyList = ({ rows, id }: KeyListProps) => (
+  <dl className="keys" data-testid={id}>
+    {rows.map(({ face, about }) => (
+      <div key={face}>
+        <dt>
+          <kbd>{face}</kbd>
+        </dt>
+        <dd>{about}</dd>
+      </div>
+    ))}
+  </dl>
+)
+
 const KeysPanel = () => (
   <Sheet title="Keyboard and mouse" id="keys-title">
-    <p className="hint">While the console has the focus, keys go to the guest: click the timeline first.</p>
-    <dl className="keys" data-testid="keys">
-      {[...CHART_KEYS, ...GESTURE_WORDS].map(({ face, about }) => (
-        <div key={face}>
-          <dt>
-            <kbd>{face}</kbd>
-          </dt>
-          <dd>{about}</dd>
-        </div>
-      ))}
-    </dl>
+    <KeyList rows={[...CHART_KEYS, ...GESTURE_WORDS]} id="keys" />
+    <h3>In the console</h3>
+    <p className="hint">Its keys go to the guest, Tab and Escape too, but for these.</p>
+    <KeyList rows={CONSOLE_KEYS} id="console-keys" />
   </Sheet>
 )
 

@@ -52,9 +52,7 @@ export const StageTable = () => {
                   className="row-button"
                   onClick={() => {
                     desk.store.setState({ table: undefined })
-                    desk.setMode('time')
-                    desk.setAxis('guest')
-                    desk.setRange(stage.start, stage.end)
+                    desk.lookAt(stage.start, stage.end)
                   }}
                 >
                   <span className="stage-key" data-hue={stageHue(stage.name)} aria-hidden="true" />

@@ -5,6 +5,7 @@ import type { StageSpan } from '../../stores/stage-spans.ts'
 import type { Axis, Mode } from '../../stores/trace-store.ts'
 import { hasWall, onAxis } from '../../trace/model/clock.ts'
 import { useDesk, useTrace } from '../context.ts'
+import { focusConsole } from '../focus.ts'
 import { CloseIcon, DownIcon, FitIcon, HelpIcon, MinusIcon, PlusIcon, UpIcon } from '../icons.tsx'
 import { StageStrip, type StripAxis, useStages } from '../stage-strip.tsx'
 import type { Appearance } from '../terminal-theme.ts'
@@ -93,13 +94,9 @@ const Search = ({ field }: { readonly field: React.RefObject<HTMLInputElement | 
   const query = useTrace((view) => view.query)
   const found = useTrace((view) => view.found)
   const at = useTrace((view) => view.foundAt)
-  const words = !found
-    ? ''
-    : found.functions.size === 0
-      ? 'none'
-      : at < 0
-        ? `${found.spans.length} spans`
-        : `${at + 1} of ${found.spans.length}`
+  const scene = useTrace(() => desk.scene())
+  const { of, length } = found && scene ? desk.hits() : { of: 'spans', length: 0 }
+  const words = found?.functions.size === 0 ? 'none' : at < 0 ? `${length} ${of}` : `${at + 1} of ${length}`
   return (
     <search className="trace-search">
       <input
@@ -202,7 +199,13 @@ const FlameCanvas = ({ appearance, hidden, onSearchKey, onView }: FlameCanvasPro
   useEffect(() => {
     if (!canvas.current || !tooltip.current) return
     const { appearance: look, onSearchKey: onKey, onView: onMade } = first.current
-    const made = new FlameView(canvas.current, { desk, appearance: look, tooltip: tooltip.current, onSearchKey: onKey })
+    const made = new FlameView(canvas.current, {
+      desk,
+      appearance: look,
+      tooltip: tooltip.current,
+      onSearchKey: onKey,
+      onConsoleKey: focusConsole,
+    })
     view.current = made
     onMade(made)
     const onKeyDown = (event: KeyboardEvent) => {
@@ -266,6 +269,7 @@ export const TimelinePane = ({ appearance, hidden, onDetails }: TimelinePaneProp
   const axis = useTrace((view) => view.axis)
   const table = useTrace((view) => view.table)
   const comparing = useTrace((view) => view.comparing)
+  const compared = useTrace((view) => view.compared)
   const spans = useStages()
   const field = useRef<HTMLInputElement>(null)
   const [view, setView] = useState<FlameView>()
@@ -280,12 +284,7 @@ export const TimelinePane = ({ appearance, hidden, onDetails }: TimelinePaneProp
         : axis === 'instructions'
           ? shown.trace.endInstructions
           : onAxis(shown.trace.clock, axis, shown.trace.end)
-  const choose = (span: StageSpan) => {
-    if (!shown) return
-    desk.setMode('time')
-    const { clock } = shown.trace
-    desk.setRange(onAxis(clock, axis, span.startNs), onAxis(clock, axis, span.endNs))
-  }
+  const choose = (span: StageSpan) => desk.lookAt(span.startNs, span.endNs)
   const isEmpty = spans.length === 0 && !shown
   return (
     <section className="timeline" aria-label="Timeline" hidden={hidden} data-shown={shown?.origin ?? 'none'}>
@@ -308,6 +307,11 @@ export const TimelinePane = ({ appearance, hidden, onDetails }: TimelinePaneProp
               </>
             )}
             <div className={comparing ? 'timeline-actions alone' : 'timeline-actions'}>
+              {compared && (
+                <button type="button" className="button small" onClick={() => desk.backToComparison()}>
+                  Back to the comparison
+                </button>
+              )}
               <button type="button" className="button small" onClick={() => void desk.open('share')}>
                 Share
               </button>
