@@ -75,7 +75,7 @@ test('a reload and a crash of the tab go on where the machine was; power-off for
   await playground.open()
   await playground.boot()
   await playground.prompt()
-  await page.getByTestId('keep-last').check()
+  await page.getByTestId('keep-last').selectOption('keep')
   await page.evaluate(() => window.playground.send('echo half a li'))
   await playground.waitForText('half a li')
   await expect(page.getByTestId('last-kept')).toContainText('kept. Power-off', { timeout: 20_000 })
@@ -110,7 +110,7 @@ test('in a full store one sentence says that the machine is not kept, and it run
   const browser = await page.context().newCDPSession(page)
   const origin = new URL(baseURL ?? '').origin
   await browser.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1 })
-  await page.getByTestId('keep-last').check()
+  await page.getByTestId('keep-last').selectOption('keep')
   await expect(page.getByRole('alert').first()).toContainText(
     'storage for this page is full, and the machine was not',
     {

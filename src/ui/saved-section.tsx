@@ -16,29 +16,30 @@ const LastState = () => {
   const hint = !canKeep
     ? 'This browser keeps no files for this page.'
     : !keeps
-      ? 'A reload or a crash of this tab would end it. What it takes here is said below; power-off forgets it.'
+      ? 'A reload or a crash of this tab ends it.'
       : hasKeptDisk
         ? 'Not this one: its disks are kept by themselves, and the next boot goes on with those.'
         : kept
           ? `A reload or a crash of this tab goes on with it: ${said(byteCount(bytesOfMachine(kept)))} kept. Power-off forgets it.`
-          : 'Kept as soon as it comes to rest. Power-off forgets it.'
+          : 'Kept as soon as it comes to rest, in some 15 MB. Power-off forgets it.'
   return (
-    <div>
-      <label className="check">
-        <input
-          type="checkbox"
-          checked={keeps}
-          disabled={!canKeep}
-          aria-describedby={id}
-          data-testid="keep-last"
-          onChange={(event) => playground.keepLastState(event.target.checked)}
-        />
-        Keep the running machine in this browser
-      </label>
-      <p id={id} className="hint" data-testid="last-kept">
+    <label className="field">
+      <span>The running machine</span>
+      <select
+        value={keeps ? 'keep' : 'discard'}
+        aria-describedby={id}
+        data-testid="keep-last"
+        onChange={(event) => playground.keepLastState(event.target.value === 'keep')}
+      >
+        <option value="discard">Goes with this tab</option>
+        <option value="keep" disabled={!canKeep}>
+          Keep in this browser
+        </option>
+      </select>
+      <span id={id} className="hint" data-testid="last-kept">
         {hint}
-      </p>
-    </div>
+      </span>
+    </label>
   )
 }
 
