@@ -11,20 +11,12 @@ import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { EMBEDDED } from '../src/headless/boot.ts'
-import { nodeHost } from '../src/headless/node-host.ts'
-import { snapshotOf, stateHash } from '../src/headless/snapshot-file.ts'
+import { stateHash } from '../src/headless/snapshot-file.ts'
 import { SeededEntropy } from '../src/machine/entropy.ts'
-import {
-  createMachine,
-  type Machine,
-  type MachineConfig,
-  OverlayDisk,
-  readSnapshot,
-  restoreMachine,
-  type Snapshot,
-} from '../src/machine/index.ts'
+import { createMachine, type MachineConfig, OverlayDisk, restoreMachine, type Snapshot } from '../src/machine/index.ts'
 import { decodeState, encodeState } from '../src/machine/snapshot/state-code.ts'
 import { DEFAULTS, type ProfileName } from '../src/settings/settings.ts'
+import { carried, host, type Running, running, runTo } from './running.ts'
 
 const NETBSD = join(homedir(), '.cache/netbsd-microvm-playground/guests/netbsd-microvm/netbsd')
 /** Far enough for NetBSD's shell to have answered, and for the embedded guest to have fallen silent. */
@@ -36,47 +28,6 @@ export interface SnapshotOptions {
   readonly seed: number
   readonly kernel: string | undefined
   readonly disk: string | undefined
-}
-
-interface Running {
-  readonly machine: Machine
-  text: string
-}
-
-const host = nodeHost()
-
-const running = (make: (console: (bytes: Uint8Array) => void) => ReturnType<typeof createMachine>): Running => {
-  let text = ''
-  const made = make((bytes) => {
-    text += Buffer.from(bytes).toString('latin1')
-  })
-  if (!made.ok) throw new Error(JSON.stringify(made.problem))
-  return {
-    machine: made.value,
-    get text() {
-      return text
-    },
-    set text(to) {
-      text = to
-    },
-  }
-}
-
-const carried = (machine: Machine): Snapshot => {
-  const bytes = snapshotOf(machine, '')
-  const snapshot = bytes.ok ? readSnapshot(bytes.value) : bytes
-  if (!snapshot.ok) throw new Error(JSON.stringify(snapshot.problem))
-  return snapshot.value
-}
-
-/** Exactly there; false where the guest waits for ever before. */
-const runTo = (machine: Machine, instructions: number): boolean => {
-  machine.stopAfter(instructions)
-  while (machine.figures().instructions < instructions) {
-    const slice = machine.run(50)
-    if (slice.state === 'stopped' || slice.sleepNs === Infinity) return false
-  }
-  return true
 }
 
 const compareOn = (profile: ProfileName, options: SnapshotOptions, random: SeededEntropy): number => {

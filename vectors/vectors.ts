@@ -1,6 +1,7 @@
 /**
  * npm run vectors -- [--minutes N] [--seed N] [--only MNEMONIC] [--cases N] [--translated N] [--sequences | --objdump | --lengths | --commit]
  * npm run vectors -- --snapshots N: machines that are saved and resumed (snapshots.ts)
+ * npm run vectors -- --lockstep KERNEL: one boot by both engines, side by side (lockstep.ts)
  *
  * Runs cases on this machine's processor and on both engines, and prints what differs: on the interpreter all, on the
  * translator one in --translated N (25; 1: all, 0: none), since compiling takes a millisecond a case. Seeds are fresh until the time is
@@ -50,6 +51,7 @@ import {
   verdictByte,
   verdictOf,
 } from './lengths.ts'
+import { lockstep } from './lockstep.ts'
 import { Batch, hostProcessor, record } from './native.ts'
 import { compareWithObjdump } from './objdump.ts'
 import { DIFFERENCE_HEADER, OUTCOME_DIFFERENCES, OUTCOME_FX, OUTCOME_VECTOR, VECTOR_TIMEOUT } from './outcome.ts'
@@ -106,6 +108,10 @@ const { values } = parseArgs({
     lengths: { type: 'boolean' },
     sequences: { type: 'boolean' },
     snapshots: { type: 'string' },
+    lockstep: { type: 'string' },
+    initrd: { type: 'string' },
+    cmdline: { type: 'string' },
+    instructions: { type: 'string', default: '100000000' },
     kernel: { type: 'string' },
     disk: { type: 'string' },
     translated: { type: 'string', default: '25' },
@@ -120,6 +126,10 @@ if (values.snapshots !== undefined) {
   const options = { places: Number(values.snapshots), seed: Number(seed ?? Date.now() % 2 ** 31), kernel, disk }
   console.log(`seed ${options.seed}`)
   process.exit(compareSnapshots(options) === 0 ? 0 : 1)
+}
+if (values.lockstep !== undefined) {
+  const { lockstep: kernel, disk, initrd, cmdline } = values
+  process.exit(lockstep({ kernel, disk, initrd, cmdline, instructions: Number(values.instructions) }) ? 0 : 1)
 }
 const vendor = vendorOf(hostProcessor())
 const all = (values.sequences === true ? sequencePlans() : [...plans(vendor), ...sequencePlans()]).filter(wanted)
