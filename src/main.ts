@@ -37,7 +37,7 @@ const spawnTrace = (): Worker =>
 /** A server that is slow to say which guests it has is not waited for. */
 const FIRST_LOOK_MS = 1000
 /** A store that is slow to open is not waited for. */
-const FIND_MS = 300
+const FIND_MS = 600
 const BEST_GUEST = 'netbsd-microvm'
 
 /** The address says itself what is to be booted or seen. */
@@ -88,19 +88,19 @@ const open = async (): Promise<void> => {
   if (supported) client?.standBy(!mayGoOn && !new URLSearchParams(location.search).has('resume'))
   const filesKnown = playground.files.watch(new URL('guests/status.json', document.baseURI))
   // An address may name a guest that is kept here.
-  const looked = playground.library.looked()
+  const looked = () => playground.library.looked()
   const named = new URLSearchParams(location.search).get('boot') ?? ''
-  if (named !== '' && !findGuest(named, guests)) await looked
+  if (named !== '' && !findGuest(named, guests)) await looked()
   const address = readAddress(location.href, playground.guests, ownGuest)
   playground.form.setState(address.form, true)
   if (!isAsked(location)) {
     await Promise.race([
-      Promise.all([filesKnown, looked]),
+      Promise.all([filesKnown, looked()]),
       new Promise((resolve) => setTimeout(resolve, FIRST_LOOK_MS)),
     ])
     playground.chooseGuest(firstGuest(playground))
   }
-  if (!address.autostart) void looked.then(() => playground.goOnKept())
+  if (!address.autostart) void looked().then(() => playground.goOnKept())
   playground.complaint.setState({ problem: address.problem })
   if (address.theme) playground.settings.setState({ theme: address.theme })
 
@@ -121,6 +121,7 @@ const open = async (): Promise<void> => {
   if (!root) throw new Error('index.html has no #root')
   const { draw } = await drawing
   draw(root, playground, supported)
+  void looked()
   Object.assign(window, { playground: createAutomation(playground) })
   window.addEventListener('hashchange', () => {
     if (!playground.openLink(location.hash)) playground.trace.closeLink()
