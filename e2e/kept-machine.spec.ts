@@ -24,7 +24,7 @@ test('a guest is opened at its prompt on the second visit, with its boot beside 
   await expect(page.getByTestId('resumed')).toBeVisible()
   const beside = await page.evaluate(() => window.playground.waitForTrace())
   expect([beside.spans, beside.endNs, beside.stages]).toEqual([booted.spans, booted.endNs, booted.stages])
-  expect(await page.evaluate(() => window.playground.figures()?.ready)).toEqual(ready)
+  await expect.poll(() => page.evaluate(() => window.playground.figures()?.ready)).toEqual(ready)
 
   // One click away, and not kept again.
   await page.getByRole('button', { name: 'Boot it for real' }).click()
