@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { gzipSync } from 'fflate'
 import { describe, expect, test } from 'vitest'
 import { sentence } from '../../base/problem.ts'
+import { processorMs } from '../../base/testing/processor-time.ts'
 import { MiB } from '../layout.ts'
 import { GuestRam } from '../ram.ts'
 import { boot } from './boot.ts'
@@ -383,9 +384,9 @@ describe('refusals, each a sentence', () => {
 
   test('a gzip bomb is refused before it is large', () => {
     const bomb = gzipSync(new Uint8Array(64 * MiB))
-    const started = performance.now()
+    const started = processorMs()
     expect(refusal(bomb).kind).toBe('kernel-over-ram')
-    expect(performance.now() - started).toBeLessThan(5000)
+    expect(processorMs() - started).toBeLessThan(5000)
   })
 })
 
@@ -419,9 +420,9 @@ describe('symbols', () => {
       size: 64,
     }))
     const kernel = loaded(buildElf({ symbols: specs }))
-    const started = performance.now()
+    const started = processorMs()
     expect(kernel.symbols.length).toBe(60_000)
-    expect(performance.now() - started).toBeLessThan(1000)
+    expect(processorMs() - started).toBeLessThan(1000)
     expect(kernel.symbols).toBe(kernel.symbols)
   })
 
@@ -501,8 +502,8 @@ describe('hostile files', () => {
       file.set(le(file.length, 8), at + 32)
       file.set(le(16 * MiB, 8), at + 40)
     }
-    const started = performance.now()
+    const started = processorMs()
     survives(file, ram())
-    expect(performance.now() - started).toBeLessThan(3000)
+    expect(processorMs() - started).toBeLessThan(3000)
   })
 })

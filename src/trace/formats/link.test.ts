@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { deflateSync } from 'fflate'
 import { expect, test } from 'vitest'
 import { type Result, sentence } from '../../base/problem.ts'
+import { processorMs } from '../../base/testing/processor-time.ts'
 import { subsystemTotals } from '../model/subsystems.ts'
 import { RAN, type Trace } from '../model/trace.ts'
 import { SpanBuilder } from '../spans/span-builder.ts'
@@ -364,9 +365,9 @@ test('broken links give a sentence', () => {
 test('an inflate bomb is stopped in time', () => {
   const bomb = fragmentWith(new Uint8Array(64 * 1024 * 1024))
   expect(bomb.length).toBeLessThan(100_000)
-  const began = performance.now()
+  const began = processorMs()
   expect(said(bomb)).toMatch(/unpacks to more than 4194304 bytes/)
-  expect(performance.now() - began).toBeLessThan(1000)
+  expect(processorMs() - began).toBeLessThan(1000)
 })
 
 test('any damage gives a trace or a sentence, within a second, and never numbers that are none', () => {
@@ -393,9 +394,9 @@ test('any damage gives a trace or a sentence, within a second, and never numbers
 })
 
 const check = (fragment: string): void => {
-  const began = performance.now()
+  const began = processorMs()
   const result = readLink(fragment)
-  expect(performance.now() - began).toBeLessThan(1000)
+  expect(processorMs() - began).toBeLessThan(1000)
   if (!result.ok) {
     expect(sentence(result.problem).length).toBeLessThan(400)
     return

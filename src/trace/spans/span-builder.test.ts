@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { processorMs } from '../../base/testing/processor-time.ts'
 import type { Trace } from '../model/trace.ts'
 import { drawTrace, picture } from '../testing/drawn.ts'
 import { EventWriter } from '../testing/events.ts'
@@ -556,10 +557,10 @@ test('events of a hostile or broken guest neither throw nor grow without bound',
     words[k + 7] = 0
   }
   const builder = new SpanBuilder({ maxSpans: 5000 })
-  const began = performance.now()
+  const began = processorMs()
   builder.push({ events: new Uint8Array(words.buffer) })
   const trace = builder.snapshot()
-  expect(performance.now() - began).toBeLessThan(10_000)
+  expect(processorMs() - began).toBeLessThan(10_000)
   expect(trace.spans.length).toBeLessThan(20_000)
   expect(trace.lanes.length).toBeLessThan(600)
   rowsAreInOrder(trace)
