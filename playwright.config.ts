@@ -1,7 +1,7 @@
 import { defineConfig } from '@playwright/test'
 import { browserArguments, findBrowser } from './scripts/browser.mjs'
 
-/** Two checkouts that are tested at once need two ports each. */
+/** Two checkouts that are tested at once need four ports each: two pages, a driver (other-browsers), `npm start` (catalogue). */
 const PORT = Number(process.env['PLAYGROUND_PORT'] ?? 5301)
 const DEV = `http://localhost:${PORT}`
 const BUILT = `http://localhost:${PORT + 1}`

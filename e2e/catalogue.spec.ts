@@ -64,9 +64,11 @@ const environment = () => ({
   GUESTS_MIRROR: mirror.url,
 })
 
+const START_PORT = String(Number(process.env['PLAYGROUND_PORT'] ?? 5301) + 3)
+
 /** `npm start`, with nothing in its cache. Returns the page's address. */
 const start = async (...options: string[]): Promise<string> => {
-  child = spawn(process.execPath, [join(ROOT, 'scripts/start.mjs'), '--port', '5303', ...options], {
+  child = spawn(process.execPath, [join(ROOT, 'scripts/start.mjs'), '--port', START_PORT, ...options], {
     cwd: ROOT,
     env: environment(),
   })

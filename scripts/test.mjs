@@ -7,6 +7,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { ensureBrowser, ensureOtherBrowsers, NO_BROWSER } from './browser.mjs'
 import { installDependencies, nodeTooOld, ROOT } from './start.mjs'
@@ -26,6 +27,21 @@ const step = (name, script, args, env = {}) => {
   })
   if (status !== 0) failures.push(name)
   return status === 0
+}
+
+const isFree = (port) =>
+  new Promise((resolve) => {
+    const server = createServer()
+      .once('error', () => resolve(false))
+      .listen(port, () => server.close(() => resolve(true)))
+  })
+/** The first of as many ports in a row as the page's tests take (playwright.config.ts), where nobody listens. */
+const freePorts = async (first, count) => {
+  for (let base = first; ; base += 10) {
+    const free = []
+    for (let port = base; port < base + count; port++) free.push(await isFree(port))
+    if (!free.includes(false)) return base
+  }
 }
 
 /** Undefined when the run broke before it could report. */
@@ -69,6 +85,7 @@ if (!browser) {
   step('page', '@playwright/test/cli.js', ['test', '--reporter=list,json'], {
     CHROMIUM: browser,
     PLAYGROUND_BUILT: '1',
+    PLAYGROUND_PORT: process.env.PLAYGROUND_PORT ?? String(await freePorts(5301, 4)),
     PLAYWRIGHT_JSON_OUTPUT_NAME: pageReport,
   })
   const page = report(pageReport)
