@@ -97,6 +97,7 @@ export class CodeFetch {
     s.set32(REGION_RESUME, this.op(record))
     s.set32(REGION_RETRY, record | 1)
     s.set32(BUDGET, s.get32(BUDGET) + 1)
+    this.#translator?.retried(record, s.get32(RECORD_PAGE))
   }
   /** With an eager translator: makes a region of what begins at RECORD. */
   translateHere(): void {

@@ -47,6 +47,12 @@ const STRAIGHT = 4
 const MIN_STRAIGHT = 24
 /** Looks are counted by 64 bytes of code. */
 const WINDOW_SHIFT = RECORD_SHIFT + 6
+/**
+ * An instruction that regions leave to the interpreter this often within so many looks is none of theirs: it polls a device. One of a
+ * copy across page boundaries comes to some 200.
+ */
+const MAX_RETRIES = 256
+const RETRY_LOOKS = 64
 /** A page whose regions died this often is left to the interpreter. */
 const MAX_DEATHS = 8
 
@@ -60,6 +66,9 @@ export class Translator {
   readonly #looks = new Map<number, number>()
   #looked = 0
   readonly #deaths = new Map<number, number>()
+  /** By record: how often lately, and which are the interpreter's. */
+  readonly #retries = new Map<number, number>()
+  readonly #apart = new Set<number>()
 
   readonly counters = { regions: 0, translated: 0, regionDeaths: 0 }
 
@@ -93,13 +102,16 @@ export class Translator {
 
   /** Execution stands at `record`, of the page whose records begin at `records`. */
   look(record: number, records: number): void {
+    if (++this.#looked % RETRY_LOOKS === 0) this.#retries.clear()
     const window = record >>> WINDOW_SHIFT
     const looks = (this.#looks.get(window) ?? 0) + 1
     this.#looks.set(window, looks)
     const { later } = this.#policy
-    const hot = later !== undefined && ++this.#looked > later.after ? later.looks : this.#policy.looks
-    if (looks % hot !== 0) return
-    const isStraightToo = looks >= hot * STRAIGHT
+    const isLate = later !== undefined && this.#looked > later.after
+    const times = looks / (isLate ? later.looks : this.#policy.looks)
+    // A short run does not try what it found too cold a second time.
+    if (isLate ? !Number.isInteger(times) : times !== 1 && times !== STRAIGHT) return
+    const isStraightToo = times >= STRAIGHT
     if ((this.#deaths.get(records) ?? 0) >= MAX_DEATHS) return
     const offset = (record - records) >>> RECORD_SHIFT
     if (offset >= 4096) return
@@ -122,6 +134,16 @@ export class Translator {
     if (!hasLoop(blocks) && !(isStraightToo && instructionsOf(blocks) >= MIN_STRAIGHT)) return
     this.#looks.delete(window)
     this.#translate(records, blocks)
+  }
+
+  /** A region has left the instruction at `record` to the interpreter. */
+  retried(record: number, records: number): void {
+    const retries = (this.#retries.get(record) ?? 0) + 1
+    this.#retries.set(record, retries)
+    if (retries < MAX_RETRIES) return
+    this.#apart.add(record)
+    const offset = (record - records) >>> RECORD_SHIFT
+    for (const region of this.#byPage.get(records) ?? []) if (overlaps(region, offset, 1)) this.#kill(region)
   }
 
   /** Regions of the page that some of the blocks go to or come from, while all together are small enough for one. */
@@ -148,6 +170,7 @@ export class Translator {
 
   /** Bytes [offset, offset + length) of the page are about to be forgotten. */
   invalidate(records: number, offset: number, length: number): void {
+    this.#forgetApart(records + offset * RECORD_BYTES, length)
     const regions = this.#byPage.get(records)
     if (regions === undefined) return
     for (const region of regions)
@@ -161,12 +184,19 @@ export class Translator {
   forgetPage(records: number): void {
     for (const region of this.#byPage.get(records) ?? []) this.#kill(region)
     this.#deaths.delete(records)
+    this.#forgetApart(records, 4096)
   }
 
   clear(): void {
     for (const region of this.#regions) if (region !== undefined) this.#kill(region)
     this.#looks.clear()
     this.#deaths.clear()
+    this.#apart.clear()
+  }
+
+  #forgetApart(first: number, length: number): void {
+    for (const record of this.#apart)
+      if (record >= first && record < first + length * RECORD_BYTES) this.#apart.delete(record)
   }
 
   #kill(region: Region): void {
@@ -235,7 +265,7 @@ export class Translator {
       op,
       handler,
       prefix,
-      flow: flowOf(handler),
+      flow: this.#apart.has(record) ? 'breaks' : flowOf(handler),
       target: isInPage ? offset + view.getInt32(record + REC_IMM, true) / RECORD_BYTES : undefined,
     }
   }
